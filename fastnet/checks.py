@@ -1,0 +1,122 @@
+"""Checks of what comes in through the public API: each argument is made right here, or refused with a clear error.
+
+Kernels index memory without looking, so nothing reaches one that has not been through here. Every check runs before
+anything has changed.
+"""
+
+import difflib
+import math
+import operator
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet import kernels
+
+Floats = NDArray[np.float32]
+T = TypeVar("T")
+
+
+class NotCompiledError(RuntimeError, ValueError):
+    """`compile` was not called yet; both types, since users of Keras catch the one and users of others the other."""
+
+
+def integer(argument: str, value: Any, least: int) -> int:
+    """`value` as an int of at least `least`; any integer type will do, NumPy's too, but no bool."""
+    if isinstance(value, bool | np.bool_):
+        raise TypeError(f"{argument} must be an integer, got {value!r}")
+    try:
+        n = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{argument} must be an integer, got {value!r}") from None
+    if n < least:
+        raise ValueError(f"{argument} must be at least {least}, got {n}")
+    return n
+
+
+def number(argument: str, value: Any, least: float, below: float = math.inf) -> float:
+    """`value` as a finite float in [least, below)."""
+    if isinstance(value, bool | str) or value is None:
+        raise TypeError(f"{argument} must be a number, got {value!r}")
+    try:
+        x = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{argument} must be a number, got {value!r}") from None
+    if not least <= x < below:
+        limits = f"at least {least:g}" if below == math.inf else f"in [{least:g}, {below:g})"
+        raise ValueError(f"{argument} must be a finite number {limits}, got {x!r}")
+    return x
+
+
+def choose(argument: str, name: Any, table: dict[str, T]) -> T:
+    """table[name]; an unknown name is refused with the near miss, if there is one, and the names that there are."""
+    if not isinstance(name, str):
+        raise TypeError(f"{argument} must be a name or an object of its kind, got {name!r}")
+    if name in table:
+        return table[name]
+    raise ValueError(f"unknown {argument} {name!r}{near_miss(name, table)}. There are: {', '.join(sorted(table))}")
+
+
+def near_miss(name: str, names: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name.lower(), list(names), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def numeric(argument: str, value: Any) -> NDArray[Any]:
+    """`value` as an array of real numbers, of whatever type and shape."""
+    if value is None:
+        raise TypeError(f"{argument} is None; expected an array")
+    if type(value).__module__.partition(".")[0] == "scipy":
+        raise TypeError(f"{argument} is a SciPy sparse matrix; expected a dense array: use {argument}.toarray()")
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(f"{argument} is a masked array with masked elements; fill them first")
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{argument} cannot be made an array: its rows have different lengths") from error
+    if array.dtype.kind == "O":
+        raise TypeError(f"{argument} has dtype object, which is not numeric")
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{argument} has dtype {array.dtype}; expected real numbers")
+    return array
+
+
+def as_float32(argument: str, array: NDArray[Any]) -> Floats:
+    """`array` as float32 in C order and native byte order, and finite; no copy if it is all that already."""
+    with np.errstate(over="ignore"):
+        floats = np.require(array, np.float32, ["C", "A"])
+    if not kernels.all_finite(floats.reshape(-1)):
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(floats))[0])
+        place = f"row {where[0]}, column {where[1]}" if len(where) == 2 else f"index {where}"
+        before = array[where]
+        if np.isfinite(before):
+            raise ValueError(f"{argument} holds {before} at {place}, which does not fit float32")
+        raise ValueError(f"{argument} holds {before} at {place}; expected finite numbers")
+    return floats
+
+
+def features(argument: str, value: Any) -> Floats:
+    """The rows of a data set, (n, K), as float32: any number of rows, 0 too."""
+    array = numeric(argument, value)
+    if array.ndim != 2:
+        hint = ""
+        if array.ndim == 1:
+            hint = f"; for one example use {argument}[None]"
+        elif array.ndim > 2:
+            hint = f"; use {argument}.reshape({array.shape[0]}, {math.prod(array.shape[1:])})"
+        raise ValueError(
+            f"{argument} has {array.ndim} dimensions, shape {array.shape}; expected 2, (examples, features){hint}"
+        )
+    return as_float32(argument, array)
+
+
+def same_length(x: NDArray[Any], y: NDArray[Any], names: str = "x and y") -> None:
+    """A data set has as many targets as examples, and at least one."""
+    if y.ndim == 0 or len(x) != len(y):
+        raise ValueError(
+            f"{names} must have the same number of examples, got {len(x)} and {len(y) if y.ndim else 'a single number'}"
+        )
+    if len(x) == 0:
+        raise ValueError(f"{names} hold 0 examples; expected at least 1")

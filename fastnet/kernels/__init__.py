@@ -1,0 +1,119 @@
+"""The compiled kernels: picks those of the best instruction set that this processor has, and sets their threads.
+
+The kernels themselves are in the .pxi files of this folder, their contract in its README, their plain NumPy twins in
+`fastnet/reference.py`. They know arrays, not layers, and check nothing: who calls them has checked.
+
+Environment, read once at import:
+
+- ``FASTNET_ISA``: ``baseline``, ``x86_v3`` (AVX2 and FMA) or ``x86_v4`` (AVX-512) instead of the best one
+- ``FASTNET_NUM_THREADS``, else ``OMP_NUM_THREADS``: the number of threads instead of all that the process may use
+"""
+
+import importlib
+import operator
+import os
+import warnings
+from typing import TYPE_CHECKING, SupportsIndex
+
+from fastnet.kernels.allowance import available_cores
+
+if TYPE_CHECKING:
+    from fastnet.kernels import _baseline as _chosen
+
+LINEAR, RELU = 0, 1  # activations that a product computes in its epilogue
+
+_LEVELS = {"baseline": 0, "x86_v3": 3, "x86_v4": 4}  # the processor's level that each needs
+
+
+def _import(isa: str):
+    try:
+        return importlib.import_module(f"fastnet.kernels._{isa}")
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"fastnet's compiled kernels (fastnet.kernels._{isa}) are missing from {os.path.dirname(__file__)}. "
+            "Build them with: python -m pip install ."
+        ) from error
+
+
+def _choose() -> str:
+    level = _import("baseline").x86_level()
+    usable = [name for name, needs in _LEVELS.items() if needs <= level]
+    wanted = os.environ.get("FASTNET_ISA", "")
+    if not wanted:
+        return usable[-1]
+    if wanted not in _LEVELS:
+        raise ValueError(f"FASTNET_ISA is {wanted!r}; expected one of {', '.join(_LEVELS)}")
+    if wanted not in usable:
+        raise ValueError(f"FASTNET_ISA is {wanted!r}, which this processor cannot run; it can run {', '.join(usable)}")
+    return wanted
+
+
+isa = _choose()
+if not TYPE_CHECKING:
+    _chosen = _import(isa)
+
+PANEL = _chosen.PANEL
+gemm_bias_act = _chosen.gemm_bias_act
+gemm_nt = _chosen.gemm_nt
+gemm_tn = _chosen.gemm_tn
+gemm_tn_rmsprop = _chosen.gemm_tn_rmsprop
+rmsprop = _chosen.rmsprop
+softmax = _chosen.softmax
+softmax_crossentropy = _chosen.softmax_crossentropy
+softmax_backward = _chosen.softmax_backward
+relu_backward = _chosen.relu_backward
+count_correct = _chosen.count_correct
+all_finite = _chosen.all_finite
+
+
+def padded(n: int) -> int:
+    """`n` columns rounded up to whole panels."""
+    return -(-n // PANEL) * PANEL
+
+
+def get_num_threads() -> int:
+    """The number of threads that fastnet computes with."""
+    return _chosen.get_threads()
+
+
+def set_num_threads(threads: SupportsIndex) -> None:
+    """Computes with `threads` threads, or with as many as this process may use if those are fewer.
+
+    The result of a computation does not depend on it.
+
+    Raises:
+        TypeError: if `threads` is not an integer.
+        ValueError: if it is below 1.
+    """
+    if isinstance(threads, bool):
+        raise TypeError(f"threads must be an integer, got {threads!r}")
+    try:
+        n = operator.index(threads)
+    except TypeError:
+        raise TypeError(f"threads must be an integer, got {threads!r}") from None
+    if n < 1:
+        raise ValueError(f"threads must be at least 1, got {n}")
+    cores = available_cores()
+    _chosen.set_threads(min(n, cores), cores)
+
+
+def warn_if_threads_failed() -> None:
+    """One warning if the system refused a thread, so that everything runs, correctly, on fewer."""
+    if _chosen.thread_start_failed():
+        warnings.warn(
+            f"fastnet could not start {get_num_threads()} threads and computes with fewer", RuntimeWarning, stacklevel=3
+        )
+
+
+def _threads_from_environment() -> int | None:
+    value = os.environ.get("FASTNET_NUM_THREADS", "").strip()
+    if value:
+        if not value.isdecimal() or int(value) < 1:
+            raise ValueError(f"FASTNET_NUM_THREADS is {value!r}; expected a whole number of at least 1")
+        return int(value)
+    # OMP_NUM_THREADS may be a list, one number a nesting level, and belongs to others: what is unreadable is not an error.
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(first) if first.isdecimal() and int(first) >= 1 else None
+
+
+set_num_threads(_threads_from_environment() or available_cores())

@@ -1,0 +1,74 @@
+"""How many processor cores this process may really use: what the machine has is not what a container was given."""
+
+import math
+import os
+from pathlib import Path
+
+
+def available_cores(root: str | os.PathLike[str] = "/") -> int:
+    """The smaller of the scheduler's affinity and the cgroup's CPU quota, rounded up; at least 1.
+
+    Args:
+        root: the root of the file system in which to look for /proc and /sys; another one only in tests.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(1, math.ceil(min(cores, cgroup_quota(Path(root)))))
+
+
+def cgroup_quota(root: Path = Path("/")) -> float:
+    """The cores' worth of time that the process's cgroups allow it, v1 or v2; infinity if nothing limits it.
+
+    A limit holds for the whole subtree, so the strictest one on the way up counts. In a container the path that
+    /proc names is often the host's and missing; then the mount's own top is the container's group.
+    """
+    quota = math.inf
+    for controllers, path in _memberships(root / "proc/self/cgroup"):
+        if controllers == "":
+            mount, read = root / "sys/fs/cgroup", _quota_v2
+        elif "cpu" in controllers.split(","):
+            mount, read = root / "sys/fs/cgroup" / ("cpu" if controllers == "cpu" else controllers), _quota_v1
+            if not mount.is_dir():
+                mount = root / "sys/fs/cgroup/cpu"
+        else:
+            continue
+        parts = [part for part in path.split("/") if part not in ("", "..")]
+        for depth in range(len(parts) + 1):
+            quota = min(quota, read(mount.joinpath(*parts[:depth])))
+    return quota
+
+
+def _memberships(file: Path) -> list[tuple[str, str]]:
+    """The (controllers, path) pairs of /proc/self/cgroup; the controllers of cgroup v2 are ''."""
+    try:
+        lines = file.read_text().splitlines()
+    except OSError:
+        return []
+    fields = [line.split(":", 2) for line in lines]
+    return [(f[1], f[2]) for f in fields if len(f) == 3]
+
+
+def _quota_v2(group: Path) -> float:
+    """cpu.max is "QUOTA PERIOD" in microseconds, or "max PERIOD"."""
+    return _ratio(*_words(group / "cpu.max", 2))
+
+
+def _quota_v1(group: Path) -> float:
+    """A quota of -1 is none."""
+    return _ratio(*_words(group / "cpu.cfs_quota_us", 1), *_words(group / "cpu.cfs_period_us", 1))
+
+
+def _words(file: Path, count: int) -> list[str]:
+    try:
+        words = file.read_text().split()
+    except (OSError, UnicodeDecodeError):
+        return []
+    return words[:count]
+
+
+def _ratio(quota: str = "", period: str = "") -> float:
+    if quota.isdecimal() and period.isdecimal() and int(quota) > 0 and int(period) > 0:
+        return int(quota) / int(period)
+    return math.inf

@@ -1,0 +1,224 @@
+# softmax: probabilities from logits, their crossentropy with the targets, and the gradient of both in one pass.
+#
+#   B  rows of a batch          C  classes          ld  floats from row to row: C rounded up to P or more
+#
+#   p[n, c]  = exp(z[n, c] - max_n) / sum_n           sum_n = sum over c of exp(z[n, c] - max_n)
+#   loss[n]  = - sum over c of t[n, c] log p[n, c]    log p[n, c] = z[n, c] - max_n - log sum_n, kept in [log 1e-7, log(1 - 1e-7)]
+#   dz[n, c] = (p[n, c] sum_c t[n, c] - t[n, c]) / B  the gradient of the mean loss; the 1/p of the logarithm has cancelled
+#
+# Subtracting the row's maximum keeps exp from overflowing and changes nothing else. Sums over classes run in index
+# order, one after the other, so that their bits do not depend on the width of a vector. exp and log are our own
+# polynomials for the same reason: a C library's differ from machine to machine.
+
+from libc.math cimport frexp
+
+cdef float LOG_MIN = -16.11809565095832  # log 1e-7
+cdef float LOG_MAX = -1.1920929665620834e-07  # log(1 - 1e-7), with 1 - 1e-7 rounded to float32
+
+
+cdef inline vec vec_exp(vec x) noexcept nogil:
+    """exp(x) for x <= 0, within 2 units in the last place; 0 below -87.33, where float32 ends; NaN for NaN.
+
+    exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln 2 / 2, and exp(r) = 1 + r + r^2 q(r).
+    Source of q and of the split of ln 2: S. Moshier, Cephes Mathematical Library, expf.
+    """
+    cdef vec magic = vec_set1(12582912.0)  # 1.5 * 2^23: adding it rounds to an integer, which is then in the low bits
+    cdef vec shifted = vec_fma(x, vec_set1(1.44269504088896341), magic)
+    cdef vec n = vec_sub(shifted, magic)
+    cdef vec r = vec_fma(n, vec_set1(-0.693359375), x)
+    r = vec_fma(n, vec_set1(2.12194440e-4), r)
+    cdef vec q = vec_set1(1.9875691500e-4)
+    q = vec_fma(q, r, vec_set1(1.3981999507e-3))
+    q = vec_fma(q, r, vec_set1(8.3334519073e-3))
+    q = vec_fma(q, r, vec_set1(4.1665795894e-2))
+    q = vec_fma(q, r, vec_set1(1.6666665459e-1))
+    q = vec_fma(q, r, vec_set1(5.0000001201e-1))
+    q = vec_fma(vec_mul(r, r), q, vec_add(r, vec_set1(1)))
+    return vec_zero_below(x, vec_mul(q, vec_power_of_two(shifted)), vec_set1(-87.33))
+
+
+cdef inline float log_of(float x) noexcept nogil:
+    """log(x) for finite x > 0, within 2 units in the last place. Source: S. Moshier, Cephes, logf.
+
+    x = m 2^e with sqrt(1/2) <= m < sqrt(2), and log m = f - f^2/2 + f^3 q(f) for f = m - 1.
+    """
+    cdef int e = 0
+    cdef float m = <float>frexp(x, &e)
+    if m < <float>0.707106781186547524:
+        e -= 1
+        m += m
+    cdef float f = m - 1
+    cdef float square = f * f
+    cdef float q = <float>7.0376836292e-2
+    q = q * f - <float>1.1514610310e-1
+    q = q * f + <float>1.1676998740e-1
+    q = q * f - <float>1.2420140846e-1
+    q = q * f + <float>1.4249322787e-1
+    q = q * f - <float>1.6668057665e-1
+    q = q * f + <float>2.0000714765e-1
+    q = q * f - <float>2.4999993993e-1
+    q = q * f + <float>3.3333331174e-1
+    q = q * f * square + e * <float>-2.12194440e-4 - <float>0.5 * square
+    return f + q + e * <float>0.693359375
+
+
+cdef struct Softmax:
+    const float* z
+    float* p
+    const float* t
+    float* dz
+    float* loss
+    Py_ssize_t classes, ld, ldt
+    float one_over_batch
+
+
+cdef inline float row_max(const float* z, Py_ssize_t classes) noexcept nogil:
+    cdef float most = z[0]
+    cdef Py_ssize_t c
+    for c in range(1, classes):
+        if z[c] > most:
+            most = z[c]
+    return most
+
+
+cdef inline float softmax_row(const float* z, float* p, Py_ssize_t classes, Py_ssize_t ld, float most) noexcept nogil:
+    """p = softmax(z), zeros in the padding; returns the sum by which it was divided. p may be z."""
+    cdef vec shift = vec_set1(most)
+    cdef float total = 0
+    cdef Py_ssize_t c = 0
+    while c < classes:
+        vec_store(p + c, vec_exp(vec_sub(vec_load(z + c), shift)))
+        c += LANES
+    for c in range(classes):
+        total += p[c]
+    for c in range(classes, ld):
+        p[c] = 0
+    c = 0
+    while c < classes:
+        vec_store(p + c, vec_div(vec_load(p + c), vec_set1(total)))
+        c += LANES
+    return total
+
+
+cdef void softmax_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    cdef Softmax* s = <Softmax*>args
+    cdef Py_ssize_t n
+    for n in range(begin, end):
+        softmax_row(s.z + n * s.ld, s.p + n * s.ld, s.classes, s.ld, row_max(s.z + n * s.ld, s.classes))
+
+
+cdef void softmax_crossentropy_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    cdef Softmax* s = <Softmax*>args
+    cdef Py_ssize_t n, c
+    cdef float most, log_total, log_p, loss, weight
+    cdef vec scale = vec_set1(s.one_over_batch)
+    cdef const float* z
+    cdef const float* t
+    cdef float* p
+    cdef float* dz
+    for n in range(begin, end):
+        z = s.z + n * s.ld
+        t = s.t + n * s.ldt
+        p = s.p + n * s.ld
+        dz = s.dz + n * s.ld
+        most = row_max(z, s.classes)
+        log_total = log_of(softmax_row(z, p, s.classes, s.ld, most))
+        loss = 0
+        weight = 0
+        for c in range(s.classes):
+            weight += t[c]
+            if t[c] != 0:
+                log_p = z[c] - most - log_total
+                log_p = LOG_MIN if log_p < LOG_MIN else LOG_MAX if log_p > LOG_MAX else log_p
+                loss -= t[c] * log_p
+        s.loss[n] = loss
+        for c in range(s.classes):
+            dz[c] = (p[c] * weight - t[c]) * s.one_over_batch
+        for c in range(s.classes, s.ld):
+            dz[c] = 0
+
+
+def softmax(const float[:, ::1] z, Py_ssize_t classes, float[:, ::1] p):
+    """p = softmax(z), row by row; p may be z itself.
+
+    z, p     (B, ld)   logits and probabilities; the padding of p becomes zero
+    classes  C, 1 <= C <= ld
+    """
+    cdef Softmax s
+    if z.shape[0] == 0:
+        return
+    s.z = &z[0, 0]
+    s.p = &p[0, 0]
+    s.classes = classes
+    s.ld = z.shape[1]
+    with nogil:
+        parallel_for(softmax_task, &s, z.shape[0], 1 + 4096 // classes)
+
+
+def softmax_crossentropy(
+    const float[:, ::1] z, const float[:, ::1] t, float[:, ::1] p, float[:, ::1] dz, float[::1] loss,
+):
+    """Probabilities, crossentropy and its gradient by the logits; returns the sum of the rows' losses.
+
+    z     (B, ld)   logits
+    t     (B, C)    targets: one-hot rows, or any distribution
+    p     (B, ld)   probabilities, written; may not be z
+    dz    (B, ld)   gradient of the mean loss, written, zeros in its padding
+    loss  (B,)      loss of each row, written
+    """
+    cdef Softmax s
+    cdef double total = 0
+    cdef Py_ssize_t n
+    if z.shape[0] == 0:
+        return 0.0
+    s.z = &z[0, 0]
+    s.t = &t[0, 0]
+    s.p = &p[0, 0]
+    s.dz = &dz[0, 0]
+    s.loss = &loss[0]
+    s.classes = t.shape[1]
+    s.ld = z.shape[1]
+    s.ldt = t.shape[1]
+    s.one_over_batch = <float>(1.0 / z.shape[0])
+    with nogil:
+        parallel_for(softmax_crossentropy_task, &s, z.shape[0], 1 + 4096 // s.classes)
+        for n in range(z.shape[0]):
+            total += loss[n]
+    return total
+
+
+def softmax_backward(const float[:, ::1] p, Py_ssize_t classes, float[:, ::1] dp):
+    """dz = p * (dp - sum over classes of dp * p), in place of dp: the gradient through a softmax.
+
+    p, dp  (B, ld)   the layer's probabilities; the gradient by them, which becomes the gradient by the logits
+    """
+    cdef Py_ssize_t n, c
+    cdef float total
+    with nogil:
+        for n in range(p.shape[0]):
+            total = 0
+            for c in range(classes):
+                total += dp[n, c] * p[n, c]
+            for c in range(classes):
+                dp[n, c] = p[n, c] * (dp[n, c] - total)
+            for c in range(classes, dp.shape[1]):
+                dp[n, c] = 0
+
+
+def count_correct(const float[:, ::1] p, const float[:, ::1] t):
+    """How many rows have their greatest prediction where their greatest target is (the first, if several are equal).
+
+    p  (B, ld)   predictions
+    t  (B, C)    targets
+    """
+    cdef Py_ssize_t n, c, best_p, best_t, count = 0
+    with nogil:
+        for n in range(t.shape[0]):
+            best_p = best_t = 0
+            for c in range(1, t.shape[1]):
+                if p[n, c] > p[n, best_p]:
+                    best_p = c
+                if t[n, c] > t[n, best_t]:
+                    best_t = c
+            count += best_p == best_t
+    return count

@@ -1,0 +1,162 @@
+"""Losses: how wrong a prediction is, and in which direction."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastnet import checks, kernels
+from fastnet.activations import Activation, softmax
+from fastnet.checks import Floats
+
+_CLIP = 1e-7  # Keras's: a probability is taken to be at least this, and at most 1 minus this
+
+
+class Loss:
+    """Base of all losses.
+
+    A model calls `check_targets` once a data set and `gradient` once a batch; users call the object, with arrays.
+    """
+
+    name = "loss"
+
+    def takes_logits(self, activation: Activation) -> bool:
+        """Whether `gradient` contains this activation of the last layer, which then leaves it out."""
+        raise NotImplementedError
+
+    def check_targets(self, argument: str, y: Any, units: int) -> Floats:
+        """`y` as float32 targets, (n, units), for a model with `units` outputs."""
+        raise NotImplementedError
+
+    def gradient(self, output: Floats, targets: Floats, logits: bool) -> tuple[float, Floats, Floats]:
+        """The loss of a batch, its predictions, and the loss's gradient by `output`.
+
+        Args:
+            output: (B, ld) float32, the last layer's output or, with `logits`, its pre-activation.
+            targets: (B, C) float32, checked.
+            logits: whether `output` is the pre-activation.
+
+        Returns:
+            The sum of the rows' losses; the predictions, (B, ld); the gradient of the batch's mean loss, (B, ld). The
+            arrays are workspaces that the next call writes again.
+        """
+        raise NotImplementedError
+
+
+class CategoricalCrossentropy(Loss):
+    """- sum over classes of target * log(prediction), the mean over examples.
+
+    Predictions are divided by their row sum and kept in [1e-7, 1 - 1e-7] for the logarithm, as in Keras. After a softmax
+    the two are computed as one, whose gradient by the logits is prediction - target: exact where exp would underflow.
+
+    Args:
+        from_logits: the model's output are logits, not probabilities.
+
+    Example:
+        >>> loss = CategoricalCrossentropy()
+        >>> round(loss([[0, 1, 0]], [[0.05, 0.95, 0]]), 4)
+        0.0513
+    """
+
+    name = "categorical_crossentropy"
+
+    def __init__(self, from_logits: bool = False) -> None:
+        self.from_logits = bool(from_logits)
+        self._probabilities = self._gradients = np.zeros((0, 0), np.float32)
+        self._rows = np.zeros(0, np.float32)
+
+    def __call__(self, y_true: Any, y_pred: Any) -> float:
+        """The mean loss of predictions (n, C) for targets (n, C).
+
+        Raises:
+            ValueError, TypeError: if the arrays are not of that kind or shape.
+        """
+        predictions = checks.features("y_pred", y_pred)
+        targets = self.check_targets("y_true", y_true, predictions.shape[1])
+        checks.same_length(targets, predictions, "y_true and y_pred")
+        p = softmax(predictions) if self.from_logits else predictions
+        return float(_rows_of(targets, p).mean(dtype=np.float64))
+
+    def takes_logits(self, activation: Activation) -> bool:
+        return activation is softmax and not self.from_logits
+
+    def check_targets(self, argument: str, y: Any, units: int) -> Floats:
+        array = checks.numeric(argument, y)
+        if array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1 and units > 1):
+            raise ValueError(
+                f"{argument} has shape {array.shape}, but {self.name} expects one-hot rows of {units} classes. "
+                f"If {argument} holds labels, use fastnet.utils.to_categorical({argument}, {units})"
+            )
+        if array.ndim != 2 or array.shape[1] != units:
+            raise ValueError(f"{argument} has shape {array.shape}, but the model has {units} outputs: expected (n, {units})")
+        targets = checks.as_float32(argument, array)
+        broken = np.flatnonzero(
+            (targets.min(axis=1, initial=0) < 0) | (np.abs(targets.sum(axis=1, dtype=np.float64) - 1) > 1e-3)
+        )
+        if broken.size:
+            raise ValueError(
+                f"{argument} is not one-hot at row {broken[0]}: {np.array2string(targets[broken[0]], threshold=12)}. "
+                f"{self.name} expects rows that are not negative and add to 1"
+            )
+        return targets
+
+    def gradient(self, output: Floats, targets: Floats, logits: bool) -> tuple[float, Floats, Floats]:
+        batch = len(output)
+        if batch > len(self._rows) or output.shape[1] != self._gradients.shape[1]:
+            self._probabilities, self._gradients = np.zeros_like(output), np.zeros_like(output)
+            self._rows = np.zeros(batch, np.float32)
+        p, dy, rows = self._probabilities[:batch], self._gradients[:batch], self._rows[:batch]
+        if logits or self.from_logits:
+            return kernels.softmax_crossentropy(output, targets, p, dy, rows), p, dy
+        classes = targets.shape[1]
+        rows[:] = _rows_of(targets, output[:, :classes])
+        dy[:, :classes] = _gradient_by_probabilities(targets, output[:, :classes])
+        return math.fsum(rows.tolist()), output, dy
+
+    def __repr__(self) -> str:
+        return "CategoricalCrossentropy(from_logits=True)" if self.from_logits else "CategoricalCrossentropy()"
+
+
+def _rows_of(targets: Floats, p: Floats) -> Floats:
+    """- sum t log(clip(p / sum p)) of each row."""
+    with np.errstate(all="ignore"):  # a row of zeros has no shares: its loss is NaN, visibly
+        shares = np.clip(p / p.sum(axis=1, keepdims=True), _CLIP, 1 - _CLIP)
+        return -(targets * np.log(shares)).sum(axis=1)
+
+
+def _gradient_by_probabilities(targets: Floats, p: Floats) -> Floats:
+    """The gradient of the mean of `_rows_of` by p: with q = p / s and s = sum p, (sum t - t / q) / s, where q is not clipped."""
+    with np.errstate(all="ignore"):
+        s = p.sum(axis=1, keepdims=True)
+        q = p / s
+        t = np.where((q > _CLIP) & (q < 1 - _CLIP), targets, np.float32(0))
+        return (t.sum(axis=1, keepdims=True) - np.where(t != 0, t / q, np.float32(0))) / (s * np.float32(len(p)))
+
+
+def categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False) -> Floats:
+    """The crossentropy of each row: targets (n, C) and predictions (n, C) to losses (n,); errors as the class."""
+    loss = CategoricalCrossentropy(from_logits)
+    predictions = checks.features("y_pred", y_pred)
+    targets = loss.check_targets("y_true", y_true, predictions.shape[1])
+    checks.same_length(targets, predictions, "y_true and y_pred")
+    return _rows_of(targets, softmax(predictions) if from_logits else predictions)
+
+
+_BY_NAME: dict[str, type[CategoricalCrossentropy]] = {
+    "categorical_crossentropy": CategoricalCrossentropy,
+    "CategoricalCrossentropy": CategoricalCrossentropy,
+}
+
+
+def get(identifier: Any) -> Loss:
+    """The loss of a name, of the function of that name, or the object itself.
+
+    Raises:
+        ValueError: if there is none of that name.
+        TypeError: if it is neither a name nor a loss.
+    """
+    if isinstance(identifier, Loss):
+        return identifier
+    if identifier is categorical_crossentropy:
+        return CategoricalCrossentropy()
+    return checks.choose("loss", identifier, _BY_NAME)()

@@ -1,0 +1,47 @@
+"""The table that `Sequential.summary` prints."""
+
+from collections.abc import Sequence
+
+from fastnet import terminal
+from fastnet.layers import Dense
+
+# Top, head's foot, between rows, bottom; each: left, line, joint, right. Then the head's and the rows' separators.
+_BOXES = ("┏━┳┓", "┡━╇┩", "├─┼┤", "└─┴┘", "┃", "│")
+_ASCII = ("+-++", "+=++", "+-++", "+-++", "|", "|")
+_HEAD = ("Layer (type)", "Output Shape", "Param #")
+_LEAST = (31, 22, 13)  # columns are at least this wide
+
+
+def format_bytes(size: int) -> str:
+    """1.55 MB and the like: powers of 1,024."""
+    amount = float(size)
+    for unit in ("B", "KB", "MB", "GB"):
+        if amount < 1024:
+            return f"{amount:.2f} {unit}"
+        amount /= 1024
+    return f"{amount:.2f} TB"
+
+
+def table(name: str, layers: Sequence[Dense]) -> str:
+    """The model's layers with their shapes and numbers of weights, then the totals."""
+    rows = [
+        (f"{layer.name} ({type(layer).__name__})", f"(None, {layer.units})", f"{layer.count_params():,}" if layer.built else "?")
+        for layer in layers
+    ]
+    widths = [max(least, *(len(row[i]) for row in [_HEAD, *rows])) for i, least in enumerate(_LEAST)]
+    top, foot, between, bottom, head_bar, bar = _BOXES if terminal.shows("".join(_BOXES)) else _ASCII
+
+    def rule(ends: str) -> str:
+        return ends[0] + ends[2].join(ends[1] * (width + 2) for width in widths) + ends[3]
+
+    def line(cells: tuple[str, str, str], bar: str) -> str:
+        padded = [cells[0].ljust(widths[0]), cells[1].ljust(widths[1]), cells[2].rjust(widths[2])]
+        return f"{bar} " + f" {bar} ".join(padded) + f" {bar}"
+
+    lines = [f'Model: "{name}"', rule(top), line(_HEAD, head_bar), rule(foot)]
+    for i, row in enumerate(rows):
+        lines += ([rule(between)] if i else []) + [line(row, bar)]
+    total = sum(layer.count_params() for layer in layers)
+    size = f"{total:,} ({format_bytes(4 * total)})"
+    lines += [rule(bottom), f" Total params: {size}", f" Trainable params: {size}", " Non-trainable params: 0 (0.00 B)"]
+    return "\n".join(lines)

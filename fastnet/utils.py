@@ -1,0 +1,71 @@
+"""Helpers that Keras keeps under this name: one-hot labels, and the seed."""
+
+import random
+from typing import Any
+
+import numpy as np
+
+from fastnet import checks, rng
+from fastnet.checks import Floats
+
+
+def to_categorical(x: Any, num_classes: int | None = None) -> Floats:
+    """Integer labels as one-hot rows.
+
+    Args:
+        x: labels, whole numbers in [0, num_classes); any shape, a last axis of length 1 is dropped.
+        num_classes: the length of a row; by default the greatest label + 1.
+
+    Returns:
+        float32 array of x's shape plus an axis of length `num_classes`, 1 at the label and 0 elsewhere.
+
+    Raises:
+        ValueError: if a label is negative, too large or not whole.
+        TypeError: if `x` does not hold numbers, or `num_classes` is not an integer.
+
+    Example:
+        >>> to_categorical([2, 0, 1])
+        array([[0., 0., 1.],
+               [1., 0., 0.],
+               [0., 1., 0.]], dtype=float32)
+    """
+    labels = checks.numeric("x", x)
+    if num_classes is not None:
+        num_classes = checks.integer("num_classes", num_classes, least=1)
+    if labels.ndim > 1 and labels.shape[-1] == 1:
+        labels = labels[..., 0]
+    flat = labels.reshape(-1)
+    if labels.dtype.kind == "f":
+        broken = np.flatnonzero(flat != np.floor(flat))  # NaN differs from itself
+        if broken.size:
+            raise ValueError(f"label {flat[broken[0]]} at index {broken[0]} is not a whole number")
+    if num_classes is None:
+        if flat.size == 0:
+            raise ValueError("x holds no labels, so num_classes must be given")
+        num_classes = max(1, int(flat.max()) + 1)
+    outside = np.flatnonzero((flat < 0) | (flat >= num_classes))
+    if outside.size:
+        raise ValueError(f"label {flat[outside[0]]} at index {outside[0]} is not in [0, {num_classes})")
+    rows = np.zeros((flat.size, num_classes), np.float32)
+    rows[np.arange(flat.size), flat.astype(np.intp)] = 1
+    return rows.reshape(*labels.shape, num_classes)
+
+
+def set_random_seed(seed: int) -> None:
+    """Makes what follows repeatable, bit for bit and on any number of threads: initial weights, shuffling.
+
+    Python's `random` and NumPy's global generator are seeded as well, as Keras does.
+
+    Args:
+        seed: a whole number in [0, 2**32).
+
+    Raises:
+        TypeError: if it is not an integer.
+        ValueError: if it is out of range.
+    """
+    value = checks.integer("seed", seed, least=0)
+    if value >= 2**32:
+        raise ValueError(f"seed must be below 2**32, got {value}")
+    random.seed(value)
+    np.random.seed(value)
+    rng.seed(value)
