@@ -22,7 +22,7 @@ if platform.machine().lower() in ("x86_64", "amd64"):
 
 
 class BuildIntoTreeToo(build_ext):
-    """Leaves the extensions beside their sources as well: Python, started in this folder, imports the tree's fastnet."""
+    """Leaves the extensions beside their sources too: Python, started in this folder, imports the tree's fastnet."""
 
     def run(self) -> None:
         super().run()

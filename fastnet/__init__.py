@@ -1,16 +1,15 @@
 """fastnet: small neural networks on a CPU, in the words of Keras, at the speed of the machine.
 
-    import fastnet as keras
+import fastnet as keras
 
-    model = keras.Sequential([keras.Input((784,)), keras.layers.Dense(512, activation="relu"), ...])
+model = keras.Sequential([keras.Input((784,)), keras.layers.Dense(512, activation="relu"), ...])
 """
 
 from fastnet import activations, callbacks, datasets, initializers, layers, losses, metrics, models, optimizers, utils
+from fastnet._version import __version__
 from fastnet.kernels import get_num_threads, set_num_threads
 from fastnet.layers import Input
 from fastnet.models import Sequential
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Input",

@@ -46,8 +46,8 @@ class Loss:
 class CategoricalCrossentropy(Loss):
     """- sum over classes of target * log(prediction), the mean over examples.
 
-    Predictions are divided by their row sum and kept in [1e-7, 1 - 1e-7] for the logarithm, as in Keras. After a softmax
-    the two are computed as one, whose gradient by the logits is prediction - target: exact where exp would underflow.
+    Predictions are divided by their row sum and kept in [1e-7, 1 - 1e-7] for the logarithm, as in Keras. The softmax
+    before it is computed with it, as one: the gradient by the logits is prediction - target, exact where exp underflows.
 
     Args:
         from_logits: the model's output are logits, not probabilities.
@@ -88,7 +88,9 @@ class CategoricalCrossentropy(Loss):
                 f"If {argument} holds labels, use fastnet.utils.to_categorical({argument}, {units})"
             )
         if array.ndim != 2 or array.shape[1] != units:
-            raise ValueError(f"{argument} has shape {array.shape}, but the model has {units} outputs: expected (n, {units})")
+            raise ValueError(
+                f"{argument} has shape {array.shape}, but the model has {units} outputs: expected (n, {units})"
+            )
         targets = checks.as_float32(argument, array)
         broken = np.flatnonzero(
             (targets.min(axis=1, initial=0) < 0) | (np.abs(targets.sum(axis=1, dtype=np.float64) - 1) > 1e-3)
@@ -121,16 +123,19 @@ def _rows_of(targets: Floats, p: Floats) -> Floats:
     """- sum t log(clip(p / sum p)) of each row."""
     with np.errstate(all="ignore"):  # a row of zeros has no shares: its loss is NaN, visibly
         shares = np.clip(p / p.sum(axis=1, keepdims=True), _CLIP, 1 - _CLIP)
-        return -(targets * np.log(shares)).sum(axis=1)
+        rows: Floats = -(targets * np.log(shares)).sum(axis=1)
+    return rows
 
 
 def _gradient_by_probabilities(targets: Floats, p: Floats) -> Floats:
-    """The gradient of the mean of `_rows_of` by p: with q = p / s and s = sum p, (sum t - t / q) / s, where q is not clipped."""
+    """The gradient of the mean of `_rows_of` by p: (sum t - t / q) / s, s = sum p, q = p / s, where q is not clipped."""
     with np.errstate(all="ignore"):
         s = p.sum(axis=1, keepdims=True)
         q = p / s
         t = np.where((q > _CLIP) & (q < 1 - _CLIP), targets, np.float32(0))
-        return (t.sum(axis=1, keepdims=True) - np.where(t != 0, t / q, np.float32(0))) / (s * np.float32(len(p)))
+        pull = t.sum(axis=1, keepdims=True) - np.where(t != 0, t / q, np.float32(0))
+        gradient: Floats = pull / (s * np.float32(len(p)))
+    return gradient
 
 
 def categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False) -> Floats:

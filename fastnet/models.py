@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -173,7 +174,7 @@ class Sequential:
             initial_epoch: the number of the first epoch, to go on with a training.
 
         Returns:
-            The History: its ``history`` has one number an epoch for the loss, each metric and, of validation, ``val_...``.
+            The History: its ``history`` has a number an epoch for the loss, each metric and, of validation, ``val_...``.
 
         Raises:
             RuntimeError: before `compile`.
@@ -193,7 +194,10 @@ class Sequential:
         if validation_data is not None:
             if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
                 raise ValueError("validation_data must be a pair (x, y)")
-            validation = self._examples(validation_data[0], "validation x"), self._targets(loss, validation_data[1], "validation y")
+            validation = (
+                self._examples(validation_data[0], "validation x"),
+                self._targets(loss, validation_data[1], "validation y"),
+            )
             checks.same_length(*validation, "validation x and y")
             if validation[0].shape[1] != features.shape[1]:
                 raise ValueError(f"validation x has {validation[0].shape[1]} features, but x has {features.shape[1]}")
@@ -300,7 +304,12 @@ class Sequential:
             return _as_keras(results.logs(), return_dict)
 
     def evaluate(
-        self, x: Any = None, y: Any = None, batch_size: int | None = None, verbose: Any = "auto", return_dict: bool = False
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        return_dict: bool = False,
     ) -> Any:
         """The loss and the metrics of a data set.
 
@@ -334,7 +343,7 @@ class Sequential:
     def _evaluate(
         self, x: Floats, targets: Floats, loss: losses.Loss, progress: tuple[ProgressBar, int] | None
     ) -> dict[str, float]:
-        results = _Results(self.metrics)
+        results = _Results([copy.copy(metric) for metric in self.metrics])  # an epoch's own may be under way
         logits = loss.takes_logits(self.layers[-1].activation)
         for start in range(0, len(x), _BLOCK):
             t = targets[start : start + _BLOCK]
@@ -388,7 +397,9 @@ class Sequential:
 
     def _compiled(self) -> tuple[losses.Loss, optimizers.Optimizer]:
         if self.loss is None or self.optimizer is None:
-            raise checks.NotCompiledError("call compile() first, as in model.compile('rmsprop', 'categorical_crossentropy')")
+            raise checks.NotCompiledError(
+                "call compile() first, as in model.compile('rmsprop', 'categorical_crossentropy')"
+            )
         return self.loss, self.optimizer
 
     def _examples(self, x: Any, argument: str) -> Floats:
@@ -398,7 +409,9 @@ class Sequential:
         if features.shape[1] == 0:
             raise ValueError(f"{argument} has shape {features.shape}: no features")
         if self._inputs not in (None, features.shape[1]):
-            raise ValueError(f"{argument} has {features.shape[1]} features, shape {features.shape}; the model expects {self._inputs}")
+            raise ValueError(
+                f"{argument} has {features.shape[1]} features, shape {features.shape}; the model expects {self._inputs}"
+            )
         return features
 
     def _targets(self, loss: losses.Loss, y: Any, argument: str) -> Floats:

@@ -53,8 +53,8 @@ class RMSprop(Optimizer):
 
     v <- rho v + (1 - rho) g^2;  w <- w - learning_rate g / sqrt(v + epsilon)
 
-    `centered` takes the variance instead: m <- rho m + (1 - rho) g and sqrt(v - m^2 + epsilon). With `momentum` the step
-    d becomes b <- momentum b + d. Source: T. Tieleman and G. Hinton, Lecture 6.5 of "Neural Networks for Machine
+    `centered` takes the variance instead: m <- rho m + (1 - rho) g and sqrt(v - m^2 + epsilon). With `momentum` a step d
+    becomes b <- momentum b + d. Source: T. Tieleman and G. Hinton, Lecture 6.5 of "Neural Networks for Machine
     Learning", 2012; details as in Keras.
 
     Args:
@@ -119,7 +119,7 @@ class RMSprop(Optimizer):
         return text + (", centered=True)" if self.centered else ")")
 
 
-_BY_NAME: dict[str, type[Optimizer]] = {"rmsprop": RMSprop, "RMSprop": RMSprop}
+_BY_NAME: dict[str, type[RMSprop]] = {"rmsprop": RMSprop, "RMSprop": RMSprop}
 
 
 def get(identifier: Any) -> Optimizer:

@@ -1,8 +1,8 @@
 """Every kernel again in plain NumPy: the text to learn from, and the oracle of the tests.
 
-Same names, same arguments, same arrays changed in place as the compiled kernels, which add speed and nothing else. All of
-it computes in the type of the arrays it is given, so with float64 arrays it is also the exact arithmetic that float32
-results are measured against.
+Same names, same arguments, same arrays changed in place as the compiled kernels, which add speed and nothing else.
+All of it computes in the type of the arrays it is given, so with float64 arrays it is also the exact arithmetic that
+float32 results are measured against.
 
     B  rows of a batch      K  inputs of a layer      N  its units or classes      P  columns of a panel
 
@@ -77,7 +77,7 @@ def rmsprop(
     momentum: float,
     epsilon: float,
 ) -> None:
-    """v <- rho v + (1 - rho) g^2;  w <- w - learning_rate g / sqrt(v + epsilon);  centered and with momentum if asked."""
+    """v <- rho v + (1 - rho) g^2;  w <- w - learning_rate g / sqrt(v + epsilon);  or centered, or with momentum."""
     v[:] = rho * v + (1 - rho) * g * g
     variance = v
     if mean is not None:

@@ -25,7 +25,11 @@ def format_bytes(size: int) -> str:
 def table(name: str, layers: Sequence[Dense]) -> str:
     """The model's layers with their shapes and numbers of weights, then the totals."""
     rows = [
-        (f"{layer.name} ({type(layer).__name__})", f"(None, {layer.units})", f"{layer.count_params():,}" if layer.built else "?")
+        (
+            f"{layer.name} ({type(layer).__name__})",
+            f"(None, {layer.units})",
+            f"{layer.count_params():,}" if layer.built else "?",
+        )
         for layer in layers
     ]
     widths = [max(least, *(len(row[i]) for row in [_HEAD, *rows])) for i, least in enumerate(_LEAST)]

@@ -6,7 +6,7 @@ from typing import TextIO
 
 
 def redraws(stream: TextIO) -> bool:
-    """Whether a carriage return takes the cursor back to the beginning of the line: a terminal, or a notebook's cell."""
+    """Whether a carriage return takes the cursor back to the line's beginning: a terminal, or a notebook's cell."""
     if type(stream).__module__.startswith("ipykernel."):
         return True
     try:

@@ -67,5 +67,5 @@ def set_random_seed(seed: int) -> None:
     if value >= 2**32:
         raise ValueError(f"seed must be below 2**32, got {value}")
     random.seed(value)
-    np.random.seed(value)
+    np.random.seed(value)  # noqa: NPY002, what Keras's users expect
     rng.seed(value)

@@ -71,12 +71,16 @@ MIRRORS = (
 _TIMEOUT = (5, 30)  # seconds to connect, and without a byte
 
 
+class MnistNotFoundError(FileNotFoundError):
+    """No place was named, no cache has the digits, and no mirror could be reached."""
+
+
 def load_data(path: str | os.PathLike[str] | None = None) -> Data:
     """The digits and their labels.
 
     Looked for, in this order: at `path`; at the environment variable ``FASTNET_DATA``; in fastnet's cache (``mnist`` in
     the user's cache folder for fastnet); in Keras's (``~/.keras/datasets/mnist.npz``); on public mirrors, from which
-    they go to fastnet's cache. A place that was named, by `path` or ``FASTNET_DATA``, must hold them: no other is tried.
+    they go to fastnet's cache. A place that was named, by `path` or ``FASTNET_DATA``, must hold them, or it is an error.
 
     Args:
         path: a folder with the four IDX files, gzipped or not, or with Keras's ``mnist.npz``, or such a file.
@@ -85,7 +89,8 @@ def load_data(path: str | os.PathLike[str] | None = None) -> Data:
         ``(x_train, y_train), (x_test, y_test)``: uint8 arrays (60000, 28, 28), (60000,), (10000, 28, 28), (10000,).
 
     Raises:
-        FileNotFoundError: if a named place lacks a file, or the digits are nowhere and cannot be downloaded.
+        FileNotFoundError: if a named place lacks a file, or the digits are nowhere and cannot be downloaded (then a
+            MnistNotFoundError, which tells every place that was looked at).
         ValueError: if a file at a named place is truncated or corrupt.
     """
     return load_data_and_source(path)[0]
@@ -116,13 +121,13 @@ def load_data_and_source(path: str | os.PathLike[str] | None = None) -> tuple[Da
             return _download(mirror, cache), f"{mirror}, kept in {cache}"
         except (OSError, ValueError, RuntimeError) as error:
             failures.append(f"{mirror}: {_gist(error)}")
-    raise FileNotFoundError(
+    raise MnistNotFoundError(
         "MNIST was not found and could not be downloaded. Looked at:\n"
         "  the path argument and FASTNET_DATA: not given\n"
         + "".join(f"  {failure}\n" for failure in failures)
         + "What to do: put the files train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
-        "t10k-labels-idx1-ubyte (each with .gz or without), or Keras's mnist.npz, into a folder and set FASTNET_DATA to "
-        "it; or connect to a network; or use fastnet.datasets.synthetic, which needs neither."
+        "t10k-labels-idx1-ubyte (each with .gz or without), or Keras's mnist.npz, into a folder and set FASTNET_DATA "
+        "to it; or connect to a network; or use fastnet.datasets.synthetic, which needs neither."
     )
 
 
@@ -171,7 +176,15 @@ def _read_npz(file: Path) -> list[Bytes]:
     try:
         with np.load(file, allow_pickle=False) as archive:
             arrays = [_member(archive, part, file) for part in _PARTS]
-    except (EOFError, KeyError, MemoryError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        EOFError,
+        KeyError,
+        MemoryError,
+        NotImplementedError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise ValueError(f"{file} is not Keras's mnist.npz, or is corrupt: {error}") from error
     return arrays
 
@@ -198,8 +211,7 @@ def _download(mirror: str, cache: Path) -> Data:
     """
     from pooch import HTTPDownloader
 
-    cache.mkdir(parents=True, exist_ok=True)
-    print(f"Downloading MNIST from {mirror}", file=sys.stderr)
+    cache.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".download-", dir=cache.parent) as staging_name:
         staging = Path(staging_name)
         urls = [mirror] if mirror.endswith(".npz") else [f"{mirror}{part.file}.gz" for part in _PARTS]
@@ -208,6 +220,7 @@ def _download(mirror: str, cache: Path) -> Data:
                 url, str(staging / url.rpartition("/")[2]), None
             )
         data = _read(staging)
+        cache.mkdir(exist_ok=True)
         for file in list(staging.iterdir()):
             os.replace(file, cache / file.name)
         if mirror.endswith(".npz"):  # IDX files would be read first, and these were not good

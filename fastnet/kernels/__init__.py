@@ -13,7 +13,7 @@ import importlib
 import operator
 import os
 import warnings
-from typing import TYPE_CHECKING, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from fastnet.kernels.allowance import available_cores
 
@@ -25,7 +25,7 @@ LINEAR, RELU = 0, 1  # activations that a product computes in its epilogue
 _LEVELS = {"baseline": 0, "x86_v3": 3, "x86_v4": 4}  # the processor's level that each needs
 
 
-def _import(isa: str):
+def _import(isa: str) -> Any:
     try:
         return importlib.import_module(f"fastnet.kernels._{isa}")
     except ModuleNotFoundError as error:
@@ -111,7 +111,7 @@ def _threads_from_environment() -> int | None:
         if not value.isdecimal() or int(value) < 1:
             raise ValueError(f"FASTNET_NUM_THREADS is {value!r}; expected a whole number of at least 1")
         return int(value)
-    # OMP_NUM_THREADS may be a list, one number a nesting level, and belongs to others: what is unreadable is not an error.
+    # OMP_NUM_THREADS may be a list, one number a nesting level, and belongs to others: unreadable is no error.
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     return int(first) if first.isdecimal() and int(first) >= 1 else None
 

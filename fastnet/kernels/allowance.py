@@ -11,10 +11,7 @@ def available_cores(root: str | os.PathLike[str] = "/") -> int:
     Args:
         root: the root of the file system in which to look for /proc and /sys; another one only in tests.
     """
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, math.ceil(min(cores, cgroup_quota(Path(root)))))
 
 

@@ -1,6 +1,6 @@
 """Panels: the layout in which kernels keep a weight matrix, and the way into it and back.
 
-A (K, N) matrix becomes (N / P, K, P): panel p holds columns p * P to p * P + P - 1, row after row, and the last panel is
+A (K, N) matrix becomes (N / P, K, P): panel p holds columns p * P to p * P + P - 1, row after row, and the last one is
 filled up with zeros. A row of a panel is one cache line, and a panel's rows follow one another, so that walking down a
 panel reads memory in order and never meets the cache sets' aliasing of a power-of-two row length.
 """

@@ -1,0 +1,180 @@
+"""The "hello world" of deep learning: a network learns to read handwritten digits. Run it: python -m fastnet.mnist
+
+This is the tutorial as a program, to be read from `tutorial` downwards; what follows are its small helpers.
+"""
+
+import argparse
+import sys
+import time
+
+import numpy as np
+
+import fastnet
+from fastnet import datasets, layers, terminal
+from fastnet.datasets.mnist import Bytes
+from fastnet.utils import set_random_seed, to_categorical
+
+
+def tutorial(options: argparse.Namespace) -> None:
+    """Loads, looks at, prepares, builds, trains, evaluates, predicts."""
+    clock = Clock()
+    if options.threads:
+        fastnet.set_num_threads(options.threads)
+    set_random_seed(options.seed)
+
+    heading("The data")
+    (x_train, y_train), (x_test, y_test), source = load(options.data)
+    print(f"from {source}\n")
+    for name, array in (("x_train", x_train), ("y_train", y_train), ("x_test", x_test), ("y_test", y_test)):
+        print(structure(name, array))
+    print(f"\nThe second training digit, a {y_train[1]}:\n{drawing(x_train[1])}")
+    clock.lap("data")
+
+    # Each image becomes a row of 784 numbers between 0 and 1, each label a row with a 1 in its digit's place.
+    rows_train, rows_test = (x.reshape(len(x), 784).astype("float32") / 255 for x in (x_train, x_test))
+    targets_train, targets_test = to_categorical(y_train, 10), to_categorical(y_test, 10)
+
+    heading("The network")
+    model = fastnet.Sequential(
+        [
+            layers.Input((784,)),
+            layers.Dense(options.units, activation="relu"),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile(optimizer="rmsprop", loss="categorical_crossentropy", metrics=["accuracy"])
+    model.summary()
+    clock.lap("preparation")
+
+    heading("Training")
+    model.fit(rows_train, targets_train, epochs=options.epochs, batch_size=options.batch_size, verbose=options.verbose)
+    clock.lap("training")
+
+    heading("Evaluation on digits that it has never seen")
+    loss, accuracy = model.evaluate(rows_test, targets_test, verbose=options.verbose)
+    print(f"loss      {loss:.4f}\naccuracy  {accuracy:.4f}")
+    clock.lap("evaluation")
+
+    heading("The first ten test digits")
+    predicted = model.predict(rows_test[:10], verbose=0).argmax(axis=1)
+    print("predicted ", *predicted)
+    print("true      ", *y_test[:10])
+    clock.lap("prediction")
+
+    heading("Times")
+    threads = fastnet.get_num_threads()
+    print(f"{clock}\n(training: {clock.laps['training'] / max(1, options.epochs):.2f} s an epoch on {threads} threads)")
+
+
+def load(data: str) -> tuple[tuple[Bytes, Bytes], tuple[Bytes, Bytes], str]:
+    """The data set that was asked for, and in words where it came from."""
+    if data == "synthetic":
+        return *datasets.synthetic.load_data(), "fastnet.datasets.synthetic: digits drawn by a program"
+    try:
+        arrays, source = datasets.mnist.load_data_and_source(None if data in ("auto", "mnist") else data)
+    except datasets.mnist.MnistNotFoundError:
+        if data != "auto":
+            raise
+        print(
+            "MNIST was not found: FASTNET_DATA is not set, no cache has it and no mirror could be reached "
+            "(--data mnist tells more); training on synthetic digits instead.",
+            file=sys.stderr,
+        )
+        return load("synthetic")
+    return *arrays, source
+
+
+def heading(text: str) -> None:
+    print(f"\n{text}\n{'=' * len(text)}")
+
+
+def structure(name: str, array: np.ndarray) -> str:
+    """Type, shape and first values, like R's `str`."""
+    first = " ".join(str(value) for value in array.reshape(-1)[:10])
+    return f"{name:8} {array.dtype} {array.shape!s:16} {first} ..."
+
+
+def drawing(image: np.ndarray) -> str:
+    """An image as text: two characters a pixel, darker where there is more ink; empty rows left out."""
+    shades = " ░▒▓█" if terminal.shows("░▒▓█") else " .+#@"
+    levels = (image.astype(int) * (len(shades) - 1) + 254) // 255
+    return "\n".join("".join(2 * shades[level] for level in row).rstrip() for row in levels if row.any())
+
+
+class Clock:
+    """The seconds that each part took."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, part: str) -> None:
+        now = time.perf_counter()
+        self.laps[part], self._last = now - self._last, now
+
+    def __str__(self) -> str:
+        return "\n".join(f"{part:11} {seconds:7.3f} s" for part, seconds in self.laps.items())
+
+
+def whole(text: str) -> int:
+    """An option's value: a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0 to 4294967295, got {text!r}")
+    return int(text)
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        prog="python -m fastnet.mnist",
+        description="Train a small neural network to read handwritten digits, and watch it learn.",
+        epilog="examples:\n"
+        "  python -m fastnet.mnist                          the tutorial, as everybody runs it\n"
+        "  python -m fastnet.mnist --units 32 --epochs 10   how far does a small network get?\n"
+        "  python -m fastnet.mnist --data synthetic         digits drawn by a program: no file, no network\n"
+        "  python -m fastnet.mnist --threads 1              the same numbers, to the last bit, on one core",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument(
+        "--data",
+        default="auto",
+        metavar="WHAT",
+        help="auto: MNIST if it can be had, else synthetic digits; mnist: MNIST or an error; synthetic; or the path of "
+        "a folder with the four MNIST files or of Keras's mnist.npz (default: auto)",
+    )
+    p.add_argument("--epochs", type=whole, default=5, metavar="N", help="walks through the data (default: 5)")
+    p.add_argument("--batch-size", type=whole, default=128, metavar="N", help="images a step (default: 128)")
+    p.add_argument("--units", type=whole, default=512, metavar="N", help="neurons of the hidden layer (default: 512)")
+    p.add_argument("--seed", type=seed, default=0, metavar="N", help="where the random numbers start (default: 0)")
+    p.add_argument("--threads", type=whole, metavar="N", help="cores to compute on (default: all that there are)")
+    p.add_argument(
+        "--verbose",
+        choices=["auto", "0", "1", "2"],
+        default="auto",
+        help="0: no progress; 1: a bar; 2: a line an epoch; auto: a bar on a terminal, else a line (default: auto)",
+    )
+    return p
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The program; returns its exit code."""
+    options = parser().parse_args(arguments)
+    options.verbose = options.verbose if options.verbose == "auto" else int(options.verbose)
+    try:
+        tutorial(options)
+    except (OSError, ValueError, MemoryError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
