@@ -186,7 +186,7 @@ class Dense:
 
     def __repr__(self) -> str:
         parts = [str(self.units)]
-        if self.activation is not activations.linear:
+        if self.activation.name != "linear":
             parts.append(f"activation={self.activation.name!r}")
         if not self.use_bias:
             parts.append("use_bias=False")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from fastnet import checks, kernels
-from fastnet.activations import Activation, softmax
+from fastnet.activations import Activation, Softmax, softmax
 from fastnet.checks import Floats
 
 _CLIP = 1e-7  # Keras's: a probability is taken to be at least this, and at most 1 minus this
@@ -47,7 +47,7 @@ class CategoricalCrossentropy(Loss):
     """- sum over classes of target * log(prediction), the mean over examples.
 
     Predictions are divided by their row sum and kept in [1e-7, 1 - 1e-7] for the logarithm, as in Keras. The softmax
-    before it is computed with it, as one: the gradient by the logits is prediction - target, exact where exp underflows.
+    before it is computed with it, as one: the gradient by the logits is prediction - target, whatever underflows.
 
     Args:
         from_logits: the model's output are logits, not probabilities.
@@ -78,7 +78,7 @@ class CategoricalCrossentropy(Loss):
         return float(_rows_of(targets, p).mean(dtype=np.float64))
 
     def takes_logits(self, activation: Activation) -> bool:
-        return activation is softmax and not self.from_logits
+        return isinstance(activation, Softmax) and not self.from_logits
 
     def check_targets(self, argument: str, y: Any, units: int) -> Floats:
         array = checks.numeric(argument, y)
@@ -128,7 +128,7 @@ def _rows_of(targets: Floats, p: Floats) -> Floats:
 
 
 def _gradient_by_probabilities(targets: Floats, p: Floats) -> Floats:
-    """The gradient of the mean of `_rows_of` by p: (sum t - t / q) / s, s = sum p, q = p / s, where q is not clipped."""
+    """The gradient of the mean of `_rows_of` by p: (sum t - t / q) / s, q = p / s, s = sum p, where not clipped."""
     with np.errstate(all="ignore"):
         s = p.sum(axis=1, keepdims=True)
         q = p / s

@@ -174,7 +174,7 @@ class Sequential:
             initial_epoch: the number of the first epoch, to go on with a training.
 
         Returns:
-            The History: its ``history`` has a number an epoch for the loss, each metric and, of validation, ``val_...``.
+            The History: ``history`` has a number an epoch for the loss, each metric and, of validation, ``val_...``.
 
         Raises:
             RuntimeError: before `compile`.

@@ -53,8 +53,8 @@ class RMSprop(Optimizer):
 
     v <- rho v + (1 - rho) g^2;  w <- w - learning_rate g / sqrt(v + epsilon)
 
-    `centered` takes the variance instead: m <- rho m + (1 - rho) g and sqrt(v - m^2 + epsilon). With `momentum` a step d
-    becomes b <- momentum b + d. Source: T. Tieleman and G. Hinton, Lecture 6.5 of "Neural Networks for Machine
+    `centered` takes the variance instead: m <- rho m + (1 - rho) g and sqrt(v - m^2 + epsilon). With `momentum` a step
+    d becomes b <- momentum b + d. Source: T. Tieleman and G. Hinton, Lecture 6.5 of "Neural Networks for Machine
     Learning", 2012; details as in Keras.
 
     Args:

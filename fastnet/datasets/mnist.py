@@ -80,7 +80,7 @@ def load_data(path: str | os.PathLike[str] | None = None) -> Data:
 
     Looked for, in this order: at `path`; at the environment variable ``FASTNET_DATA``; in fastnet's cache (``mnist`` in
     the user's cache folder for fastnet); in Keras's (``~/.keras/datasets/mnist.npz``); on public mirrors, from which
-    they go to fastnet's cache. A place that was named, by `path` or ``FASTNET_DATA``, must hold them, or it is an error.
+    they go to fastnet's cache. A place that was named, by `path` or ``FASTNET_DATA``, is the only one looked at.
 
     Args:
         path: a folder with the four IDX files, gzipped or not, or with Keras's ``mnist.npz``, or such a file.

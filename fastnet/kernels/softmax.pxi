@@ -17,7 +17,7 @@ cdef float LOG_MAX = -1.1920929665620834e-07  # log(1 - 1e-7), with 1 - 1e-7 rou
 
 
 cdef inline vec vec_exp(vec x) noexcept nogil:
-    """exp(x) for x <= 0, within 2 units in the last place; 0 below -87.33, where float32 ends; NaN for NaN.
+    """exp(x) for x <= 0, within 2 units in the last place; 0 below -87.33, where float32 turns subnormal; NaN for NaN.
 
     exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln 2 / 2, and exp(r) = 1 + r + r^2 q(r).
     Source of q and of the split of ln 2: S. Moshier, Cephes Mathematical Library, expf.
@@ -91,12 +91,12 @@ cdef inline float softmax_row(const float* z, float* p, Py_ssize_t classes, Py_s
         c += LANES
     for c in range(classes):
         total += p[c]
-    for c in range(classes, ld):
-        p[c] = 0
     c = 0
     while c < classes:
         vec_store(p + c, vec_div(vec_load(p + c), vec_set1(total)))
         c += LANES
+    for c in range(classes, ld):
+        p[c] = 0
     return total
 
 

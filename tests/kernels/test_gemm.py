@@ -1,0 +1,158 @@
+"""The dense products, on each instruction set: exact on integers, within the proven bound, blind to padding."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from helpers import isa_module, isa_parameters, panels_of, sum_bound, with_padding
+
+from fastnet import reference
+from fastnet.kernels import LINEAR, RELU, padded
+from fastnet.reference import matrix
+
+pytestmark = pytest.mark.parametrize("isa", isa_parameters())
+SHAPES = [
+    (1, 1, 1),
+    (1, 784, 10),
+    (2, 3, 17),
+    (7, 13, 31),
+    (16, 16, 16),
+    (29, 101, 64),
+    (128, 784, 512),
+    (131, 257, 53),
+]
+
+
+def integers(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """Small whole numbers: their products and sums are exact in float32, so any order gives the same bits."""
+    return rng.integers(-8, 9, shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 5, 6, 13, 14, 15, 33])
+def test_all_three_products_are_exact_on_integers_for_every_small_shape(isa: str, batch: int) -> None:
+    k = isa_module(isa)
+    rng = np.random.default_rng(batch)
+    for inputs, units in product([1, 2, 7, 15, 16, 17, 33], [1, 3, 15, 16, 17, 40]):
+        x, w, dz, bias = (
+            integers(rng, batch, inputs),
+            integers(rng, inputs, units),
+            integers(rng, batch, units),
+            integers(rng, padded(units)),
+        )
+        y = np.full((batch, padded(units) + 16), np.nan, np.float32)
+        k.gemm_bias_act(with_padding(x, inputs + 3), panels_of(w, np.nan), bias, LINEAR, y)
+        np.testing.assert_array_equal(y[:, :units], x @ w + bias[:units])
+        k.gemm_bias_act(with_padding(x, inputs + 3), panels_of(w, np.nan), bias, RELU, y)
+        np.testing.assert_array_equal(y[:, :units], np.maximum(x @ w + bias[:units], 0))
+        dx = np.full((batch, padded(inputs) + 16), np.nan, np.float32)
+        k.gemm_nt(with_padding(dz, padded(units), 0), panels_of(w), dx)
+        np.testing.assert_array_equal(dx[:, :inputs], dz @ w.T)
+        np.testing.assert_array_equal(dx[:, inputs : padded(inputs)], 0)
+        dw, db = np.full_like(panels_of(w), np.nan), np.full(padded(units), np.nan, np.float32)
+        k.gemm_tn(with_padding(x, inputs + 3), with_padding(dz, padded(units) + 16), dw, db)
+        np.testing.assert_array_equal(matrix(dw)[:, :units], x.T @ dz)
+        np.testing.assert_array_equal(db[:units], dz.sum(axis=0))
+
+
+@pytest.mark.parametrize(("batch", "inputs", "units"), SHAPES)
+def test_products_lie_within_the_proven_bound_of_float64(isa: str, batch: int, inputs: int, units: int) -> None:
+    k = isa_module(isa)
+    rng = np.random.default_rng(1)
+    x, w, dz = (rng.standard_normal(s).astype(np.float32) for s in ((batch, inputs), (inputs, units), (batch, units)))
+    bias = rng.standard_normal(padded(units)).astype(np.float32)
+    x64, w64, dz64, b64 = (a.astype(np.float64) for a in (x, w, dz, bias[:units]))
+    y = np.empty((batch, padded(units)), np.float32)
+    k.gemm_bias_act(x, panels_of(w), bias, LINEAR, y)
+    error = np.abs(y[:, :units] - (x64 @ w64 + b64))
+    assert (error <= sum_bound(inputs, np.abs(x64) @ np.abs(w64) + np.abs(b64))).all()
+    dx = np.empty((batch, padded(inputs)), np.float32)
+    k.gemm_nt(with_padding(dz, padded(units), 0), panels_of(w), dx)
+    error = np.abs(dx[:, :inputs] - dz64 @ w64.T)
+    assert (error <= sum_bound(padded(units), np.abs(dz64) @ np.abs(w64).T)).all()
+    dw, db = np.empty_like(panels_of(w)), np.empty(padded(units), np.float32)
+    k.gemm_tn(x, with_padding(dz, padded(units), 0), dw, db)
+    error = np.abs(matrix(dw)[:, :units] - x64.T @ dz64)
+    assert (error <= sum_bound(batch, np.abs(x64).T @ np.abs(dz64))).all()
+    assert (np.abs(db[:units] - dz64.sum(axis=0)) <= sum_bound(batch, np.abs(dz64).sum(axis=0))).all()
+
+
+def test_a_deep_product_continues_its_sums_across_blocks_of_the_depth(isa: str) -> None:
+    # gemm_nt transposes 256 units at a time: 700 of them take three rounds, and a row of them must still be exact.
+    rng = np.random.default_rng(2)
+    dz, w = integers(rng, 5, 700), integers(rng, 33, 700)
+    dx = np.empty((5, padded(33)), np.float32)
+    isa_module(isa).gemm_nt(with_padding(dz, padded(700), 0), panels_of(w), dx)
+    np.testing.assert_array_equal(dx[:, :33], dz @ w.T)
+
+
+@pytest.mark.parametrize(("batch", "inputs", "units"), SHAPES)
+def test_fused_update_has_the_bits_of_product_then_update(isa: str, batch: int, inputs: int, units: int) -> None:
+    k = isa_module(isa)
+    rng = np.random.default_rng(3)
+    x, w = rng.standard_normal((batch, inputs), np.float32), rng.standard_normal((inputs, units)).astype(np.float32)
+    dz = with_padding(rng.standard_normal((batch, units)), padded(units), 0)
+    v, bias, bias_v = (
+        rng.random(panels_of(w).shape, np.float32),
+        rng.random(padded(units), np.float32),
+        np.zeros(padded(units), np.float32),
+    )
+    fused = [panels_of(w), bias.copy(), v.copy(), bias_v.copy()]
+    k.gemm_tn_rmsprop(x, dz, *fused, 1e-3, 0.9, 1e-7)
+    apart = [panels_of(w), bias.copy(), v.copy(), bias_v.copy()]
+    dw, db = np.empty_like(v), np.empty_like(bias)
+    k.gemm_tn(x, dz, dw, db)
+    k.rmsprop(apart[0].reshape(-1), dw.reshape(-1), apart[2].reshape(-1), None, None, 1e-3, 0.9, 0.0, 1e-7)
+    k.rmsprop(apart[1], db, apart[3], None, None, 1e-3, 0.9, 0.0, 1e-7)
+    for one, other in zip(fused, apart, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_kernels_agree_with_their_twins(isa: str) -> None:
+    k = isa_module(isa)
+    rng = np.random.default_rng(4)
+    x, dz = rng.standard_normal((9, 21), np.float32), with_padding(rng.standard_normal((9, 18)), 32, 0)
+    w, bias = panels_of(rng.standard_normal((21, 18))), rng.random(32, np.float32)
+    for compiled, twin in ((k, reference), (reference, k)):  # both ways: neither may change its inputs
+        results = []
+        for module in (compiled, twin):
+            y, dx = np.zeros((9, 48), np.float32), np.zeros((9, 32), np.float32)
+            dw, db = np.zeros_like(w), np.zeros_like(bias)
+            module.gemm_bias_act(x, w, bias, RELU, y)
+            module.gemm_nt(dz, w, dx)
+            module.gemm_tn(x, dz, dw, db)
+            results.append((y, dx, dw, db))
+        for one, other in zip(*results, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("batch", "inputs", "units"), [(128, 784, 512), (131, 257, 53), (300, 64, 10)])
+def test_bits_do_not_depend_on_the_number_of_threads(isa: str, batch: int, inputs: int, units: int) -> None:
+    k = isa_module(isa)
+    rng = np.random.default_rng(5)
+    x, dz = (
+        rng.standard_normal((batch, inputs), np.float32),
+        with_padding(rng.standard_normal((batch, units)), padded(units), 0),
+    )
+    w, bias = panels_of(rng.standard_normal((inputs, units))), rng.random(padded(units), np.float32)
+    results = []
+    before = k.get_threads()
+    try:
+        for threads in (1, 2, 3, 7):
+            k.set_threads(threads, 2)
+            y, dx = np.zeros((batch, padded(units)), np.float32), np.zeros((batch, padded(inputs)), np.float32)
+            state = [w.copy(), bias.copy(), np.zeros_like(w), np.zeros_like(bias)]
+            k.gemm_bias_act(x, w, bias, RELU, y)
+            k.gemm_nt(dz, w, dx)
+            k.gemm_tn_rmsprop(x, dz, *state, 1e-3, 0.9, 1e-7)
+            results.append(b"".join(a.tobytes() for a in (y, dx, *state)))
+    finally:
+        k.set_threads(before, before)
+    assert len(set(results)) == 1
+
+
+def test_nan_passes_through_product_and_relu(isa: str) -> None:
+    x = np.array([[np.nan, 1], [1, 1]], np.float32)
+    y = np.empty((2, 16), np.float32)
+    isa_module(isa).gemm_bias_act(x, panels_of(np.ones((2, 3))), np.zeros(16, np.float32), RELU, y)
+    assert np.isnan(y[0, :3]).all()
+    assert (y[1, :3] == 2).all()

@@ -1,0 +1,101 @@
+"""Softmax, crossentropy and accuracy, on each instruction set, against float64."""
+
+import numpy as np
+import pytest
+from helpers import isa_module, isa_parameters, with_padding
+
+from fastnet import reference
+
+pytestmark = pytest.mark.parametrize("isa", isa_parameters())
+
+
+def crossentropy(k, z: np.ndarray, t: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+    """The kernel's total, p, dz and rows for logits (B, C)."""
+    row = -(-z.shape[1] // 16) * 16
+    whole = with_padding(z, row)
+    p, dz, rows = np.full_like(whole, np.nan), np.full_like(whole, np.nan), np.empty(len(z), np.float32)
+    total = k.softmax_crossentropy(whole, t, p, dz, rows)
+    assert (p[:, z.shape[1] :] == 0).all()
+    assert (dz[:, z.shape[1] :] == 0).all()
+    return total, p[:, : z.shape[1]], dz[:, : z.shape[1]], rows
+
+
+@pytest.mark.parametrize("classes", [1, 2, 10, 15, 16, 17, 100])
+@pytest.mark.parametrize("scale", [0.01, 1, 30])
+def test_softmax_crossentropy_lies_near_float64(isa: str, classes: int, scale: float) -> None:
+    rng = np.random.default_rng(classes)
+    z = (scale * rng.standard_normal((37, classes))).astype(np.float32)
+    t = np.eye(classes, dtype=np.float32)[rng.integers(0, classes, 37)]
+    total, p, dz, rows = crossentropy(isa_module(isa), z, t)
+    p64, dz64, rows64 = np.zeros_like(z, np.float64), np.zeros_like(z, np.float64), np.zeros(37)
+    total64 = reference.softmax_crossentropy(z.astype(np.float64), t.astype(np.float64), p64, dz64, rows64)
+    np.testing.assert_allclose(p, p64, rtol=2e-6 * max(1, scale), atol=float(np.finfo(np.float32).tiny))
+    np.testing.assert_allclose(dz, dz64, rtol=1e-5, atol=2e-7 / 37)
+    np.testing.assert_allclose(rows, rows64, rtol=1e-5, atol=3e-7 * max(1, scale))
+    assert total == pytest.approx(total64, rel=1e-5, abs=1e-5)
+    assert total == sum(float(row) for row in rows)
+
+
+def test_targets_may_be_any_distribution(isa: str) -> None:
+    rng = np.random.default_rng(0)
+    z, t = rng.standard_normal((8, 5)).astype(np.float32), rng.dirichlet(np.ones(5), 8).astype(np.float32)
+    total, _, dz, _ = crossentropy(isa_module(isa), z, t)
+    p64, dz64, rows64 = np.zeros((8, 5)), np.zeros((8, 5)), np.zeros(8)
+    assert total == pytest.approx(
+        reference.softmax_crossentropy(z.astype(float), t.astype(float), p64, dz64, rows64), rel=1e-5
+    )
+    np.testing.assert_allclose(dz, dz64, atol=1e-7)
+
+
+def test_huge_logits_neither_overflow_nor_become_nan(isa: str) -> None:
+    z = np.array([[1e38, -1e38, 0], [3e38, 3e38, 3e38], [-np.inf, 0, 0]], np.float32)
+    total, p, dz, _ = crossentropy(isa_module(isa), z, np.eye(3, dtype=np.float32)[[0, 1, 2]])
+    np.testing.assert_allclose(p, [[1, 0, 0], [1 / 3, 1 / 3, 1 / 3], [0, 0.5, 0.5]], rtol=1e-6)
+    assert np.isfinite(total)
+    assert np.isfinite(dz).all()
+
+
+def test_a_hopeless_prediction_costs_as_much_as_in_keras(isa: str) -> None:
+    total, *_ = crossentropy(isa_module(isa), np.array([[0, 1000]], np.float32), np.array([[1, 0]], np.float32))
+    assert total == pytest.approx(-np.log(1e-7), rel=1e-6)
+
+
+def test_nan_logits_give_a_nan_loss(isa: str) -> None:
+    total, p, *_ = crossentropy(isa_module(isa), np.array([[np.nan, 1.0]], np.float32), np.array([[1, 0]], np.float32))
+    assert np.isnan(total)
+    assert np.isnan(p).all()
+
+
+def test_exp_is_accurate_over_its_whole_range(isa: str) -> None:
+    # softmax([0, x]) = exp(x) / (1 + exp(x)) shows exp for each x <= 0.
+    x = np.linspace(-87.3, 0, 200_001, dtype=np.float32)
+    z = np.zeros((len(x), 16), np.float32)
+    z[:, 1] = x
+    isa_module(isa).softmax(z, 2, z)
+    e = np.exp(x.astype(np.float64))
+    np.testing.assert_allclose(z[:, 1], e / (1 + e), rtol=5 * 2.0**-24, atol=0)
+
+
+def test_softmax_works_in_place_and_rows_add_to_one(isa: str) -> None:
+    z = with_padding(np.random.default_rng(0).standard_normal((300, 10)), 16)
+    isa_module(isa).softmax(z, 10, z)
+    np.testing.assert_allclose(z.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_softmax_backward_matches_its_twin(isa: str) -> None:
+    rng = np.random.default_rng(0)
+    p = with_padding(rng.dirichlet(np.ones(10), 7), 16, 0)
+    d = with_padding(rng.standard_normal((7, 10)), 16, 0)
+    expected = d.copy()
+    reference.softmax_backward(p, 10, expected)
+    isa_module(isa).softmax_backward(p, 10, d)
+    np.testing.assert_allclose(d, expected, atol=1e-6)
+
+
+def test_count_correct_takes_the_first_of_equal_predictions_as_numpy_does(isa: str) -> None:
+    k = isa_module(isa)
+    p = with_padding(np.array([[0.5, 0.5], [0.2, 0.8], [0.9, 0.1]]), 16, 9)
+    assert k.count_correct(p, np.array([[1, 0], [1, 0], [1, 0]], np.float32)) == 2
+    rng = np.random.default_rng(0)
+    p, t = rng.integers(0, 3, (500, 10)).astype(np.float32), rng.integers(0, 3, (500, 10)).astype(np.float32)
+    assert k.count_correct(p, t) == reference.count_correct(p, t)

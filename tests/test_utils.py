@@ -1,0 +1,60 @@
+"""to_categorical and the seed."""
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastnet import rng
+from fastnet.utils import set_random_seed, to_categorical
+
+
+def test_labels_become_rows() -> None:
+    rows = to_categorical([3, 0, 1], 5)
+    assert rows.dtype == np.float32
+    np.testing.assert_array_equal(rows, np.eye(5)[[3, 0, 1]])
+    assert to_categorical([3, 0]).shape == (2, 4)
+    assert to_categorical(np.zeros((2, 3), int), 4).shape == (2, 3, 4)
+    np.testing.assert_array_equal(to_categorical([[2], [1]]), np.eye(3)[[2, 1]])
+    np.testing.assert_array_equal(to_categorical(np.array([1.0, 0.0])), np.eye(2)[[1, 0]])
+    np.testing.assert_array_equal(to_categorical([True, False], 2), np.eye(2)[[1, 0]])
+    assert to_categorical(np.array([], int), 3).shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "error", "message"),
+    [
+        ([0, 10], 10, ValueError, r"label 10 at index 1 is not in \[0, 10\)"),
+        ([0, -1], 10, ValueError, r"label -1 at index 1 is not in \[0, 10\)"),
+        ([0, -1], None, ValueError, "label -1"),
+        (np.array([2**32], np.uint64), 10, ValueError, "label 4294967296"),
+        (np.array([2**64 - 1], np.uint64), 10, ValueError, "label 18446744073709551615"),
+        ([0.5], 3, ValueError, "label 0.5 at index 0 is not a whole number"),
+        ([np.nan], 3, ValueError, "not a whole number"),
+        (["a"], 3, TypeError, "x has dtype"),
+        (None, 3, TypeError, "x is None"),
+        ([1], 0, ValueError, "num_classes"),
+        ([1], 2.5, TypeError, "num_classes"),
+        (np.array([], int), None, ValueError, "no labels"),
+    ],
+)
+def test_bad_labels(labels: Any, classes: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        to_categorical(labels, classes)
+
+
+def test_the_seed_repeats_every_generator() -> None:
+    def draw() -> tuple[float, float, float]:
+        set_random_seed(np.int64(7))
+        return random.random(), float(np.random.rand()), rng.generator().random()  # noqa: NPY002
+
+    assert draw() == draw()
+
+
+@pytest.mark.parametrize(
+    ("seed", "error"), [(-1, ValueError), (2**32, ValueError), (1.5, TypeError), (None, TypeError)]
+)
+def test_bad_seeds(seed: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="seed"):
+        set_random_seed(seed)
