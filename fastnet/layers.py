@@ -9,6 +9,7 @@ import numpy as np
 from fastnet import activations, checks, initializers, kernels
 from fastnet.checks import Floats
 from fastnet.optimizers import Optimizer
+from fastnet.sparsity import NonzeroLists
 from fastnet.variables import Variable
 
 
@@ -97,6 +98,7 @@ class Dense:
             self.inputs = _features_of("input_shape", input_shape)
         elif input_dim is not None:
             self.inputs = _features_of("input_dim", input_dim)
+        self.skip_zeros = False  # set by the model, for a first layer whose inputs are mostly zeros
         self.built = False
 
     def build(self, inputs: int) -> None:
@@ -119,6 +121,7 @@ class Dense:
         panels = kernels.padded(self.units) // kernels.PANEL
         self._row = (panels | 1) * kernels.PANEL
         self._outputs = self._gradients = np.zeros((0, self._row), np.float32)
+        self._nonzero = NonzeroLists(inputs)
         self.built = True
 
     @property
@@ -140,7 +143,7 @@ class Dense:
         """The layer's output for a batch, in a workspace that the next call writes again.
 
         Args:
-            x: (B, ldx) float32 of which the first `inputs` columns count.
+            x: (B, ldx) float32 of which the first `inputs` columns count; (B, inputs) with `skip_zeros`.
             logits: leave out the activation, for a loss that contains it.
 
         Returns:
@@ -150,7 +153,8 @@ class Dense:
             self._outputs = np.zeros((len(x), self._row), np.float32)
         y = self._outputs[: len(x)]
         epilogue = kernels.LINEAR if logits else self.activation.epilogue
-        kernels.gemm_bias_act(x, self.kernel.packed, self.bias.packed, epilogue, y)
+        lists = self._nonzero.of_columns(x) if self.skip_zeros else ()
+        kernels.gemm_bias_act(x, self.kernel.packed, self.bias.packed, epilogue, y, *lists)
         if not logits:
             self.activation.forward(y, self.units)
         return y
@@ -180,7 +184,8 @@ class Dense:
             self.activation.backward(y, dy, self.units)
         if dx is not None:
             kernels.gemm_nt(dy, self.kernel.packed, dx)
-        optimizer.apply_product(x, dy, self.kernel, self.bias)
+        lists = self._nonzero.of_rows(x) if self.skip_zeros else ()
+        optimizer.apply_product(x, dy, self.kernel, self.bias, lists)
         if not self.use_bias:
             self.bias.packed.fill(0)
 

@@ -15,6 +15,7 @@ from fastnet.callbacks import Callback, History, overrides
 from fastnet.checks import Floats
 from fastnet.layers import Dense, InputLayer
 from fastnet.progress import ProgressBar, check_verbose
+from fastnet.sparsity import is_sparse
 
 _BLOCK = 1024  # rows that predict and evaluate compute at once: enough to keep the kernels busy, little memory
 
@@ -88,6 +89,11 @@ class Sequential:
         for layer in self.layers:
             layer.build(inputs)
             inputs = layer.units
+
+    def _prepare(self, x: Floats) -> None:
+        """Builds the layers for the examples x and decides whether to skip their zeros."""
+        self._build(x.shape[1])
+        self.layers[0].skip_zeros = is_sparse(x, self.layers[0].units)
 
     @property
     def built(self) -> bool:
@@ -212,7 +218,7 @@ class Sequential:
             features, targets = features[:kept], targets[:kept]
 
         with self._lock:
-            self._build(features.shape[1])
+            self._prepare(features)
             batches = Batches(features, targets, batch_size, shuffle)
             self.history = History()
             callbacks.append(self.history)
@@ -298,7 +304,7 @@ class Sequential:
         features, targets = self._examples(x, "x"), self._targets(loss, y, "y")
         checks.same_length(features, targets)
         with self._lock:
-            self._build(features.shape[1])
+            self._prepare(features)
             results = _Results(self.metrics)
             results.add(*self._train_step(features, targets, loss, optimizer), targets)
             return _as_keras(results.logs(), return_dict)
@@ -331,7 +337,7 @@ class Sequential:
         features, targets = self._examples(x, "x"), self._targets(loss, y, "y")
         checks.same_length(features, targets)
         with self._lock:
-            self._build(features.shape[1])
+            self._prepare(features)
             bar = ProgressBar(-(-len(features) // batch_size), verbose)
             try:
                 logs = self._evaluate(features, targets, loss, (bar, batch_size))
@@ -373,7 +379,7 @@ class Sequential:
         verbose = check_verbose(verbose)
         features = self._examples(x, "x")
         with self._lock:
-            self._build(features.shape[1])
+            self._prepare(features)
             units = self.layers[-1].units
             predictions = np.empty((len(features), units), np.float32)
             bar = ProgressBar(max(1, -(-len(features) // batch_size)), verbose)

@@ -6,6 +6,7 @@ import numpy as np
 
 from fastnet import checks, kernels
 from fastnet.checks import Floats
+from fastnet.sparsity import Lists
 from fastnet.variables import Variable
 
 
@@ -36,10 +37,15 @@ class Optimizer:
             self._slots[key] = np.zeros_like(variable.packed)
         return self._slots[key]
 
-    def apply_product(self, x: Floats, dz: Floats, kernel: Variable, bias: Variable) -> None:
-        """Updates a layer whose gradients are x^T . dz and the column sums of dz: multiplied first, then applied."""
+    def apply_product(
+        self, x: Floats, dz: Floats, kernel: Variable, bias: Variable, lists: Lists | tuple[()] = ()
+    ) -> None:
+        """Updates a layer whose gradients are x^T . dz and the column sums of dz: multiplied first, then applied.
+
+        `lists` says where x is not zero, if it was worth finding out.
+        """
         dw, db = np.empty_like(kernel.packed), np.empty_like(bias.packed)
-        kernels.gemm_tn(x, dz, dw, db)
+        kernels.gemm_tn(x, dz, dw, db, *lists)
         self.update_step(dw, kernel, self.learning_rate)
         self.update_step(db, bias, self.learning_rate)
 
@@ -87,13 +93,15 @@ class RMSprop(Optimizer):
         self.epsilon = checks.number("epsilon", epsilon, least=float(np.finfo(np.float32).tiny))
         self.centered = bool(centered)
 
-    def apply_product(self, x: Floats, dz: Floats, kernel: Variable, bias: Variable) -> None:
+    def apply_product(
+        self, x: Floats, dz: Floats, kernel: Variable, bias: Variable, lists: Lists | tuple[()] = ()
+    ) -> None:
         if self.centered or self.momentum:
-            super().apply_product(x, dz, kernel, bias)
+            super().apply_product(x, dz, kernel, bias, lists)
         else:
             v, bias_v = self.slot(kernel, "velocity"), self.slot(bias, "velocity")
             kernels.gemm_tn_rmsprop(
-                x, dz, kernel.packed, bias.packed, v, bias_v, self.learning_rate, self.rho, self.epsilon
+                x, dz, kernel.packed, bias.packed, v, bias_v, self.learning_rate, self.rho, self.epsilon, *lists
             )
 
     def update_step(self, gradient: Floats, variable: Variable, learning_rate: float) -> None:

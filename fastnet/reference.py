@@ -28,8 +28,8 @@ def _panels(whole: Array, panel: int) -> Array:
     return whole.reshape(whole.shape[0], -1, panel).transpose(1, 0, 2)
 
 
-def gemm_bias_act(x: Array, w: Array, bias: Array, activation: int, y: Array) -> None:
-    """Y = act(X W + bias)."""
+def gemm_bias_act(x: Array, w: Array, bias: Array, activation: int, y: Array, *lists: Array) -> None:
+    """Y = act(X W + bias). Lists of what is not zero only save time, so here they are not read."""
     z = x[:, : w.shape[1]] @ matrix(w) + bias
     y[:, : z.shape[1]] = np.maximum(z, 0) if activation == RELU else z
 
@@ -41,7 +41,7 @@ def gemm_nt(dz: Array, w: Array, dx: Array) -> None:
     dx[:, inputs:] = 0
 
 
-def gemm_tn(x: Array, dz: Array, dw: Array, db: Array) -> None:
+def gemm_tn(x: Array, dz: Array, dw: Array, db: Array, *lists: Array) -> None:
     """dW = X^T dZ, db = column sums of dZ."""
     dz = dz[:, : len(db)]
     dw[:] = _panels(x[:, : dw.shape[1]].T @ dz, dw.shape[2])
@@ -58,12 +58,29 @@ def gemm_tn_rmsprop(
     learning_rate: float,
     rho: float,
     epsilon: float,
+    *lists: Array,
 ) -> None:
     """`gemm_tn`, then `rmsprop` on the kernel and on the bias."""
     dw, db = np.empty_like(w), np.empty_like(bias)
     gemm_tn(x, dz, dw, db)
     rmsprop(w, dw, v, None, None, learning_rate, rho, 0.0, epsilon)
     rmsprop(bias, db, bias_v, None, None, learning_rate, rho, 0.0, epsilon)
+
+
+def nonzero_columns(x: Array, steps: Array, counts: Array, values: Array) -> None:
+    """For each few rows of x, the columns at which one of them is not zero, and their values there."""
+    height = values.shape[2]
+    for block, list_of_steps in enumerate(steps):
+        rows = x[block * height : (block + 1) * height]
+        columns = np.flatnonzero(rows.any(axis=0))
+        counts[block] = len(columns)
+        list_of_steps[: len(columns)] = columns
+        values[block, : len(columns), : len(rows)] = rows[:, columns].T
+
+
+def nonzero_rows(x: Array, steps: Array, counts: Array, values: Array) -> None:
+    """`nonzero_columns` of x^T."""
+    nonzero_columns(x.T, steps, counts, values)
 
 
 def rmsprop(

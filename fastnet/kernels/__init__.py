@@ -53,6 +53,9 @@ if not TYPE_CHECKING:
     _chosen = _import(isa)
 
 PANEL = _chosen.PANEL
+SKIP = _chosen.SKIP
+nonzero_columns = _chosen.nonzero_columns
+nonzero_rows = _chosen.nonzero_rows
 gemm_bias_act = _chosen.gemm_bias_act
 gemm_nt = _chosen.gemm_nt
 gemm_tn = _chosen.gemm_tn

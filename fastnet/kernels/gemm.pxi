@@ -15,6 +15,10 @@
 # and used TILE_ROWS times. That reuse is why a tile runs at the speed of the multipliers and not of the memory. A sum
 # always runs over the whole depth in index order, in one chain of fused multiply-adds that starts from zero: whichever
 # tile height, thread or vector width computes an element, its bits are the same.
+#
+# Where X is mostly zeros, as an image's pixels are, a tile need not take every step: `nonzero_columns` and `nonzero_rows`
+# list, for each few rows of a tile's left side, the steps at which at least one of them is not zero. The others would
+# have added 0 * w to every sum, which changes no bit of it (but for the sign of a sum that is itself zero). Such a tile is low and wide, SKIP_ROWS x SKIP_PANELS panels: the fewer rows, the fewer steps they share.
 
 cdef enum:
     LINEAR = 0
@@ -25,57 +29,80 @@ cdef enum Epilogue:
     ACTIVATE  # c = act(sums + bias)
     RMSPROP  # c and its state take one RMSprop step along sums
 
+cdef enum:
+    SKIP_ROWS = 3
+    SKIP_PANELS = LANES // 4  # 3 x 4 registers of sums at any width
+
 cdef struct Tile:
     # sums[r, j] = sum over d of a[r * a_row + d * a_col] * b[d * b_row + j]
     const float* a
     Py_ssize_t a_row, a_col
     const float* b
-    Py_ssize_t b_row
+    Py_ssize_t b_row, b_panel
     Py_ssize_t depth
+    const int* steps  # skipping: the only d that count, `depth` of them, and a holds just theirs, one after the other
     bint resume  # go on from the sums in c
     float* c
-    Py_ssize_t c_row
+    Py_ssize_t c_row, c_panel
     const float* bias
     int activation
     float* v  # the optimizer's state, laid out as c
     RMSpropRates rates
 
 
-cdef inline void compute_tile(const int rows, const Epilogue epilogue, const Tile* t) noexcept nogil:
-    """One tile of `rows` x P sums and its epilogue; `rows` and `epilogue` are constants of the caller."""
+cdef inline void compute_tile(
+    const int rows, const int panels, const bint skip, const Epilogue epilogue, const Tile* t
+) noexcept nogil:
+    """One tile of `rows` x `panels` * P sums and its epilogue; all arguments but `t` are constants of the caller."""
     cdef vec sums[TILE_ROWS * VECTORS]
-    cdef vec b[VECTORS]
+    cdef vec side[TILE_ROWS]
     cdef vec x
-    cdef int r, j
-    cdef Py_ssize_t d
-    cdef const float* a = t.a
-    cdef const float* b_row = t.b
-    cdef Py_ssize_t a_row = t.a_row, a_col = t.a_col
+    cdef int r, p, j
+    cdef Py_ssize_t i, d, at
+    cdef const float* a
+    cdef const float* b
     for r in range(rows):
-        for j in range(VECTORS):
-            sums[r * VECTORS + j] = vec_load(t.c + r * t.c_row + j * LANES) if t.resume else vec_set1(0)
-    for d in range(t.depth):
-        for j in range(VECTORS):
-            b[j] = vec_load(b_row + j * LANES)
-        for r in range(rows):
-            x = vec_set1(a[r * a_row])
+        for p in range(panels):
             for j in range(VECTORS):
-                sums[r * VECTORS + j] = vec_fma(x, b[j], sums[r * VECTORS + j])
-        a += a_col
-        b_row += t.b_row
-    if epilogue == ACTIVATE:
-        for j in range(VECTORS):
-            b[j] = vec_load(t.bias + j * LANES)
+                if t.resume:
+                    x = vec_load(t.c + r * t.c_row + p * t.c_panel + j * LANES)
+                else:
+                    x = vec_set1(0)
+                sums[(r * panels + p) * VECTORS + j] = x
+    for i in range(t.depth):
+        d = t.steps[i] if skip else i
+        a = t.a + i * t.a_col
+        b = t.b + d * t.b_row
+        # The sums fill all registers but a few: the shorter side of the tile stays in those, the longer passes by.
+        if rows <= panels * VECTORS:
             for r in range(rows):
-                sums[r * VECTORS + j] = vec_add(sums[r * VECTORS + j], b[j])
-                if t.activation == RELU:
-                    sums[r * VECTORS + j] = vec_relu(sums[r * VECTORS + j])
+                side[r] = vec_set1(a[r * t.a_row])
+            for p in range(panels):
+                for j in range(VECTORS):
+                    x = vec_load(b + p * t.b_panel + j * LANES)
+                    for r in range(rows):
+                        sums[(r * panels + p) * VECTORS + j] = vec_fma(side[r], x, sums[(r * panels + p) * VECTORS + j])
+        else:
+            for p in range(panels):
+                for j in range(VECTORS):
+                    side[p * VECTORS + j] = vec_load(b + p * t.b_panel + j * LANES)
+            for r in range(rows):
+                x = vec_set1(a[r * t.a_row])
+                for p in range(panels * VECTORS):
+                    sums[r * panels * VECTORS + p] = vec_fma(x, side[p], sums[r * panels * VECTORS + p])
     for r in range(rows):
-        for j in range(VECTORS):
-            if epilogue == RMSPROP:
-                rmsprop_step(t.c + r * t.c_row + j * LANES, sums[r * VECTORS + j], t.v + r * t.c_row + j * LANES, &t.rates)
-            else:
-                vec_store(t.c + r * t.c_row + j * LANES, sums[r * VECTORS + j])
+        for p in range(panels):
+            for j in range(VECTORS):
+                x = sums[(r * panels + p) * VECTORS + j]
+                at = r * t.c_row + p * t.c_panel + j * LANES
+                if epilogue == ACTIVATE:
+                    x = vec_add(x, vec_load(t.bias + p * P + j * LANES))
+                    if t.activation == RELU:
+                        x = vec_relu(x)
+                if epilogue == RMSPROP:
+                    rmsprop_step(t.c + at, x, t.v + at, &t.rates)
+                else:
+                    vec_store(t.c + at, x)
 
 
 cdef inline void compute_rows(const Epilogue epilogue, Tile t, Py_ssize_t rows) noexcept nogil:
@@ -84,93 +111,152 @@ cdef inline void compute_rows(const Epilogue epilogue, Tile t, Py_ssize_t rows) 
     while rows > 0:
         if rows >= TILE_ROWS:
             height = TILE_ROWS
-            compute_tile(TILE_ROWS, epilogue, &t)
+            compute_tile(TILE_ROWS, 1, False, epilogue, &t)
         elif TILE_ROWS > 8 and rows >= 8:
             height = 8
-            compute_tile(8, epilogue, &t)
+            compute_tile(8, 1, False, epilogue, &t)
         elif TILE_ROWS > 4 and rows >= 4:
             height = 4
-            compute_tile(4, epilogue, &t)
+            compute_tile(4, 1, False, epilogue, &t)
         elif rows >= 2:
             height = 2
-            compute_tile(2, epilogue, &t)
+            compute_tile(2, 1, False, epilogue, &t)
         else:
             height = 1
-            compute_tile(1, epilogue, &t)
+            compute_tile(1, 1, False, epilogue, &t)
         rows -= height
         t.a += height * t.a_row
         t.c += height * t.c_row
         t.v += height * t.c_row
 
 
+cdef inline void compute_skipping(const Epilogue epilogue, Tile t, Py_ssize_t rows, Py_ssize_t panels) noexcept nogil:
+    """At most SKIP_ROWS rows of at most SKIP_PANELS panels, taking only the steps listed in t."""
+    cdef Py_ssize_t width
+    while panels > 0:
+        if panels == SKIP_PANELS:
+            width = SKIP_PANELS
+            if rows == 3:
+                compute_tile(3, SKIP_PANELS, True, epilogue, &t)
+            elif rows == 2:
+                compute_tile(2, SKIP_PANELS, True, epilogue, &t)
+            else:
+                compute_tile(1, SKIP_PANELS, True, epilogue, &t)
+        else:
+            width = 1
+            if rows == 3:
+                compute_tile(3, 1, True, epilogue, &t)
+            elif rows == 2:
+                compute_tile(2, 1, True, epilogue, &t)
+            else:
+                compute_tile(1, 1, True, epilogue, &t)
+        panels -= width
+        t.b += width * t.b_panel
+        t.c += width * t.c_panel
+        t.v += width * t.c_panel
+        t.bias += width * P
+
+
 cdef struct Gemm:
     Tile tile
-    Py_ssize_t rows, blocks, panel_b, panel_c  # rows of c; blocks of rows in a panel; floats from panel to panel
+    Py_ssize_t rows, panels  # of c
+    Py_ssize_t block_rows, blocks  # rows of a block, and how many blocks are below each other
+    Py_ssize_t group_panels, groups  # panels of a block, and how many blocks are beside each other
+    const int* steps  # the blocks' lists, `most` entries for each, of which `counts` are filled; NULL: take all steps
+    const int* counts
+    const float* values
+    Py_ssize_t most
+
+
+cdef inline Gemm gemm_of(
+    const Tile t, Py_ssize_t rows, Py_ssize_t panels,
+    const int[:, ::1] steps, const int[::1] counts, const float[:, :, ::1] values,
+) noexcept:
+    cdef Gemm g
+    g.tile = t
+    g.rows = rows
+    g.panels = panels
+    g.steps = NULL if steps is None else &steps[0, 0]
+    g.most = 0 if steps is None else steps.shape[1]
+    g.counts = NULL if steps is None else &counts[0]
+    g.values = NULL if steps is None else &values[0, 0, 0]
+    g.block_rows = TILE_ROWS if steps is None else SKIP_ROWS
+    g.group_panels = 1 if steps is None else SKIP_PANELS
+    g.blocks = (rows + g.block_rows - 1) // g.block_rows
+    g.groups = (panels + g.group_panels - 1) // g.group_panels
+    return g
+
+
+cdef inline Py_ssize_t grain_of(const Gemm* g) noexcept nogil:
+    """Blocks that are worth a thread."""
+    return FLOPS_A_SLICE // (2 * g.block_rows * g.group_panels * P * (g.tile.depth + 1)) + 1
 
 
 cdef inline void compute_blocks(const Epilogue epilogue, const Gemm* g, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
     """Blocks [begin, end) of the product, counted panel by panel, so that a thread keeps to few panels."""
     cdef Tile t
-    cdef Py_ssize_t panel, first, last
+    cdef Py_ssize_t panel, first, last, row
     while begin < end:
-        panel = begin // g.blocks
+        panel = begin // g.blocks * g.group_panels
         first = begin % g.blocks
-        last = min(g.blocks, first + end - begin)
+        last = min(g.blocks, first + end - begin) if g.steps == NULL else first + 1
+        row = first * g.block_rows
         t = g.tile
-        t.a += first * TILE_ROWS * t.a_row
-        t.b += panel * g.panel_b
-        t.c += panel * g.panel_c + first * TILE_ROWS * t.c_row
-        if epilogue == ACTIVATE:
-            t.bias += panel * P
-        if epilogue == RMSPROP:
-            t.v += panel * g.panel_c + first * TILE_ROWS * t.c_row
-        compute_rows(epilogue, t, min(g.rows, last * TILE_ROWS) - first * TILE_ROWS)
+        t.a += row * t.a_row
+        t.b += panel * t.b_panel
+        t.c += panel * t.c_panel + row * t.c_row
+        t.v += panel * t.c_panel + row * t.c_row
+        t.bias += panel * P
+        if g.steps == NULL:
+            compute_rows(epilogue, t, min(g.rows, last * g.block_rows) - row)
+        else:
+            t.steps = g.steps + first * g.most
+            t.depth = g.counts[first]
+            t.a = g.values + first * g.most * SKIP_ROWS
+            t.a_row = 1
+            t.a_col = SKIP_ROWS
+            compute_skipping(epilogue, t, min(g.rows - row, g.block_rows), min(g.panels - panel, g.group_panels))
         begin += last - first
-
-
-cdef inline Py_ssize_t blocks_of(Py_ssize_t rows) noexcept nogil:
-    return (rows + TILE_ROWS - 1) // TILE_ROWS
-
-
-cdef inline Py_ssize_t grain_of(Py_ssize_t depth) noexcept nogil:
-    """Tiles of this depth that are worth a thread."""
-    return FLOPS_A_SLICE // (2 * TILE_ROWS * P * (depth + 1)) + 1
 
 
 cdef void gemm_bias_act_task(void* g, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
     compute_blocks(ACTIVATE, <Gemm*>g, begin, end)
 
 
-def gemm_bias_act(const float[:, ::1] x, const float[:, :, ::1] w, const float[::1] bias, int activation, float[:, ::1] y):
+def gemm_bias_act(
+    const float[:, ::1] x, const float[:, :, ::1] w, const float[::1] bias, int activation, float[:, ::1] y,
+    const int[:, ::1] steps=None, const int[::1] counts=None, const float[:, :, ::1] values=None,
+):
     """Y = act(X . W + bias): a dense layer's output, in one pass.
 
-    x           (B, ldx)      input, ldx >= K
-    w           (N/P, K, P)   kernel in panels
-    bias        (N/P * P,)    bias, padded as the panels are
-    activation  LINEAR (0) or RELU (1)
-    y           (B, ldy)      output, written whole panel by whole panel; ldy >= N/P * P
+    x              (B, ldx)      input, ldx >= K
+    w              (N/P, K, P)   kernel in panels
+    bias           (N/P * P,)    bias, padded as the panels are
+    activation     LINEAR (0) or RELU (1)
+    y              (B, ldy)      output, written whole panel by whole panel; ldy >= N/P * P
+    steps, counts, values  what `nonzero_columns` wrote for x, or None to multiply zeros too; the bits are the same
     """
+    cdef Tile t
     cdef Gemm g
     if y.shape[0] == 0 or w.shape[0] == 0:
         return
-    g.rows = y.shape[0]
-    g.blocks = blocks_of(g.rows)
-    g.panel_b = w.shape[1] * P
-    g.panel_c = P
-    g.tile.a = &x[0, 0]
-    g.tile.a_row = x.shape[1]
-    g.tile.a_col = 1
-    g.tile.b = &w[0, 0, 0]
-    g.tile.b_row = P
-    g.tile.depth = w.shape[1]
-    g.tile.resume = False
-    g.tile.c = &y[0, 0]
-    g.tile.c_row = y.shape[1]
-    g.tile.bias = &bias[0]
-    g.tile.activation = activation
-    g.tile.v = NULL
+    t.a = &x[0, 0]
+    t.a_row = x.shape[1]
+    t.a_col = 1
+    t.b = &w[0, 0, 0]
+    t.b_row = P
+    t.b_panel = w.shape[1] * P
+    t.depth = w.shape[1]
+    t.resume = False
+    t.c = &y[0, 0]
+    t.c_row = y.shape[1]
+    t.c_panel = P
+    t.bias = &bias[0]
+    t.activation = activation
+    t.v = NULL
+    g = gemm_of(t, y.shape[0], w.shape[0], steps, counts, values)
     with nogil:
-        parallel_for(gemm_bias_act_task, &g, w.shape[0] * g.blocks, grain_of(g.tile.depth))
+        parallel_for(gemm_bias_act_task, &g, g.groups * g.blocks, grain_of(&g))
 
 
 cdef enum:
@@ -196,7 +282,10 @@ cdef void gemm_nt_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept no
     t.a_row = g.ldz
     t.a_col = 1
     t.b_row = P
+    t.b_panel = 0
     t.c_row = g.ldx
+    t.c_panel = 0
+    t.bias = NULL
     t.v = NULL
     for block in range(begin, end):
         first_k = block * P
@@ -256,90 +345,197 @@ cdef struct GemmTN:
     float* bias_v
 
 
-cdef void gemm_tn_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
-    """Blocks [begin, end) of dW; who has a panel's first block has its bias too."""
-    cdef GemmTN* g = <GemmTN*>args
-    cdef Py_ssize_t panel
+cdef inline void compute_bias(const Epilogue epilogue, const GemmTN* q, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    """The biases' part of blocks [begin, end): who has the first block of a group of panels has their biases too."""
+    cdef const Gemm* g = &q.gemm
+    cdef Py_ssize_t panel, first = (begin + g.blocks - 1) // g.blocks, last = (end + g.blocks - 1) // g.blocks
     cdef vec sums[VECTORS]
+    cdef Py_ssize_t at
     cdef int j
-    compute_blocks(STORE, &g.gemm, begin, end)
-    for panel in range(blocks_before(begin, g.gemm.blocks), blocks_before(end, g.gemm.blocks)):
-        sum_columns(g.gemm.tile.b + panel * P, g.gemm.tile.b_row, g.gemm.tile.depth, sums)
+    for panel in range(first * g.group_panels, min(last * g.group_panels, g.panels)):
+        sum_columns(g.tile.b + panel * P, g.tile.b_row, g.tile.depth, sums)
         for j in range(VECTORS):
-            vec_store(g.bias + panel * P + j * LANES, sums[j])
+            at = panel * P + j * LANES
+            if epilogue == RMSPROP:
+                rmsprop_step(q.bias + at, sums[j], q.bias_v + at, &g.tile.rates)
+            else:
+                vec_store(q.bias + at, sums[j])
+
+
+cdef void gemm_tn_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    cdef GemmTN* q = <GemmTN*>args
+    compute_blocks(STORE, &q.gemm, begin, end)
+    compute_bias(STORE, q, begin, end)
 
 
 cdef void gemm_tn_rmsprop_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
-    cdef GemmTN* g = <GemmTN*>args
-    cdef Py_ssize_t panel
-    cdef vec sums[VECTORS]
-    cdef int j
-    compute_blocks(RMSPROP, &g.gemm, begin, end)
-    for panel in range(blocks_before(begin, g.gemm.blocks), blocks_before(end, g.gemm.blocks)):
-        sum_columns(g.gemm.tile.b + panel * P, g.gemm.tile.b_row, g.gemm.tile.depth, sums)
-        for j in range(VECTORS):
-            rmsprop_step(g.bias + panel * P + j * LANES, sums[j], g.bias_v + panel * P + j * LANES, &g.gemm.tile.rates)
+    cdef GemmTN* q = <GemmTN*>args
+    compute_blocks(RMSPROP, &q.gemm, begin, end)
+    compute_bias(RMSPROP, q, begin, end)
 
 
-cdef inline Py_ssize_t blocks_before(Py_ssize_t item, Py_ssize_t blocks) noexcept nogil:
-    """How many panels begin before this block."""
-    return (item + blocks - 1) // blocks
+cdef GemmTN gemm_tn_of(
+    const float[:, ::1] x, const float[:, ::1] dz, float[:, :, ::1] w, float[::1] bias,
+    const int[:, ::1] steps, const int[::1] counts, const float[:, :, ::1] values,
+) noexcept:
+    cdef GemmTN q
+    cdef Tile t
+    t.a = &x[0, 0]
+    t.a_row = 1
+    t.a_col = x.shape[1]
+    t.b = &dz[0, 0]
+    t.b_row = dz.shape[1]
+    t.b_panel = P
+    t.depth = dz.shape[0]
+    t.resume = False
+    t.c = &w[0, 0, 0]
+    t.c_row = P
+    t.c_panel = w.shape[1] * P
+    t.bias = NULL
+    t.activation = LINEAR
+    t.v = NULL
+    q.gemm = gemm_of(t, w.shape[1], w.shape[0], steps, counts, values)
+    q.bias = &bias[0]
+    q.bias_v = NULL
+    return q
 
 
-cdef GemmTN prepare_tn(const float[:, ::1] x, const float[:, ::1] dz, float[:, :, ::1] w, float[::1] bias) noexcept:
-    cdef GemmTN g
-    g.gemm.rows = w.shape[1]
-    g.gemm.blocks = blocks_of(w.shape[1])
-    g.gemm.panel_b = P
-    g.gemm.panel_c = w.shape[1] * P
-    g.gemm.tile.a = &x[0, 0]
-    g.gemm.tile.a_row = 1
-    g.gemm.tile.a_col = x.shape[1]
-    g.gemm.tile.b = &dz[0, 0]
-    g.gemm.tile.b_row = dz.shape[1]
-    g.gemm.tile.depth = dz.shape[0]
-    g.gemm.tile.resume = False
-    g.gemm.tile.c = &w[0, 0, 0]
-    g.gemm.tile.c_row = P
-    g.gemm.tile.bias = NULL
-    g.gemm.tile.activation = LINEAR
-    g.gemm.tile.v = NULL
-    g.bias = &bias[0]
-    g.bias_v = NULL
-    return g
-
-
-def gemm_tn(const float[:, ::1] x, const float[:, ::1] dz, float[:, :, ::1] dw, float[::1] db):
+def gemm_tn(
+    const float[:, ::1] x, const float[:, ::1] dz, float[:, :, ::1] dw, float[::1] db,
+    const int[:, ::1] steps=None, const int[::1] counts=None, const float[:, :, ::1] values=None,
+):
     """dW = X^T . dZ and db = column sums of dZ: a dense layer's gradient, written out for whoever needs the array.
 
-    x   (B, ldx)       the layer's input, ldx >= K
-    dz  (B, ldz)       gradient by the pre-activation, ldz >= N/P * P
-    dw  (N/P, K, P)    gradient by the kernel, in panels
-    db  (N/P * P,)     gradient by the bias
+    x              (B, ldx)       the layer's input, ldx >= K
+    dz             (B, ldz)       gradient by the pre-activation, ldz >= N/P * P
+    dw             (N/P, K, P)    gradient by the kernel, in panels
+    db             (N/P * P,)     gradient by the bias
+    steps, counts, values  what `nonzero_rows` wrote for x, or None to multiply zeros too; the bits are the same
     """
     if dz.shape[0] == 0 or dw.shape[0] == 0 or dw.shape[1] == 0:
         return
-    cdef GemmTN g = prepare_tn(x, dz, dw, db)
+    cdef GemmTN q = gemm_tn_of(x, dz, dw, db, steps, counts, values)
     with nogil:
-        parallel_for(gemm_tn_task, &g, dw.shape[0] * g.gemm.blocks, grain_of(g.gemm.tile.depth))
+        parallel_for(gemm_tn_task, &q, q.gemm.groups * q.gemm.blocks, grain_of(&q.gemm))
 
 
 def gemm_tn_rmsprop(
     const float[:, ::1] x, const float[:, ::1] dz,
     float[:, :, ::1] w, float[::1] bias, float[:, :, ::1] v, float[::1] bias_v,
     double learning_rate, double rho, double epsilon,
+    const int[:, ::1] steps=None, const int[::1] counts=None, const float[:, :, ::1] values=None,
 ):
     """The product of `gemm_tn` and the update of `rmsprop` in one: the gradient lives in registers and is never written.
 
-    x, dz        as for `gemm_tn`
-    w, bias      (N/P, K, P), (N/P * P,)   kernel and bias, updated in place
-    v, bias_v    as w and bias             their running mean squares, updated in place
+    x, dz          as for `gemm_tn`
+    w, bias        (N/P, K, P), (N/P * P,)   kernel and bias, updated in place
+    v, bias_v      as w and bias             their running mean squares, updated in place
+    steps, counts, values  as for `gemm_tn`
     """
     if dz.shape[0] == 0 or w.shape[0] == 0 or w.shape[1] == 0:
         return
-    cdef GemmTN g = prepare_tn(x, dz, w, bias)
-    g.gemm.tile.v = &v[0, 0, 0]
-    g.bias_v = &bias_v[0]
-    g.gemm.tile.rates = rmsprop_rates(learning_rate, rho, epsilon)
+    cdef GemmTN q = gemm_tn_of(x, dz, w, bias, steps, counts, values)
+    q.gemm.tile.v = &v[0, 0, 0]
+    q.bias_v = &bias_v[0]
+    q.gemm.tile.rates = rmsprop_rates(learning_rate, rho, epsilon)
     with nogil:
-        parallel_for(gemm_tn_rmsprop_task, &g, w.shape[0] * g.gemm.blocks, grain_of(g.gemm.tile.depth))
+        parallel_for(gemm_tn_rmsprop_task, &q, q.gemm.groups * q.gemm.blocks, grain_of(&q.gemm))
+
+
+cdef struct Nonzero:
+    const float* x
+    Py_ssize_t ldx, rows, columns
+    int* steps
+    int* counts
+    float* values
+    Py_ssize_t most  # entries of a list
+
+
+cdef inline int is_nonzero(float x, float y, float z) noexcept nogil:
+    return (x != 0) | (y != 0) | (z != 0)
+
+
+cdef void nonzero_columns_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    cdef Nonzero* q = <Nonzero*>args
+    cdef Py_ssize_t block, k
+    cdef const float* x
+    cdef const float* y
+    cdef const float* z
+    cdef int* steps
+    cdef float* values
+    cdef int count
+    for block in range(begin, end):
+        # In the last block, which may be short, the last row stands in for those that are missing.
+        x = q.x + block * SKIP_ROWS * q.ldx
+        y = q.x + min(block * SKIP_ROWS + 1, q.rows - 1) * q.ldx
+        z = q.x + min(block * SKIP_ROWS + 2, q.rows - 1) * q.ldx
+        steps = q.steps + block * q.most
+        values = q.values + block * q.most * SKIP_ROWS
+        count = 0
+        for k in range(q.columns):  # written always, counted only if not zero: no branch to mispredict
+            steps[count] = <int>k
+            values[count * SKIP_ROWS] = x[k]
+            values[count * SKIP_ROWS + 1] = y[k]
+            values[count * SKIP_ROWS + 2] = z[k]
+            count += is_nonzero(x[k], y[k], z[k])
+        q.counts[block] = count
+
+
+cdef void nonzero_rows_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    cdef Nonzero* q = <Nonzero*>args
+    cdef Py_ssize_t block, n, at, last = q.columns - 1
+    cdef const float* x
+    cdef float first, second, third
+    for block in range(begin, end):
+        q.counts[block] = 0
+    for n in range(q.rows):  # row by row, as x lies in memory, each row feeding all lists
+        x = q.x + n * q.ldx
+        for block in range(begin, end):
+            first = x[block * SKIP_ROWS]
+            second = x[min(block * SKIP_ROWS + 1, last)]
+            third = x[min(block * SKIP_ROWS + 2, last)]
+            at = block * q.most + q.counts[block]
+            q.steps[at] = <int>n
+            q.values[at * SKIP_ROWS] = first
+            q.values[at * SKIP_ROWS + 1] = second
+            q.values[at * SKIP_ROWS + 2] = third
+            q.counts[block] += is_nonzero(first, second, third)
+
+
+cdef Nonzero nonzero_of(const float[:, ::1] x, int[:, ::1] steps, int[::1] counts, float[:, :, ::1] values) noexcept:
+    cdef Nonzero q
+    q.x = &x[0, 0]
+    q.ldx = x.shape[1]
+    q.rows = x.shape[0]
+    q.columns = x.shape[1]
+    q.steps = &steps[0, 0]
+    q.counts = &counts[0]
+    q.values = &values[0, 0, 0]
+    q.most = steps.shape[1]
+    return q
+
+
+def nonzero_columns(const float[:, ::1] x, int[:, ::1] steps, int[::1] counts, float[:, :, ::1] values):
+    """Lists, for each SKIP_ROWS rows of x, the columns at which at least one of them is not zero, in order.
+
+    x       (B, K)
+    steps   (blocks, K)               blocks = B / SKIP_ROWS rounded up: the columns
+    counts  (blocks,)                 how many they are
+    values  (blocks, K, SKIP_ROWS)    x at those columns, the block's rows side by side
+    """
+    cdef Nonzero q = nonzero_of(x, steps, counts, values)
+    with nogil:
+        parallel_for(nonzero_columns_task, &q, (q.rows + SKIP_ROWS - 1) // SKIP_ROWS, 1 + 5_000 // (q.columns + 1))
+
+
+def nonzero_rows(const float[:, ::1] x, int[:, ::1] steps, int[::1] counts, float[:, :, ::1] values):
+    """Lists, for each SKIP_ROWS columns of x, the rows at which at least one of them is not zero, in order.
+
+    x       (B, K)
+    steps   (blocks, most)               blocks = K / SKIP_ROWS rounded up, most >= B: the rows
+    counts  (blocks,)                    how many they are
+    values  (blocks, most, SKIP_ROWS)    x in those rows, the block's columns side by side
+    """
+    cdef Nonzero q = nonzero_of(x, steps, counts, values)
+    with nogil:
+        parallel_for(nonzero_rows_task, &q, (q.columns + SKIP_ROWS - 1) // SKIP_ROWS, 1 + 5_000 // (q.rows + 1))

@@ -10,6 +10,7 @@ cdef extern from "cpu.h":
     int cpu_x86_level()
 
 PANEL = P
+SKIP = SKIP_ROWS
 lanes = LANES
 
 

@@ -156,3 +156,60 @@ def test_nan_passes_through_product_and_relu(isa: str) -> None:
     isa_module(isa).gemm_bias_act(x, panels_of(np.ones((2, 3))), np.zeros(16, np.float32), RELU, y)
     assert np.isnan(y[0, :3]).all()
     assert (y[1, :3] == 2).all()
+
+
+def sparse(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """About one number in six is not zero; some rows and columns are empty, some zeros negative."""
+    x = rng.standard_normal(shape).astype(np.float32) * (rng.random(shape) < 1 / 6)
+    x[:, rng.random(shape[1]) < 0.1] = -0.0
+    x[rng.random(shape[0]) < 0.1] = 0
+    return x.astype(np.float32)
+
+
+def lists_of(kernel, x: np.ndarray, blocks: int, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The lists that a kernel makes of x, in workspaces full of nonsense."""
+    lists = (
+        np.full((blocks, most), -7, np.int32),
+        np.full(blocks, -7, np.int32),
+        np.full((blocks, most, 3), np.nan, np.float32),
+    )
+    kernel(x, *lists)
+    return lists
+
+
+@pytest.mark.parametrize(("batch", "inputs", "units"), [*SHAPES, (4, 5, 33), (5, 4, 100), (1, 1, 80)])
+def test_skipping_zeros_changes_no_number(isa: str, batch: int, inputs: int, units: int) -> None:
+    k = isa_module(isa)
+    rng = np.random.default_rng(6)
+    x, dz = sparse(rng, batch, inputs), with_padding(rng.standard_normal((batch, units)), padded(units), 0)
+    w, bias = panels_of(rng.standard_normal((inputs, units))), rng.standard_normal(padded(units)).astype(np.float32)
+    columns = lists_of(k.nonzero_columns, x, -(-batch // 3), inputs)
+    rows = lists_of(k.nonzero_rows, x, -(-inputs // 3), batch + 2)
+    outcomes = []
+    for by_column, by_row in (((), ()), (columns, rows)):
+        y, dw, db = np.zeros((batch, padded(units)), np.float32), np.zeros_like(w), np.zeros_like(bias)
+        state = [w.copy(), bias.copy(), np.zeros_like(w), np.zeros_like(bias)]
+        k.gemm_bias_act(x, w, bias, RELU, y, *by_column)
+        k.gemm_tn(x, dz, dw, db, *by_row)
+        k.gemm_tn_rmsprop(x, dz, *state, 1e-3, 0.9, 1e-7, *by_row)
+        outcomes.append((y, dw, db, *state))
+    for all_steps, skipping in zip(*outcomes, strict=True):
+        np.testing.assert_array_equal(all_steps, skipping)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 9), (3, 3), (7, 10), (128, 784)])
+def test_lists_are_those_of_their_twin(isa: str, shape: tuple[int, int]) -> None:
+    k = isa_module(isa)
+    x = sparse(np.random.default_rng(7), *shape)
+    for name, blocks, most in (
+        ("nonzero_columns", -(-shape[0] // 3), shape[1]),
+        ("nonzero_rows", -(-shape[1] // 3), shape[0]),
+    ):
+        found = lists_of(getattr(k, name), x, blocks, most)
+        expected = lists_of(getattr(reference, name), x, blocks, most)
+        np.testing.assert_array_equal(found[1], expected[1])
+        height = (shape[0] if name == "nonzero_columns" else shape[1]) % 3 or 3
+        for block, count in enumerate(found[1]):
+            rows = height if block == blocks - 1 else 3
+            np.testing.assert_array_equal(found[0][block, :count], expected[0][block, :count])
+            np.testing.assert_array_equal(found[2][block, :count, :rows], expected[2][block, :count, :rows])
