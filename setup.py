@@ -13,13 +13,14 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 # The order of additions is part of a result ("same seed, same bits"): no -ffast-math, and multiplications are fused
-# with additions only where the source says so. -fira-loop-pressure keeps GCC from moving a constant out of a tile's inner
-# loop into a register that a sum needs: 1.3 x on the tile that skips zeros.
-COMMON = "-O3 -g0 -std=gnu11 -ffp-contract=off -fno-math-errno -fira-loop-pressure -Wno-psabi".split()
-VARIANTS = {"_baseline": []}
+# with additions only where the source says so. -fira-loop-pressure keeps GCC from moving a constant out of a tile's
+# inner loop into a register that a sum needs: 1.3 x on the tile that skips zeros.
+COMMON = ["-O3", "-g0", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-fira-loop-pressure", "-Wno-psabi"]
+AVX2 = ["-mavx2", "-mfma"]
+AVX512 = ["-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw"]
+VARIANTS: dict[str, list[str]] = {"_baseline": []}
 if platform.machine().lower() in ("x86_64", "amd64"):
-    VARIANTS["_x86_v3"] = "-mavx2 -mfma".split()
-    VARIANTS["_x86_v4"] = "-mavx2 -mfma -mavx512f -mavx512vl -mavx512dq -mavx512bw".split()
+    VARIANTS |= {"_x86_v3": AVX2, "_x86_v4": AVX2 + AVX512}
 
 
 class BuildIntoTreeToo(build_ext):

@@ -4,7 +4,7 @@
 
 Every peer trains the same network (784 pixels, dense 512 relu, dense 10 softmax, RMSprop, batches of 128, shuffled)
 in float32 on the same digits. An epoch of each in turn, and again, so that a machine whose speed drifts drifts for all;
-the first round warms up and does not count. Printed: the median seconds, and the median of the ratios to ours round by round.
+the first round warms up and does not count. Printed: the median seconds, and the median ratio to ours, round by round.
 """
 
 import argparse

@@ -11,7 +11,7 @@ from fastnet.checks import Floats
 
 Lists = tuple[NDArray[np.int32], NDArray[np.int32], Floats]  # steps, counts, values: see kernels/gemm.pxi
 
-_MOST = 0.35  # share of nonzeros up to which the lists pay, by bench/density.py
+_MOST = 0.4  # share of nonzeros up to which the lists pay, by bench/density.py
 _LEAST_WEIGHTS = 16384  # of a layer; a smaller one is done before its lists are
 _SAMPLE = 512  # rows looked at
 
