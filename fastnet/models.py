@@ -15,6 +15,7 @@ from fastnet.callbacks import Callback, History, overrides
 from fastnet.checks import Floats
 from fastnet.layers import Dense, InputLayer
 from fastnet.progress import ProgressBar, check_verbose
+from fastnet.results import Results, as_keras
 from fastnet.sparsity import is_sparse
 
 _BLOCK = 1024  # rows that predict and evaluate compute at once: enough to keep the kernels busy, little memory
@@ -255,7 +256,7 @@ class Sequential:
         """One walk through the data; returns the epoch's loss, metrics and validation results."""
         at_begin = [c.on_train_batch_begin for c in callbacks if overrides(c, "on_train_batch_begin")]
         at_end = [c.on_train_batch_end for c in callbacks if overrides(c, "on_train_batch_end")]
-        results = _Results(self.metrics)
+        results = Results(self.metrics)
         bar = ProgressBar(len(batches), verbose)
         try:
             for step, (x, targets) in enumerate(batches):
@@ -305,9 +306,9 @@ class Sequential:
         checks.same_length(features, targets)
         with self._lock:
             self._prepare(features)
-            results = _Results(self.metrics)
+            results = Results(self.metrics)
             results.add(*self._train_step(features, targets, loss, optimizer), targets)
-            return _as_keras(results.logs(), return_dict)
+            return as_keras(results.logs(), return_dict)
 
     def evaluate(
         self,
@@ -344,12 +345,12 @@ class Sequential:
                 bar.finish(logs)
             finally:
                 bar.close()
-            return _as_keras(logs, return_dict)
+            return as_keras(logs, return_dict)
 
     def _evaluate(
         self, x: Floats, targets: Floats, loss: losses.Loss, progress: tuple[ProgressBar, int] | None
     ) -> dict[str, float]:
-        results = _Results([copy.copy(metric) for metric in self.metrics])  # an epoch's own may be under way
+        results = Results([copy.copy(metric) for metric in self.metrics])  # an epoch's own may be under way
         logits = loss.takes_logits(self.layers[-1].activation)
         for start in range(0, len(x), _BLOCK):
             t = targets[start : start + _BLOCK]
@@ -436,29 +437,6 @@ class Sequential:
         return f"Sequential([{', '.join(entries + [repr(layer) for layer in self.layers])}])"
 
 
-class _Results:
-    """The running means of the loss and the metrics over the examples seen."""
-
-    def __init__(self, metrics: list[metrics.Metric]) -> None:
-        self._metrics = metrics
-        self._loss = 0.0
-        self._seen = 0
-        for metric in metrics:
-            metric.reset_state()
-
-    def add(self, total_loss: float, predictions: Floats, targets: Floats) -> None:
-        self._loss += total_loss
-        self._seen += len(targets)
-        for metric in self._metrics:
-            if isinstance(metric, metrics.CategoricalAccuracy):
-                metric.update_checked(targets, predictions)
-            else:
-                metric.update_state(targets, predictions[:, : targets.shape[1]])
-
-    def logs(self) -> dict[str, float]:
-        return {"loss": self._loss / max(1, self._seen)} | {metric.name: metric.result() for metric in self._metrics}
-
-
 def _metric(entry: Any) -> metrics.Metric:
     return metrics.get(entry)
 
@@ -469,11 +447,3 @@ def _callbacks(callbacks: Any) -> list[Callback]:
         if not isinstance(entry, Callback):
             raise TypeError(f"callbacks must be fastnet.callbacks.Callback objects, got {entry!r}")
     return entries
-
-
-def _as_keras(logs: dict[str, float], return_dict: bool) -> Any:
-    """A dict, or the loss alone, or a list of the loss and the metrics."""
-    if return_dict:
-        return logs
-    values = list(logs.values())
-    return values if len(values) > 1 else values[0]

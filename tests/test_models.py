@@ -431,7 +431,8 @@ def tutorial(data: tuple, seed: int) -> tuple[dict[str, list[float]], list[float
 
 def test_real_mnist_lies_where_the_tutorial_does(mnist_folder: Path) -> None:
     history, (loss, accuracy) = tutorial(datasets.mnist.load_data(mnist_folder), seed=1)
-    # The tutorial's figures; the width is about four times the spread that ten seeds showed.
+    # The tutorial's figures. Its Keras had epsilon outside the root, which learns a little faster: the mean of ten
+    # seeds lies 1 to 4 % above its losses here, with a spread of 1 to 2 %.
     for found, told, width in (
         (history["loss"], [0.260, 0.103, 0.068, 0.049, 0.037], [0.012, 0.008, 0.006, 0.005, 0.004]),
         (history["accuracy"], [0.924, 0.970, 0.980, 0.986, 0.988], [0.005, 0.003, 0.003, 0.003, 0.003]),

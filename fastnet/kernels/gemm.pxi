@@ -9,16 +9,17 @@
 #
 #   gemm_bias_act   Y  = act(X . W + bias)
 #   gemm_nt         dX = dZ . W^T
-#   gemm_tn         dW = X^T . dZ, db = column sums of dZ;   gemm_tn_rmsprop feeds them to the update and never writes them
+#   gemm_tn         dW = X^T . dZ, db = column sums of dZ; gemm_tn_rmsprop updates with them and never writes them
 #
-# All three are one tile: TILE_ROWS x P sums in registers, to which each step of the depth adds one row of b, loaded once
-# and used TILE_ROWS times. That reuse is why a tile runs at the speed of the multipliers and not of the memory. A sum
-# always runs over the whole depth in index order, in one chain of fused multiply-adds that starts from zero: whichever
-# tile height, thread or vector width computes an element, its bits are the same.
+# All three are one tile: TILE_ROWS x P sums in registers, to which each step of the depth adds one row of b, loaded
+# once and used TILE_ROWS times. That reuse is why a tile runs at the speed of the multipliers and not of the memory. A
+# sum always runs over the whole depth in index order, in one chain of fused multiply-adds that starts from zero:
+# whichever tile height, thread or vector width computes an element, its bits are the same.
 #
-# Where X is mostly zeros, as an image's pixels are, a tile need not take every step: `nonzero_columns` and `nonzero_rows`
-# list, for each few rows of a tile's left side, the steps at which at least one of them is not zero. The others would
-# have added 0 * w to every sum, which changes no bit of it (but for the sign of a sum that is itself zero). Such a tile is low and wide, SKIP_ROWS x SKIP_PANELS panels: the fewer rows, the fewer steps they share.
+# Where X is mostly zeros, as an image's pixels are, a tile need not take every step: sparsity.pxi lists, for each few
+# rows of a tile's left side, the steps at which at least one of them is not zero. The others would have added 0 * w to
+# every sum, which changes no bit of it (but for the sign of a sum that is itself zero). Such a tile is low and wide,
+# SKIP_ROWS x SKIP_PANELS panels: the fewer rows, the fewer steps that only some of them need.
 
 cdef enum:
     LINEAR = 0
@@ -30,8 +31,7 @@ cdef enum Epilogue:
     RMSPROP  # c and its state take one RMSprop step along sums
 
 cdef enum:
-    SKIP_ROWS = 3
-    SKIP_PANELS = LANES // 4  # 3 x 4 registers of sums at any width
+    SKIP_PANELS = LANES // 4  # SKIP_ROWS x 4 registers of sums at any width
 
 cdef struct Tile:
     # sums[r, j] = sum over d of a[r * a_row + d * a_col] * b[d * b_row + j]
@@ -127,7 +127,8 @@ cdef inline void compute_rows(const Epilogue epilogue, Tile t, Py_ssize_t rows) 
         rows -= height
         t.a += height * t.a_row
         t.c += height * t.c_row
-        t.v += height * t.c_row
+        if epilogue == RMSPROP:
+            t.v += height * t.c_row
 
 
 cdef inline void compute_skipping(const Epilogue epilogue, Tile t, Py_ssize_t rows, Py_ssize_t panels) noexcept nogil:
@@ -153,8 +154,10 @@ cdef inline void compute_skipping(const Epilogue epilogue, Tile t, Py_ssize_t ro
         panels -= width
         t.b += width * t.b_panel
         t.c += width * t.c_panel
-        t.v += width * t.c_panel
-        t.bias += width * P
+        if epilogue == RMSPROP:
+            t.v += width * t.c_panel
+        if epilogue == ACTIVATE:
+            t.bias += width * P
 
 
 cdef struct Gemm:
@@ -192,7 +195,9 @@ cdef inline Py_ssize_t grain_of(const Gemm* g) noexcept nogil:
     return FLOPS_A_SLICE // (2 * g.block_rows * g.group_panels * P * (g.tile.depth + 1)) + 1
 
 
-cdef inline void compute_blocks(const Epilogue epilogue, const Gemm* g, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+cdef inline void compute_blocks(
+    const Epilogue epilogue, const Gemm* g, Py_ssize_t begin, Py_ssize_t end
+) noexcept nogil:
     """Blocks [begin, end) of the product, counted panel by panel, so that a thread keeps to few panels."""
     cdef Tile t
     cdef Py_ssize_t panel, first, last, row
@@ -205,8 +210,10 @@ cdef inline void compute_blocks(const Epilogue epilogue, const Gemm* g, Py_ssize
         t.a += row * t.a_row
         t.b += panel * t.b_panel
         t.c += panel * t.c_panel + row * t.c_row
-        t.v += panel * t.c_panel + row * t.c_row
-        t.bias += panel * P
+        if epilogue == RMSPROP:
+            t.v += panel * t.c_panel + row * t.c_row
+        if epilogue == ACTIVATE:
+            t.bias += panel * P
         if g.steps == NULL:
             compute_rows(epilogue, t, min(g.rows, last * g.block_rows) - row)
         else:
@@ -229,12 +236,12 @@ def gemm_bias_act(
 ):
     """Y = act(X . W + bias): a dense layer's output, in one pass.
 
-    x              (B, ldx)      input, ldx >= K
-    w              (N/P, K, P)   kernel in panels
-    bias           (N/P * P,)    bias, padded as the panels are
-    activation     LINEAR (0) or RELU (1)
-    y              (B, ldy)      output, written whole panel by whole panel; ldy >= N/P * P
-    steps, counts, values  what `nonzero_columns` wrote for x, or None to multiply zeros too; the bits are the same
+    x           (B, ldx)      input, ldx >= K
+    w           (N/P, K, P)   kernel in panels
+    bias        (N/P * P,)    bias, padded as the panels are
+    activation  LINEAR (0) or RELU (1)
+    y           (B, ldy)      output, written whole panel by whole panel; ldy >= N/P * P
+    steps, counts, values     what `nonzero_columns` wrote for x, or None to multiply zeros too; the bits are the same
     """
     cdef Tile t
     cdef Gemm g
@@ -272,7 +279,7 @@ cdef struct GemmNT:
 
 
 cdef void gemm_nt_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
-    """Columns [begin * P, end * P) of dX. P inputs' weights are transposed into a panel of their own, then multiplied."""
+    """Columns [begin * P, end * P) of dX: P inputs' weights are transposed into a panel, then multiplied."""
     cdef GemmNT* g = <GemmNT*>args
     cdef float panel[NT_DEPTH * P]
     cdef Py_ssize_t block, first_k, count, u, units = g.panels * P, depth
@@ -325,7 +332,9 @@ def gemm_nt(const float[:, ::1] dz, const float[:, :, ::1] w, float[:, ::1] dx):
     g.x = &dx[0, 0]
     g.ldx = dx.shape[1]
     with nogil:
-        parallel_for(gemm_nt_task, &g, (g.inputs + P - 1) // P, FLOPS_A_SLICE // (2 * P * g.panels * P * (g.rows + 1)) + 1)
+        parallel_for(
+            gemm_nt_task, &g, (g.inputs + P - 1) // P, FLOPS_A_SLICE // (2 * P * g.panels * P * (g.rows + 1)) + 1
+        )
 
 
 cdef inline void sum_columns(const float* z, Py_ssize_t ldz, Py_ssize_t rows, vec* sums) noexcept nogil:
@@ -345,7 +354,9 @@ cdef struct GemmTN:
     float* bias_v
 
 
-cdef inline void compute_bias(const Epilogue epilogue, const GemmTN* q, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+cdef inline void compute_bias(
+    const Epilogue epilogue, const GemmTN* q, Py_ssize_t begin, Py_ssize_t end
+) noexcept nogil:
     """The biases' part of blocks [begin, end): who has the first block of a group of panels has their biases too."""
     cdef const Gemm* g = &q.gemm
     cdef Py_ssize_t panel, first = (begin + g.blocks - 1) // g.blocks, last = (end + g.blocks - 1) // g.blocks
@@ -406,11 +417,11 @@ def gemm_tn(
 ):
     """dW = X^T . dZ and db = column sums of dZ: a dense layer's gradient, written out for whoever needs the array.
 
-    x              (B, ldx)       the layer's input, ldx >= K
-    dz             (B, ldz)       gradient by the pre-activation, ldz >= N/P * P
-    dw             (N/P, K, P)    gradient by the kernel, in panels
-    db             (N/P * P,)     gradient by the bias
-    steps, counts, values  what `nonzero_rows` wrote for x, or None to multiply zeros too; the bits are the same
+    x   (B, ldx)       the layer's input, ldx >= K
+    dz  (B, ldz)       gradient by the pre-activation, ldz >= N/P * P
+    dw  (N/P, K, P)    gradient by the kernel, in panels
+    db  (N/P * P,)     gradient by the bias
+    steps, counts, values   what `nonzero_rows` wrote for x, or None to multiply zeros too; the bits are the same
     """
     if dz.shape[0] == 0 or dw.shape[0] == 0 or dw.shape[1] == 0:
         return
@@ -425,12 +436,12 @@ def gemm_tn_rmsprop(
     double learning_rate, double rho, double epsilon,
     const int[:, ::1] steps=None, const int[::1] counts=None, const float[:, :, ::1] values=None,
 ):
-    """The product of `gemm_tn` and the update of `rmsprop` in one: the gradient lives in registers and is never written.
+    """The product of `gemm_tn` and the update of `rmsprop` in one: the gradient is in registers and never written.
 
-    x, dz          as for `gemm_tn`
-    w, bias        (N/P, K, P), (N/P * P,)   kernel and bias, updated in place
-    v, bias_v      as w and bias             their running mean squares, updated in place
-    steps, counts, values  as for `gemm_tn`
+    x, dz      as for `gemm_tn`
+    w, bias    (N/P, K, P), (N/P * P,)   kernel and bias, updated in place
+    v, bias_v  as w and bias             their running mean squares, updated in place
+    steps, counts, values                as for `gemm_tn`
     """
     if dz.shape[0] == 0 or w.shape[0] == 0 or w.shape[1] == 0:
         return
@@ -440,102 +451,3 @@ def gemm_tn_rmsprop(
     q.gemm.tile.rates = rmsprop_rates(learning_rate, rho, epsilon)
     with nogil:
         parallel_for(gemm_tn_rmsprop_task, &q, q.gemm.groups * q.gemm.blocks, grain_of(&q.gemm))
-
-
-cdef struct Nonzero:
-    const float* x
-    Py_ssize_t ldx, rows, columns
-    int* steps
-    int* counts
-    float* values
-    Py_ssize_t most  # entries of a list
-
-
-cdef inline int is_nonzero(float x, float y, float z) noexcept nogil:
-    return (x != 0) | (y != 0) | (z != 0)
-
-
-cdef void nonzero_columns_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
-    cdef Nonzero* q = <Nonzero*>args
-    cdef Py_ssize_t block, k
-    cdef const float* x
-    cdef const float* y
-    cdef const float* z
-    cdef int* steps
-    cdef float* values
-    cdef int count
-    for block in range(begin, end):
-        # In the last block, which may be short, the last row stands in for those that are missing.
-        x = q.x + block * SKIP_ROWS * q.ldx
-        y = q.x + min(block * SKIP_ROWS + 1, q.rows - 1) * q.ldx
-        z = q.x + min(block * SKIP_ROWS + 2, q.rows - 1) * q.ldx
-        steps = q.steps + block * q.most
-        values = q.values + block * q.most * SKIP_ROWS
-        count = 0
-        for k in range(q.columns):  # written always, counted only if not zero: no branch to mispredict
-            steps[count] = <int>k
-            values[count * SKIP_ROWS] = x[k]
-            values[count * SKIP_ROWS + 1] = y[k]
-            values[count * SKIP_ROWS + 2] = z[k]
-            count += is_nonzero(x[k], y[k], z[k])
-        q.counts[block] = count
-
-
-cdef void nonzero_rows_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
-    cdef Nonzero* q = <Nonzero*>args
-    cdef Py_ssize_t block, n, at, last = q.columns - 1
-    cdef const float* x
-    cdef float first, second, third
-    for block in range(begin, end):
-        q.counts[block] = 0
-    for n in range(q.rows):  # row by row, as x lies in memory, each row feeding all lists
-        x = q.x + n * q.ldx
-        for block in range(begin, end):
-            first = x[block * SKIP_ROWS]
-            second = x[min(block * SKIP_ROWS + 1, last)]
-            third = x[min(block * SKIP_ROWS + 2, last)]
-            at = block * q.most + q.counts[block]
-            q.steps[at] = <int>n
-            q.values[at * SKIP_ROWS] = first
-            q.values[at * SKIP_ROWS + 1] = second
-            q.values[at * SKIP_ROWS + 2] = third
-            q.counts[block] += is_nonzero(first, second, third)
-
-
-cdef Nonzero nonzero_of(const float[:, ::1] x, int[:, ::1] steps, int[::1] counts, float[:, :, ::1] values) noexcept:
-    cdef Nonzero q
-    q.x = &x[0, 0]
-    q.ldx = x.shape[1]
-    q.rows = x.shape[0]
-    q.columns = x.shape[1]
-    q.steps = &steps[0, 0]
-    q.counts = &counts[0]
-    q.values = &values[0, 0, 0]
-    q.most = steps.shape[1]
-    return q
-
-
-def nonzero_columns(const float[:, ::1] x, int[:, ::1] steps, int[::1] counts, float[:, :, ::1] values):
-    """Lists, for each SKIP_ROWS rows of x, the columns at which at least one of them is not zero, in order.
-
-    x       (B, K)
-    steps   (blocks, K)               blocks = B / SKIP_ROWS rounded up: the columns
-    counts  (blocks,)                 how many they are
-    values  (blocks, K, SKIP_ROWS)    x at those columns, the block's rows side by side
-    """
-    cdef Nonzero q = nonzero_of(x, steps, counts, values)
-    with nogil:
-        parallel_for(nonzero_columns_task, &q, (q.rows + SKIP_ROWS - 1) // SKIP_ROWS, 1 + 5_000 // (q.columns + 1))
-
-
-def nonzero_rows(const float[:, ::1] x, int[:, ::1] steps, int[::1] counts, float[:, :, ::1] values):
-    """Lists, for each SKIP_ROWS columns of x, the rows at which at least one of them is not zero, in order.
-
-    x       (B, K)
-    steps   (blocks, most)               blocks = K / SKIP_ROWS rounded up, most >= B: the rows
-    counts  (blocks,)                    how many they are
-    values  (blocks, most, SKIP_ROWS)    x in those rows, the block's columns side by side
-    """
-    cdef Nonzero q = nonzero_of(x, steps, counts, values)
-    with nogil:
-        parallel_for(nonzero_rows_task, &q, (q.columns + SKIP_ROWS - 1) // SKIP_ROWS, 1 + 5_000 // (q.rows + 1))

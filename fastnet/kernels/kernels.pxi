@@ -1,7 +1,8 @@
-# All kernels of one instruction set: included by _baseline.pyx, _x86_v3.pyx and _x86_v4.pyx, compiled with the flags of each.
+# All kernels of one instruction set: included by _baseline.pyx, _x86_v3.pyx and _x86_v4.pyx, each with its own flags.
 
 include "vec.pxi"
 include "update.pxi"
+include "sparsity.pxi"
 include "gemm.pxi"
 include "softmax.pxi"
 include "elementwise.pxi"

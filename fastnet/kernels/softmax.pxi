@@ -3,8 +3,9 @@
 #   B  rows of a batch          C  classes          ld  floats from row to row: C rounded up to P or more
 #
 #   p[n, c]  = exp(z[n, c] - max_n) / sum_n           sum_n = sum over c of exp(z[n, c] - max_n)
-#   loss[n]  = - sum over c of t[n, c] log p[n, c]    log p[n, c] = z[n, c] - max_n - log sum_n, kept in [log 1e-7, log(1 - 1e-7)]
-#   dz[n, c] = (p[n, c] sum_c t[n, c] - t[n, c]) / B  the gradient of the mean loss; the 1/p of the logarithm has cancelled
+#   loss[n]  = - sum over c of t[n, c] log p[n, c]    log p[n, c] = z[n, c] - max_n - log sum_n,
+#                                                     kept in [log 1e-7, log(1 - 1e-7)]
+#   dz[n, c] = (p[n, c] sum_c t[n, c] - t[n, c]) / B  the gradient of the mean loss; the logarithm's 1/p has cancelled
 #
 # Subtracting the row's maximum keeps exp from overflowing and changes nothing else. Sums over classes run in index
 # order, one after the other, so that their bits do not depend on the width of a vector. exp and log are our own

@@ -1,0 +1,39 @@
+"""What a walk through data has shown so far: the running means of the loss and the metrics."""
+
+from typing import Any
+
+from fastnet.checks import Floats
+from fastnet.metrics import CategoricalAccuracy, Metric
+
+
+class Results:
+    """The loss and the metrics over the examples seen; the metrics begin anew."""
+
+    def __init__(self, metrics: list[Metric]) -> None:
+        self._metrics = metrics
+        self._loss = 0.0
+        self._seen = 0
+        for metric in metrics:
+            metric.reset_state()
+
+    def add(self, total_loss: float, predictions: Floats, targets: Floats) -> None:
+        """Adds a batch: the sum of its examples' losses, predictions (B, ld >= C) and targets (B, C)."""
+        self._loss += total_loss
+        self._seen += len(targets)
+        for metric in self._metrics:
+            if isinstance(metric, CategoricalAccuracy):
+                metric.update_checked(targets, predictions)
+            else:
+                metric.update_state(targets, predictions[:, : targets.shape[1]])
+
+    def logs(self) -> dict[str, float]:
+        """The means by name, the loss first."""
+        return {"loss": self._loss / max(1, self._seen)} | {metric.name: metric.result() for metric in self._metrics}
+
+
+def as_keras(logs: dict[str, float], return_dict: bool) -> Any:
+    """A dict, or the loss alone, or a list of the loss and the metrics."""
+    if return_dict:
+        return logs
+    values = list(logs.values())
+    return values if len(values) > 1 else values[0]
