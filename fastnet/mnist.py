@@ -4,6 +4,7 @@ This is the tutorial as a program, to be read from `tutorial` downwards; what fo
 """
 
 import argparse
+import os
 import sys
 import time
 
@@ -63,7 +64,9 @@ def tutorial(options: argparse.Namespace) -> None:
 
     heading("Times")
     threads = fastnet.get_num_threads()
-    print(f"{clock}\n(training: {clock.laps['training'] / max(1, options.epochs):.2f} s an epoch on {threads} threads)")
+    print(clock)
+    epoch = clock.laps["training"] / options.epochs
+    print(f"(training: {epoch:.2f} s an epoch on {threads} thread{'s' if threads > 1 else ''})")
 
 
 def load(data: str) -> tuple[tuple[Bytes, Bytes], tuple[Bytes, Bytes], str]:
@@ -167,6 +170,9 @@ def main(arguments: list[str] | None = None) -> int:
     options.verbose = options.verbose if options.verbose == "auto" else int(options.verbose)
     try:
         tutorial(options)
+    except BrokenPipeError:  # the reader, as `head`, has seen enough; nothing more can be written, not even at the exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (OSError, ValueError, MemoryError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -110,7 +110,7 @@ def load_data_and_source(path: str | os.PathLike[str] | None = None) -> tuple[Da
     failures: list[str] = []
     for place, name in (
         (cache, "fastnet's cache"),
-        (Path("~/.keras/datasets/mnist.npz").expanduser(), "Keras's cache"),
+        (Path(os.path.expanduser("~/.keras/datasets/mnist.npz")), "Keras's cache"),
     ):
         try:
             return _read(place), f"{place} ({name})"
@@ -143,7 +143,7 @@ def _read(place: Path) -> Data:
         raise FileNotFoundError(f"{place} does not exist")
     if place.is_file():
         arrays = _read_npz(place)
-    elif (place / "mnist.npz").is_file() and not any(_file_of(place, part) for part in _PARTS):
+    elif (place / "mnist.npz").is_file() and not all(_file_of(place, part) for part in _PARTS):
         arrays = _read_npz(place / "mnist.npz")
     else:
         files = [_file_of(place, part) for part in _PARTS]
@@ -173,29 +173,26 @@ def _read_idx(file: Path, part: _Part) -> Bytes:
 
 
 def _read_npz(file: Path) -> list[Bytes]:
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            arrays = [_member(archive, part, file) for part in _PARTS]
-    except (
-        EOFError,
-        KeyError,
-        MemoryError,
-        NotImplementedError,
-        RuntimeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise ValueError(f"{file} is not Keras's mnist.npz, or is corrupt: {error}") from error
-    return arrays
+    with open(file, "rb") as stream:
+        try:
+            with zipfile.ZipFile(stream) as archive:
+                return [_member(archive, part, file) for part in _PARTS]
+        except Exception as error:  # zipfile and NumPy's header parser raise a dozen kinds
+            raise ValueError(f"{file} is not Keras's mnist.npz, or is corrupt: {error}") from error
 
 
-def _member(archive: Any, part: _Part, file: Path) -> Bytes:
-    array = archive[part.key]
-    if array.dtype != np.uint8 or array.shape != part.shape:
-        raise ValueError(f"{file}: {part.key} is {array.dtype} {array.shape}, expected uint8 {part.shape}")
-    array = np.ascontiguousarray(array)
-    _check(part.header + array.tobytes(), part, file)
-    return array
+def _member(archive: zipfile.ZipFile, part: _Part, file: Path) -> Bytes:
+    """One array; its header is checked before as many bytes as it should have, and no more, are unpacked."""
+    size = int(np.prod(part.shape))
+    with archive.open(f"{part.key}.npy") as stream:
+        version = np.lib.format.read_magic(stream)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = header(stream)
+        if dtype != np.uint8 or shape != part.shape or fortran:
+            raise ValueError(f"{part.key} is {dtype} {shape}, expected uint8 {part.shape}")
+        content = stream.read(size + 1)
+    _check(part.header + content, part, file)
+    return np.frombuffer(content, np.uint8).reshape(part.shape).copy()
 
 
 def _check(content: bytes, part: _Part, file: Path) -> None:
@@ -223,10 +220,9 @@ def _download(mirror: str, cache: Path) -> Data:
         cache.mkdir(exist_ok=True)
         for file in list(staging.iterdir()):
             os.replace(file, cache / file.name)
-        if mirror.endswith(".npz"):  # IDX files would be read first, and these were not good
-            for part in _PARTS:
-                for stale in (cache / part.file, cache / f"{part.file}.gz"):
-                    stale.unlink(missing_ok=True)
+        for part in _PARTS:  # what would be read before the new files was not good
+            for stale in (part.file, f"{part.file}.gz")[: 2 if mirror.endswith(".npz") else 1]:
+                (cache / stale).unlink(missing_ok=True)
     return data
 
 

@@ -183,6 +183,7 @@ def _draw(points: Floats, basis: Floats, links: NDArray[np.bool_], count: int, r
 def _splat(x: Floats, y: Floats, weight: Floats) -> Floats:
     """Images to which each point adds its weight, shared among the four pixels around it."""
     count = len(x)
+    weight = weight * ((x >= 0) & (x < _SIDE - 1) & (y >= 0) & (y < _SIDE - 1))  # what is off the sheet leaves no ink
     x, y = np.clip(x, 0, _SIDE - 1.001), np.clip(y, 0, _SIDE - 1.001)
     column, row = x.astype(np.int32), y.astype(np.int32)
     right, down = x - column, y - row
