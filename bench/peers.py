@@ -1,97 +1,254 @@
-"""The tutorial's training epoch, ours and its peers', interleaved in one process on the same threads: ratios.
+"""The tutorial in fastnet and in the libraries that are installed here, side by side on the same cores: ratios.
 
-    python bench/peers.py [--rounds 5] [--threads 2] [--data auto]
+    python bench/peers.py                                   one epoch, again and again
+    python bench/peers.py --what epoch start predict1       more cases
+    python bench/peers.py --plot epoch.png --json epoch.json
 
-Every peer trains the same network (784 pixels, dense 512 relu, dense 10 softmax, RMSprop, batches of 128, shuffled)
-in float32 on the same digits. An epoch of each in turn, and again, so that a machine whose speed drifts drifts for all;
-the first round warms up and does not count. Printed: the median seconds, and the median ratio to ours, round by round.
+A round is one turn of each library, and the next round follows, so that a machine whose speed drifts drifts for all.
+Printed: the median, and the median of the ratios to fastnet, round by round. The first round warms up and is not
+counted, but for the cases that are whole processes.
 """
 
+from __future__ import annotations
+
 import argparse
-import os
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-Epoch = Callable[[], Any]
+import common
+import implementations
+import peak
+import worker
+
+CASES = {
+    "epoch": "an epoch of the tutorial (784-512-10), steady state, ours with its bar and metrics",
+    "start": "process start to trained and evaluated, files read, ours with its bar",
+    "dense": "an epoch on standard-normal input, nothing zero",
+    "deep": "an epoch of 784-512-512-10 with dropout 0.2",
+    "predict1": "predict of one image, as a user calls it",
+    "predict10k": "predict of the 10,000 test images",
+    "memory": "peak memory of the job of `start`, beyond that of a process that has imported NumPy",
+    "import": "the library's import, beyond that of NumPy",
+}
+UNITS = {"predict1": ("µs", 1e6), "predict10k": ("ms", 1e3), "import": ("ms", 1e3), "memory": ("MB", 1e-6)}
+OURS = "fastnet"
+LIMIT = "dense limit"  # the matrix products of an epoch at the machine's peak
 
 
-def ours(x: Any, y: Any) -> Epoch:
-    """fastnet as a user runs it, metrics on."""
-    from fastnet import Input, Sequential
-    from fastnet.layers import Dense
+@dataclass
+class Result:
+    """What a case gave: a sample a round of each library."""
 
-    model = Sequential([Input((784,)), Dense(512, activation="relu"), Dense(10, activation="softmax")])
-    model.compile("rmsprop", "categorical_crossentropy", ["accuracy"])
-    return lambda: model.fit(x, y, batch_size=128, verbose=0)
+    case: str
+    samples: dict[str, list[float]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    details: dict[str, dict[str, Any]] = field(default_factory=dict)
 
+    def median(self, name: str) -> float:
+        return statistics.median(self.samples[name])
 
-def numpy_by_hand(x: Any, y: Any) -> Epoch:
-    """The same loop as a NumPy programmer writes it: matrix products by its BLAS, in-place updates."""
-    import numpy as np
-
-    rng = np.random.default_rng(0)
-    shapes = ((784, 512), (512,), (512, 10), (10,))
-    limits = [np.sqrt(6 / sum(shape)) if len(shape) == 2 else 0 for shape in shapes]
-    weights = [rng.uniform(-a, a, s).astype(np.float32) for a, s in zip(limits, shapes, strict=True)]
-    squares = [np.zeros_like(w) for w in weights]
-
-    def epoch() -> float:
-        w1, b1, w2, b2 = weights
-        order = rng.permutation(len(x))
-        loss, correct = 0.0, 0
-        for start in range(0, len(x), 128):
-            rows = order[start : start + 128]
-            a, t = x[rows], y[rows]
-            h = np.maximum(a @ w1 + b1, 0)
-            z = h @ w2 + b2
-            e = np.exp(z - z.max(axis=1, keepdims=True))
-            p = e / e.sum(axis=1, keepdims=True)
-            loss -= float((t * np.log(p + 1e-7)).sum())
-            correct += int((p.argmax(axis=1) == t.argmax(axis=1)).sum())
-            dz = (p - t) / np.float32(len(rows))
-            dh = dz @ w2.T
-            dh[h <= 0] = 0
-            for w, v, g in zip(weights, squares, (a.T @ dh, dh.sum(axis=0), h.T @ dz, dz.sum(axis=0)), strict=True):
-                v *= np.float32(0.9)
-                v += np.float32(0.1) * g * g
-                w -= np.float32(1e-3) * g / np.sqrt(v + np.float32(1e-7))
-        return loss / len(x)
-
-    return epoch
+    def ratio(self, name: str, to: str = OURS) -> float:
+        return common.ratio(self.samples[name], self.samples[to])
 
 
-PEERS: dict[str, Callable[[Any, Any], Epoch]] = {"fastnet": ours, "NumPy by hand": numpy_by_hand}
+@dataclass
+class Setting:
+    """What is the same for all cases."""
+
+    names: list[str]
+    threads: int
+    rounds: int
+    folder: str  # of the IDX files
+    examples: int
+    epochs: int
+    is_mnist: bool
+
+
+def measure(case: str, setting: Setting) -> Result:
+    """One case, with every library that can do it; what cannot is in the notes."""
+    result = Result(case)
+    names = [name for name in setting.names if implementations.ENTRIES[name].trains or case.startswith(("pre", "imp"))]
+    if case in ("start", "memory"):
+        _whole_runs(result, names, setting)
+    elif case == "import":
+        _imports(result, names, setting)
+    else:
+        _rounds(result, names, setting)
+    return result
+
+
+def _rounds(result: Result, names: list[str], setting: Setting) -> None:
+    workers: list[worker.Worker] = []
+    samples: dict[str, Callable[[], float]] = {}
+    try:
+        for name in names:
+            one = worker.Worker(name, result.case, setting.threads, setting.folder, setting.examples)
+            workers.append(one)
+            try:
+                one.ready()
+                one.sample()  # warms up: compiles, fills caches
+            except (worker.UnableError, worker.WorkerError) as error:
+                result.notes.append(f"{name} is left out: {error}")
+                continue
+            samples[name] = one.sample
+            result.details[name] = {"version": one.version}
+        if result.case in ("epoch", "dense", "deep"):
+            network = implementations.Network(
+                worker.HIDDEN.get(result.case, (512,)), worker.DROPOUT.get(result.case, 0.0)
+            )
+            flops = network.training_flops(setting.examples)
+            try:
+                peak.flops(setting.threads, runs=1)
+                samples[LIMIT] = lambda: flops / peak.flops(setting.threads)
+            except peak.NoCompilerError as error:
+                result.notes.append(f"no dense limit: {error}")
+        result.samples = common.interleaved(samples, setting.rounds, common.PAUSE, warm_up=False)
+    finally:
+        for one in workers:
+            one.close()
+
+
+def _whole_runs(result: Result, names: list[str], setting: Setting) -> None:
+    arguments = ("start", setting.threads, setting.folder, setting.examples, setting.epochs)
+    names = [*names, worker.PROGRAM] if OURS in names and setting.is_mnist else list(names)
+    base = worker.run_once(worker.BASE, *arguments)[1]["peak"] if result.case == "memory" else 0
+    result.samples = {name: [] for name in names}
+    for _ in range(1 if result.case == "memory" else setting.rounds):
+        for name in list(result.samples):
+            time.sleep(common.PAUSE)
+            try:
+                elapsed, answer = worker.run_once(name, *arguments)
+            except (worker.UnableError, worker.WorkerError) as error:
+                result.notes.append(f"{name} is left out: {error}")
+                del result.samples[name]
+                continue
+            result.samples[name].append(answer["peak"] - base if result.case == "memory" else elapsed)
+            result.details[name] = answer
+    if base:
+        result.notes.append(f"a process that has imported NumPy: {base / 1e6:.0f} MB")
+
+
+def _imports(result: Result, names: list[str], setting: Setting) -> None:
+    def sample(name: str) -> float:
+        modules = implementations.ENTRIES[name].start_of
+        code = f"import numpy, time; t = time.perf_counter(); import {modules}; print(time.perf_counter() - t)"
+        environment = common.environment(setting.threads) | {"KERAS_BACKEND": name.split("-")[-1]}  # read by Keras only
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        return float(done.stdout.split()[-1])
+
+    kinds = {implementations.ENTRIES[name].needs: name for name in reversed(names) if name != "numpy"}
+    samples = {name: lambda name=name: sample(name) for name in reversed(kinds.values())}
+    result.samples = common.interleaved(samples, setting.rounds)
+
+
+def report(result: Result, setting: Setting) -> str:
+    """The case as a table."""
+    unit, scale = UNITS.get(result.case, ("s", 1.0))
+    rows = []
+    for name in sorted(result.samples, key=result.median):
+        entry = implementations.ENTRIES.get(name)
+        title = entry.title if entry else name
+        if name == worker.PROGRAM:
+            title = f"python -m {worker.PROGRAM}"
+        own = result.samples[name]
+        against = f"{result.ratio(name):.2f}" if OURS in result.samples else ""
+        detail = result.details.get(name, {})
+        test = detail.get("test_accuracy")
+        rows.append(
+            [
+                title,
+                common.figure(statistics.median(own) * scale),
+                common.figure(min(own) * scale),
+                against,
+                detail.get("version", "") or (f"test accuracy {test:.4f}" if test else ""),
+            ]
+        )
+    text = f"{result.case}: {CASES[result.case]}\n"
+    text += common.table(["", f"median {unit}", "least", "x fastnet", ""], rows)
+    if LIMIT in result.samples and OURS in result.samples:
+        flops = implementations.Network(worker.HIDDEN.get(result.case, (512,))).training_flops(setting.examples)
+        rate = flops / result.median(LIMIT)
+        text += (
+            f"\nThe dense limit is {flops / 1e9:.1f} GFLOP at the {rate / 1e9:.0f} GFLOP/s measured in each round; "
+            f"fastnet takes {result.ratio(OURS, LIMIT):.2f} of its time."
+        )
+    return "\n".join([text, *result.notes])
+
+
+def save_idx(target: Path, what: str) -> tuple[str, bool]:
+    """Writes the digits as uncompressed IDX files for all workers; returns what they are and if they are MNIST."""
+    from fastnet.datasets import mnist, synthetic
+
+    is_mnist = what != "synthetic"
+    try:
+        data = mnist.load_data(None if what == "auto" else what) if is_mnist else synthetic.load_data()
+    except FileNotFoundError:
+        if what != "auto":
+            raise
+        data, is_mnist = synthetic.load_data(), False
+    arrays = [array for pair in data for array in pair]
+    for file, array in zip(worker.FILES, arrays, strict=True):
+        header = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
+        (target / file).write_bytes(header + array.tobytes())
+    return "MNIST" if is_mnist else "synthetic digits", is_mnist
+
+
+def add_options(p: argparse.ArgumentParser) -> None:
+    """Those that table.py has too."""
+    p.add_argument("--rounds", type=int, default=5, help="counted turns of each")
+    p.add_argument("--threads", type=int, default=min(2, common.cores()))
+    p.add_argument("--data", default="auto", help="auto, synthetic, or a folder with MNIST's files")
+    p.add_argument("--examples", type=int, default=60000, help="training examples to take, for a quick look")
+    p.add_argument("--epochs", type=int, default=5, help="of the case `start`")
+    p.add_argument("--peers", nargs="+", choices=implementations.ENTRIES, help="instead of the usual ones installed")
+    p.add_argument("--json", metavar="FILE", help="write the raw numbers")
+
+
+def choose(asked: list[str] | None) -> list[str]:
+    """The libraries to compare; fastnet always."""
+    usual = [name for name, entry in implementations.ENTRIES.items() if entry.usual]
+    names = [name for name in asked or usual if not implementations.missing(name)]
+    for name in sorted(set(asked or usual) - set(names)):
+        print(f"{name} is left out: not installed ({', '.join(implementations.missing(name))})")
+    return [OURS, *(name for name in names if name != OURS)]
 
 
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--rounds", type=int, default=5, help="counted epochs of each")
-    p.add_argument("--threads", type=int, default=2)
-    p.add_argument("--data", default="auto", help="as for python -m fastnet.mnist")
+    p.add_argument(
+        "--what", nargs="+", choices=[*CASES, "all"], default=["epoch"], metavar="CASE", help=", ".join(CASES)
+    )
+    add_options(p)
+    p.add_argument("--plot", metavar="FILE.png", help="draw the first case")
     options = p.parse_args()
-    for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "FASTNET_NUM_THREADS"):
-        os.environ[variable] = str(options.threads)  # read by each library when it is first imported, below
-
-    from fastnet.mnist import load
-    from fastnet.utils import to_categorical
-
-    (images, labels), _, source = load(options.data)
-    x, y = images.reshape(len(images), 784).astype("float32") / 255, to_categorical(labels, 10)
-    epochs = {name: make(x, y) for name, make in PEERS.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in epochs}
-    for turn in range(options.rounds + 1):
-        for name, epoch in epochs.items():
-            start = time.perf_counter()
-            epoch()
-            if turn:
-                seconds[name].append(time.perf_counter() - start)
-
-    print(f"{source}, {options.threads} threads, {options.rounds} rounds")
-    for name, own in seconds.items():
-        ratio = statistics.median(a / b for a, b in zip(own, seconds["fastnet"], strict=True))
-        print(f"{name:16} {statistics.median(own):7.3f} s an epoch  {ratio:6.2f} x fastnet")
+    if options.plot:
+        common.pyplot()  # says at once if there is none
+    common.use_threads(options.threads)
+    raw: dict[str, Any] = {"facts": common.facts(options.threads)}
+    names = choose(options.peers)
+    with tempfile.TemporaryDirectory(prefix="fastnet-bench-") as folder:
+        source, is_mnist = save_idx(Path(folder), options.data)
+        is_mnist = is_mnist and options.examples >= 60000
+        setting = Setting(names, options.threads, options.rounds, folder, options.examples, options.epochs, is_mnist)
+        print("\n".join(raw["facts"]), f"data     {source}, {options.rounds} rounds", sep="\n")
+        for case in CASES if "all" in options.what else options.what:
+            result = measure(case, setting)
+            print(f"\n{report(result, setting)}", flush=True)
+            raw[case] = {"samples": result.samples, "details": result.details, "notes": result.notes}
+            if options.plot:
+                unit, scale = UNITS.get(case, ("s", 1.0))
+                titles = {name: e.title for name, e in implementations.ENTRIES.items()}
+                medians = {titles.get(name, name): result.median(name) * scale for name in result.samples}
+                common.bars(options.plot, f"{CASES[case]}, {options.threads} threads", unit, medians, titles[OURS])
+                options.plot = None
+    common.write_json(options.json, raw)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,264 @@
+"""Every kernel with arrays to call it on, what it computes and what it must move: for test_kernels, roofline and table.
+
+A case counts as operations what the mathematics has: two for a multiply-add, one for anything else, a root or an
+exponential too. Products with zeros that a kernel does not take are not counted. As bytes it counts every array once
+for each time that it must be read or written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastnet import kernels
+from fastnet.kernels.panels import pack
+
+RMSPROP, ADAM = getattr(kernels, "RMSPROP", 3), getattr(kernels, "ADAM", 4)
+DENSITY = 0.19  # of the pixels of MNIST
+
+RATES = (0.0, 0.9, 0.999, 1e-7)  # a learning rate of 0: weights stay what they are, however often they are updated
+
+
+@dataclass
+class Case:
+    """A call of a kernel, and what it computes and moves."""
+
+    kernel: str
+    shape: str
+    flops: int
+    traffic: int
+    call: Callable[[], Any]
+    numpy: Callable[[], Any] | None = None  # the same in NumPy, into arrays that are there
+
+    @property
+    def name(self) -> str:
+        return f"{self.kernel} {self.shape}"
+
+
+def function(name: str) -> Any:
+    """The kernel; AttributeError if this fastnet has none of that name."""
+    return getattr(kernels, name, None) or getattr(kernels._chosen, name)
+
+
+def _floats(*shape: int) -> Any:
+    return np.random.default_rng(0).standard_normal(shape, np.float32)
+
+
+def _rows(rows: int, columns: int) -> Any:
+    """Zeros laid out as a layer's workspace: rows of whole panels, an odd number of them."""
+    return np.zeros((rows, (kernels.padded(columns) // kernels.PANEL | 1) * kernels.PANEL), np.float32)
+
+
+def _gradient(rows: int, columns: int) -> Any:
+    dz = _rows(rows, columns)
+    dz[:, :columns] = _floats(rows, columns)
+    return dz
+
+
+def gemm_bias_act(batch: int, inputs: int, units: int) -> Case:
+    x, w, bias, y = _floats(batch, inputs), _floats(inputs, units), _floats(units), np.empty((batch, units), np.float32)
+    arguments = x, pack(w), _padded(bias), kernels.RELU, _rows(batch, units)
+    kernel = function("gemm_bias_act")
+
+    def by_numpy() -> None:
+        np.matmul(x, w, out=y)
+        np.add(y, bias, out=y)
+        np.maximum(y, 0, out=y)
+
+    flops, traffic = 2 * batch * inputs * units, 4 * (x.size + w.size + y.size)
+    return Case("gemm_bias_act", f"{batch}x{inputs}x{units}", flops, traffic, lambda: kernel(*arguments), by_numpy)
+
+
+def gemv_bias_act(inputs: int, units: int) -> Case:
+    x, (w, _, _, bias, _, _), kernel = _floats(1, inputs), _weights(inputs, units), function("gemv_bias_act")
+    arguments = x, w, bias, kernels.RELU, _rows(1, units)
+    flops, traffic = 2 * inputs * units, 4 * (inputs + inputs * units + units)
+    return Case("gemv_bias_act", f"{inputs}x{units}", flops, traffic, lambda: kernel(*arguments))
+
+
+def gemm_nt(batch: int, inputs: int, units: int) -> Case:
+    dz, w, dx = _gradient(batch, units), _floats(inputs, units), np.empty((batch, inputs), np.float32)
+    out = _rows(batch, inputs)
+    arguments = dz, pack(w), out, kernels.LINEAR, out
+    kernel, plain = function("gemm_nt"), np.ascontiguousarray(dz[:, :units])
+    flops, traffic = 2 * batch * inputs * units, 4 * (batch * units + w.size + dx.size)
+    return Case(
+        "gemm_nt",
+        f"{batch}x{inputs}x{units}",
+        flops,
+        traffic,
+        lambda: kernel(*arguments),
+        lambda: np.matmul(plain, w.T, out=dx),
+    )
+
+
+def _padded(bias: Any) -> Any:
+    return np.pad(bias, (0, kernels.padded(len(bias)) - len(bias)))
+
+
+def _weights(inputs: int, units: int) -> tuple[Any, ...]:
+    """Kernel and two states, bias and two states."""
+    w, bias = pack(_floats(inputs, units)), _padded(_floats(units))
+    return w, np.zeros_like(w), np.zeros_like(w), bias, np.zeros_like(bias), np.zeros_like(bias)
+
+
+def gemm_tn(batch: int, inputs: int, units: int, update: bool = False) -> Case:
+    x, dz, dw = _floats(batch, inputs), _gradient(batch, units), np.empty((inputs, units), np.float32)
+    w, s, t, bias, bias_s, bias_t = _weights(inputs, units)
+    flops, traffic = 2 * batch * inputs * units, 4 * (x.size + batch * units + dw.size)
+    shape, plain = f"{batch}x{inputs}x{units}", np.ascontiguousarray(dz[:, :units])
+    if update:
+        kernel = function("gemm_tn_update")
+        arguments = x, dz, RMSPROP, w, s, t, bias, bias_s, bias_t, *RATES
+        return Case("gemm_tn_update", shape, flops + 9 * dw.size, traffic + 12 * dw.size, lambda: kernel(*arguments))
+    kernel = function("gemm_tn")
+    return Case("gemm_tn", shape, flops, traffic, lambda: kernel(x, dz, w, bias), lambda: np.matmul(x.T, plain, out=dw))
+
+
+class _Csr:
+    """A batch with numbers at random places: as compressed rows, and room for it as compressed columns."""
+
+    def __init__(self, batch: int, inputs: int, density: float) -> None:
+        rng = np.random.default_rng(0)
+        x = rng.random((batch, inputs), np.float32) * (rng.random((batch, inputs)) < density)
+        self.nnz = int(np.count_nonzero(x))
+        narrow = np.nonzero(x)[1].astype(np.uint16)
+        indptr = np.concatenate([[0], np.count_nonzero(x, axis=1).cumsum()]).astype(np.intp)
+        self.rows = indptr, narrow, None, x[x != 0], np.arange(batch, dtype=np.intp)
+        self.columns = np.zeros(inputs + 1, np.intp), np.zeros(self.nnz, np.int32), np.zeros(self.nnz, np.float32)
+
+
+def csrmm_bias_act(batch: int, inputs: int, units: int, density: float = DENSITY) -> Case:
+    x, kernel = _Csr(batch, inputs, density), function("csrmm_bias_act")
+    w, _, _, bias, _, _ = _weights(inputs, units)
+    arguments = *x.rows, w, bias, kernels.RELU, _rows(batch, units)
+    traffic = 6 * x.nnz + 4 * (inputs * units + batch * units)
+    shape = f"{batch}x{inputs}x{units} at {density}"
+    return Case("csrmm_bias_act", shape, 2 * x.nnz * units, traffic, lambda: kernel(*arguments))
+
+
+def csr_compress(rows: int, inputs: int, density: float = DENSITY) -> Case:
+    """Both passes over a data set: counting, and writing what is not zero."""
+    rng, count, compress = np.random.default_rng(0), function("csr_count"), function("csr_compress")
+    x = rng.random((rows, inputs), np.float32) * (rng.random((rows, inputs)) < density)
+    nnz, indptr = int(np.count_nonzero(x)), np.zeros(rows + 1, np.intp)
+    narrow, values = np.zeros(nnz, np.uint16), np.zeros(nnz, np.float32)
+
+    def both() -> None:
+        count(x, None, indptr[1:])
+        np.cumsum(indptr, out=indptr)
+        compress(x, None, 1.0, indptr, narrow, None, values)
+
+    return Case("csr_compress", f"{rows}x{inputs} at {density}", 0, 8 * x.size + 6 * nnz, both)
+
+
+def csr_transpose(batch: int, inputs: int, density: float = DENSITY) -> Case:
+    x, kernel = _Csr(batch, inputs, density), function("csr_transpose")
+    shape = f"{batch}x{inputs} at {density}"
+    return Case("csr_transpose", shape, 0, 14 * x.nnz, lambda: kernel(*x.rows, *x.columns))
+
+
+def csrmm_tn(batch: int, inputs: int, units: int, update: bool = False, density: float = DENSITY) -> Case:
+    x, dz = _Csr(batch, inputs, density), _gradient(batch, units)
+    function("csr_transpose")(*x.rows, *x.columns)
+    w, s, t, bias, bias_s, bias_t = _weights(inputs, units)
+    size = inputs * units
+    flops, traffic = 2 * x.nnz * units, 8 * x.nnz + 4 * (batch * units + size)
+    shape = f"{batch}x{inputs}x{units} at {density}"
+    if update:
+        kernel = function("csrmm_tn_update")
+        arguments = *x.columns, dz, RMSPROP, w, s, t, bias, bias_s, bias_t, *RATES
+        return Case("csrmm_tn_update", shape, flops + 9 * size, traffic + 12 * size, lambda: kernel(*arguments))
+    kernel = function("csrmm_tn")
+    return Case("csrmm_tn", shape, flops, traffic, lambda: kernel(*x.columns, dz, w, bias))
+
+
+def softmax_crossentropy(batch: int, classes: int) -> Case:
+    from fastnet import reference
+
+    z, p, dz = _gradient(batch, classes), _rows(batch, classes), _rows(batch, classes)
+    t = np.eye(classes, dtype=np.float32)[np.random.default_rng(0).integers(0, classes, batch)]
+    arguments = z, t, p, dz, np.zeros(batch, np.float32)
+    kernel, twin = function("softmax_crossentropy"), reference.softmax_crossentropy
+    shape, size = f"{batch}x{classes}", batch * classes
+    return Case(
+        "softmax_crossentropy", shape, 8 * size, 16 * size, lambda: kernel(*arguments), lambda: twin(*arguments)
+    )
+
+
+def softmax(batch: int, classes: int) -> Case:
+    z, p, kernel = _gradient(batch, classes), _rows(batch, classes), function("softmax")
+    size = batch * classes
+    return Case("softmax", f"{batch}x{classes}", 5 * size, 8 * size, lambda: kernel(z, classes, p))
+
+
+def all_finite(rows: int, columns: int) -> Case:
+    x, kernel = _floats(rows * columns), function("all_finite")
+    return Case("all_finite", f"{rows}x{columns}", 0, 4 * x.size, lambda: kernel(x))
+
+
+def count_correct(batch: int, classes: int) -> Case:
+    p, t, kernel = _gradient(batch, classes), _floats(batch, classes), function("count_correct")
+    size = batch * classes
+    return Case("count_correct", f"{batch}x{classes}", 2 * size, 8 * size, lambda: kernel(p, t))
+
+
+def update(size: int, rule: str = "RMSprop") -> Case:
+    w, g, s, t, kernel = _floats(size), _floats(size), np.zeros(size, np.float32), _floats(size), function("update")
+    number, flops, moved = {"RMSprop": (RMSPROP, 9, 5), "Adam": (ADAM, 12, 7)}[rule]
+    t *= t  # a mean square is not negative
+    arguments = number, w, g, s, t, *RATES
+    return Case("update", f"{rule} of {size:,}", flops * size, 4 * moved * size, lambda: kernel(*arguments))
+
+
+def rmsprop(size: int) -> Case:
+    w, g, v, kernel = _floats(size), _floats(size), np.zeros(size, np.float32), function("rmsprop")
+    arguments = w, g, v, None, None, 0.0, 0.9, 0.0, 1e-7
+    return Case("rmsprop", f"{size:,}", 9 * size, 20 * size, lambda: kernel(*arguments))
+
+
+Maker = Callable[[], Case]
+
+_PRODUCTS = [(128, 784, 512), (128, 512, 512), (128, 512, 10), (1024, 784, 512), (127, 783, 511)]
+
+# Made only when used: making the arrays takes time, and a kernel may be missing.
+CASES: dict[str, Maker] = {
+    **{f"gemm_bias_act-{b}x{k}x{n}": lambda b=b, k=k, n=n: gemm_bias_act(b, k, n) for b, k, n in _PRODUCTS},
+    "gemm_bias_act-1x784x512": lambda: gemm_bias_act(1, 784, 512),
+    "gemv_bias_act-784x512": lambda: gemv_bias_act(784, 512),
+    **{f"gemm_nt-{b}x{k}x{n}": lambda b=b, k=k, n=n: gemm_nt(b, k, n) for b, k, n in _PRODUCTS},
+    **{f"gemm_tn-{b}x{k}x{n}": lambda b=b, k=k, n=n: gemm_tn(b, k, n) for b, k, n in _PRODUCTS},
+    **{f"gemm_tn_update-{b}x{k}x{n}": lambda b=b, k=k, n=n: gemm_tn(b, k, n, True) for b, k, n in _PRODUCTS},
+    "csrmm_bias_act-128x784x512": lambda: csrmm_bias_act(128, 784, 512),
+    "csr_compress-2000x784": lambda: csr_compress(2000, 784),
+    "csr_transpose-128x784": lambda: csr_transpose(128, 784),
+    "csrmm_tn-128x784x512": lambda: csrmm_tn(128, 784, 512),
+    "csrmm_tn_update-128x784x512": lambda: csrmm_tn(128, 784, 512, True),
+    "softmax_crossentropy-128x10": lambda: softmax_crossentropy(128, 10),
+    "softmax_crossentropy-10000x10": lambda: softmax_crossentropy(10000, 10),
+    "softmax-10000x10": lambda: softmax(10000, 10),
+    "all_finite-2000x784": lambda: all_finite(2000, 784),
+    "count_correct-128x10": lambda: count_correct(128, 10),
+    "update-RMSprop": lambda: update(400_000),
+    "update-Adam": lambda: update(400_000, "Adam"),
+    "rmsprop-400000": lambda: rmsprop(400_000),
+}
+
+
+def make(name: str) -> tuple[Case | None, str]:
+    """The case, called once; or None and why not, if this fastnet has no such kernel or another signature."""
+    try:
+        case = CASES[name]()
+        case.call()
+    except (AttributeError, TypeError, ValueError) as error:
+        return None, str(error)
+    return case, ""
+
+
+def without_case() -> list[str]:
+    """The compiled functions that take time and have no case here."""
+    names = {n for n in dir(kernels._chosen) if not n.startswith("_") and callable(getattr(kernels._chosen, n))}
+    return sorted(names & set(vars(kernels)) - {name.split("-")[0] for name in CASES} - {"csr_count"})

@@ -1,0 +1,45 @@
+"""The tutorial in scikit-learn: MLPClassifier, which has no RMSprop and takes Adam, and reports a loss only."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import log_loss
+from sklearn.neural_network import MLPClassifier
+
+from implementations import LEARNING_RATE, Network, NotSupportedError, Trainer
+
+
+class Classifier(Trainer):
+    """An epoch is a `partial_fit` of all examples, which makes batches and shuffles them."""
+
+    def __init__(self, network: Network, threads: int) -> None:
+        if network.dropout:
+            raise NotSupportedError("MLPClassifier has no dropout")
+        # Ten examples and no batch of 128 make it warn; it may.
+        warnings.simplefilter("ignore", UserWarning)
+        self._model = MLPClassifier(
+            network.hidden, alpha=0, batch_size=network.batch, learning_rate_init=LEARNING_RATE, random_state=0
+        )
+        self._network = network
+
+    def load(self, x: Any, labels: Any) -> None:
+        self._x, self._labels = x, labels
+
+    def epoch(self) -> tuple[float, float]:
+        self._model.partial_fit(self._x, self._labels, classes=np.arange(self._network.classes))
+        return self._model.loss_, math.nan
+
+    def evaluate(self, x: Any, labels: Any) -> tuple[float, float]:
+        p = self.predict(x)
+        return log_loss(labels, p, labels=self._model.classes_), float((p.argmax(axis=1) == labels).mean())
+
+    def predict(self, x: Any) -> Any:
+        if not hasattr(self._model, "coefs_"):  # weights come with the first fit
+            classes = np.arange(self._network.classes)
+            few = np.random.default_rng(0).random((len(classes), self._network.inputs), np.float32)
+            self._model.partial_fit(few, classes, classes=classes)
+        return self._model.predict_proba(x)
