@@ -5,7 +5,20 @@ import fastnet as keras
 model = keras.Sequential([keras.Input((784,)), keras.layers.Dense(512, activation="relu"), ...])
 """
 
-from fastnet import activations, callbacks, datasets, initializers, layers, losses, metrics, models, optimizers, utils
+from fastnet import (
+    activations,
+    callbacks,
+    constraints,
+    datasets,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    optimizers,
+    regularizers,
+    utils,
+)
 from fastnet._version import __version__
 from fastnet.kernels import get_num_threads, set_num_threads
 from fastnet.layers import Input
@@ -17,6 +30,7 @@ __all__ = [
     "__version__",
     "activations",
     "callbacks",
+    "constraints",
     "datasets",
     "get_num_threads",
     "initializers",
@@ -25,6 +39,7 @@ __all__ = [
     "metrics",
     "models",
     "optimizers",
+    "regularizers",
     "set_num_threads",
     "utils",
 ]

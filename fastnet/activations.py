@@ -20,6 +20,7 @@ class Activation:
 
     name = "linear"
     epilogue = kernels.LINEAR  # what the product before it computes in passing
+    of_sums = False  # whether `backward` needs the sums z instead of the output y
 
     def __call__(self, x: Any) -> Floats:
         """The function on a copy of `x`, an array whose last axis is the units'."""
@@ -35,17 +36,39 @@ class Activation:
         return self.name
 
 
-class Relu(Activation):
+class InEpilogue(Activation):
+    """Base of those that a product's epilogue computes, and whose way back is a kernel too."""
+
+    def __call__(self, x: Any) -> Floats:
+        z = np.atleast_1d(super().__call__(x))
+        whole = np.zeros((1, kernels.padded(z.size)), np.float32)
+        whole[0, : z.size] = z.reshape(-1)
+        kernels.activation_forward(self.epilogue, whole)
+        return whole[0, : z.size].reshape(z.shape)
+
+    def backward(self, y: Floats, dy: Floats, units: int) -> None:
+        kernels.activation_backward(self.epilogue, y, dy)
+
+
+class Relu(InEpilogue):
     """max(x, 0); its gradient is 1 where the output is positive, else 0."""
 
     name = "relu"
     epilogue = kernels.RELU
 
-    def __call__(self, x: Any) -> Floats:
-        return np.maximum(super().__call__(x), np.float32(0))
 
-    def backward(self, y: Floats, dy: Floats, units: int) -> None:
-        kernels.relu_backward(y, dy)
+class Sigmoid(InEpilogue):
+    """1 / (1 + exp(-x)): a number between 0 and 1; its gradient is y (1 - y)."""
+
+    name = "sigmoid"
+    epilogue = kernels.SIGMOID
+
+
+class Tanh(InEpilogue):
+    """The hyperbolic tangent: a number between -1 and 1; its gradient is 1 - y^2."""
+
+    name = "tanh"
+    epilogue = kernels.TANH
 
 
 class Softmax(Activation):
@@ -70,9 +93,11 @@ class Softmax(Activation):
 
 linear = Activation()
 relu = Relu()
+sigmoid = Sigmoid()
 softmax = Softmax()
+tanh = Tanh()
 
-_BY_NAME = {activation.name: activation for activation in (linear, relu, softmax)}
+_BY_NAME = {activation.name: activation for activation in (linear, relu, sigmoid, softmax, tanh)}
 
 
 def get(identifier: Any) -> Activation:

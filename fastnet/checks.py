@@ -7,7 +7,7 @@ anything has changed.
 import difflib
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -50,13 +50,43 @@ def number(argument: str, value: Any, least: float, below: float = math.inf) -> 
     return x
 
 
-def choose(argument: str, name: Any, table: dict[str, T]) -> T:
+def choose(argument: str, name: Any, table: Mapping[str, T]) -> T:
     """table[name]; an unknown name is refused with the near miss, if there is one, and the names that there are."""
     if not isinstance(name, str):
         raise TypeError(f"{argument} must be a name or an object of its kind, got {name!r}")
     if name in table:
         return table[name]
     raise ValueError(f"unknown {argument} {name!r}{near_miss(name, table)}. There are: {', '.join(sorted(table))}")
+
+
+def build(argument: str, identifier: Any, table: Mapping[str, Callable[..., T]]) -> T:
+    """A new object of a name, with its defaults, or of a description as `describe` makes it.
+
+    Raises:
+        ValueError: if there is none of that name.
+        TypeError: if it is neither.
+    """
+    if isinstance(identifier, dict) and set(identifier) == {"class_name", "config"}:
+        return choose(argument, identifier["class_name"], table)(**identifier["config"])
+    return choose(argument, identifier, table)()
+
+
+def describe(thing: Any) -> dict[str, Any]:
+    """An object's class and arguments, in types that JSON has."""
+    return {"class_name": type(thing).__name__, "config": thing.get_config()}
+
+
+def keywords(owner: str, given: dict[str, Any], accepted: Iterable[str]) -> dict[str, Any]:
+    """`given`, if all its names are accepted.
+
+    Raises:
+        TypeError: if one is not, as Python says it, with the near miss.
+    """
+    names = list(accepted)
+    for name in given:
+        if name not in names:
+            raise TypeError(f"{owner}() got an unexpected keyword argument {name!r}{near_miss(name, names)}")
+    return given
 
 
 def near_miss(name: str, names: Iterable[str]) -> str:
@@ -97,6 +127,20 @@ def as_float32(argument: str, array: NDArray[Any]) -> Floats:
     return floats
 
 
+def examples(argument: str, value: Any) -> Floats | NDArray[np.uint8]:
+    """The examples of a data set, (n, ...), as float32, or as uint8 if that is what they are: no copy then."""
+    array = numeric(argument, value)
+    if array.ndim < 2:
+        hint = f"; for one example use {argument}[None], for examples of one number {argument}[:, None]"
+        raise ValueError(
+            f"{argument} has {array.ndim} dimensions, shape {array.shape}; expected examples, (n, ...)"
+            f"{hint if array.ndim else ''}"
+        )
+    if array.dtype == np.uint8:
+        return np.ascontiguousarray(array)
+    return as_float32(argument, array)
+
+
 def features(argument: str, value: Any) -> Floats:
     """The rows of a data set, (n, K), as float32: any number of rows, 0 too."""
     array = numeric(argument, value)
@@ -112,7 +156,35 @@ def features(argument: str, value: Any) -> Floats:
     return as_float32(argument, array)
 
 
-def same_length(x: NDArray[Any], y: NDArray[Any], names: str = "x and y") -> None:
+def sample_weights(argument: str, value: Any, length: int) -> Floats:
+    """How much each of `length` examples counts, (length,) float32, none negative."""
+    weights = as_float32(argument, numeric(argument, value))
+    if weights.ndim == 2 and weights.shape[1] == 1:
+        weights = weights[:, 0]
+    if weights.shape != (length,):
+        raise ValueError(f"{argument} has shape {weights.shape}; expected one number an example, ({length},)")
+    if weights.size and weights.min() < 0:
+        raise ValueError(f"{argument} holds {weights.min()} at index {weights.argmin()}; expected no negative number")
+    return weights
+
+
+def class_weights(argument: str, value: Any, targets: Floats) -> Floats:
+    """How much each example counts, (n,), by a dict from its class to that; a class left out counts 1."""
+    if not isinstance(value, dict):
+        raise TypeError(f"{argument} must be a dict from class to weight, got {value!r}")
+    classes = targets.shape[1] if targets.shape[1] > 1 else 2
+    table = np.ones(classes, np.float32)
+    for key, weight in value.items():
+        label = integer(f"{argument}'s class", key, least=0)
+        if label >= classes:
+            raise ValueError(f"{argument} has class {label}, but the targets have {classes} classes")
+        table[label] = number(f"{argument}[{label}]", weight, least=0)
+    labels = targets.argmax(axis=1) if targets.shape[1] > 1 else targets[:, 0].astype(np.intp)
+    weights: Floats = table[labels]
+    return weights
+
+
+def same_length(x: Any, y: NDArray[Any], names: str = "x and y") -> None:
     """A data set has as many targets as examples, and at least one."""
     if y.ndim == 0 or len(x) != len(y):
         raise ValueError(

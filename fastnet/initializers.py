@@ -15,8 +15,12 @@ class Initializer:
     def __call__(self, shape: tuple[int, ...]) -> Floats:
         raise NotImplementedError
 
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments that are not the defaults."""
+        return {}
+
     def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
 
 
 class Zeros(Initializer):
@@ -43,8 +47,8 @@ class GlorotUniform(Initializer):
         limit = math.sqrt(6 / (shape[0] + shape[-1]))
         return generator.uniform(-limit, limit, shape).astype(np.float32)
 
-    def __repr__(self) -> str:
-        return "GlorotUniform()" if self.seed is None else f"GlorotUniform(seed={self.seed})"
+    def get_config(self) -> dict[str, Any]:
+        return {} if self.seed is None else {"seed": self.seed}
 
 
 _BY_NAME: dict[str, type[Initializer]] = {
@@ -64,4 +68,9 @@ def get(identifier: Any, argument: str = "initializer") -> Initializer:
     """
     if isinstance(identifier, Initializer):
         return identifier
-    return checks.choose(argument, identifier, _BY_NAME)()
+    return checks.build(argument, identifier, _BY_NAME)
+
+
+def serialize(initializer: Initializer) -> dict[str, Any]:
+    """Name and arguments, as `get` takes them."""
+    return checks.describe(initializer)

@@ -8,6 +8,7 @@ import numpy as np
 from fastnet import checks, kernels
 from fastnet.activations import Activation, Softmax, softmax
 from fastnet.checks import Floats
+from fastnet.kernels.panels import zeros
 
 _CLIP = 1e-7  # Keras's: a probability is taken to be at least this, and at most 1 minus this
 
@@ -15,32 +16,98 @@ _CLIP = 1e-7  # Keras's: a probability is taken to be at least this, and at most
 class Loss:
     """Base of all losses.
 
-    A model calls `check_targets` once a data set and `gradient` once a batch; users call the object, with arrays.
+    A subclass says in `call` what each row's loss is and in `derivative` its gradient. A model calls `check_targets`
+    once a data set and `gradient` once a batch; users call the object, with arrays.
     """
 
     name = "loss"
 
+    def __init__(self) -> None:
+        self._gradients = np.zeros((0, 0), np.float32)
+
+    def call(self, y_true: Floats, y_pred: Floats) -> Floats:
+        """The loss of each row, (n,), for targets and predictions (n, C)."""
+        raise NotImplementedError
+
+    def derivative(self, y_true: Floats, y_pred: Floats) -> Floats:
+        """The gradient of each row's loss by its predictions, (n, C)."""
+        raise NotImplementedError
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
+        """The mean loss of predictions (n, C) for targets (n, C), weighted if weights (n,) are given.
+
+        Raises:
+            ValueError, TypeError: if the arrays are not of that kind or shape.
+        """
+        predictions = checks.features("y_pred", y_pred)
+        targets = self.check_targets("y_true", y_true, predictions.shape[1])
+        checks.same_length(targets, predictions, "y_true and y_pred")
+        rows = self.call(targets, predictions)
+        if sample_weight is not None:
+            rows = rows * checks.sample_weights("sample_weight", sample_weight, len(rows))
+        return float(rows.mean(dtype=np.float64))
+
     def takes_logits(self, activation: Activation) -> bool:
         """Whether `gradient` contains this activation of the last layer, which then leaves it out."""
-        raise NotImplementedError
+        return False
 
     def check_targets(self, argument: str, y: Any, units: int) -> Floats:
-        """`y` as float32 targets, (n, units), for a model with `units` outputs."""
-        raise NotImplementedError
+        """`y` as float32 targets, (n, units), for a model with `units` outputs.
 
-    def gradient(self, output: Floats, targets: Floats, logits: bool) -> tuple[float, Floats, Floats]:
+        Raises:
+            ValueError, TypeError: if they do not fit.
+        """
+        array = checks.numeric(argument, y)
+        if array.ndim == 1 and units == 1:
+            array = array[:, None]
+        if array.ndim != 2 or array.shape[1] != units:
+            raise ValueError(
+                f"{argument} has shape {array.shape}, but the model has {units} outputs: expected (n, {units})"
+            )
+        return checks.as_float32(argument, array)
+
+    def gradient(
+        self, output: Floats, targets: Floats, logits: bool, weights: Floats | None = None
+    ) -> tuple[float, Floats, Floats]:
         """The loss of a batch, its predictions, and the loss's gradient by `output`.
 
         Args:
             output: (B, ld) float32, the last layer's output or, with `logits`, its pre-activation.
             targets: (B, C) float32, checked.
-            logits: whether `output` is the pre-activation.
+            logits: whether `output` is the pre-activation; only where `takes_logits` said so.
+            weights: (B,) float32, how much each row counts, or None.
 
         Returns:
             The sum of the rows' losses; the predictions, (B, ld); the gradient of the batch's mean loss, (B, ld). The
             arrays are workspaces that the next call writes again.
         """
-        raise NotImplementedError
+        classes, batch = targets.shape[1], len(output)
+        predictions = output[:, :classes]
+        dy = self._workspace(output)
+        with np.errstate(all="ignore"):  # what is not finite shows in the loss
+            rows = self.call(targets, predictions)
+            dy[:, :classes] = self.derivative(targets, predictions) * np.float32(1 / batch)
+        return _weigh(rows, dy, weights), output, dy
+
+    def _workspace(self, output: Floats) -> Floats:
+        if len(output) > len(self._gradients) or output.shape[1] != self._gradients.shape[1]:
+            self._gradients = zeros(output.shape)
+        return self._gradients[: len(output)]
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments that are not the defaults."""
+        return {}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
+
+
+def _weigh(rows: Floats, dy: Floats, weights: Floats | None) -> float:
+    """The sum of the rows' losses; with weights both they and the gradients' rows are multiplied."""
+    if weights is None:
+        return math.fsum(rows.tolist())
+    dy *= weights[:, None]
+    return math.fsum((rows * weights).tolist())
 
 
 class CategoricalCrossentropy(Loss):
@@ -61,21 +128,13 @@ class CategoricalCrossentropy(Loss):
     name = "categorical_crossentropy"
 
     def __init__(self, from_logits: bool = False) -> None:
+        super().__init__()
         self.from_logits = bool(from_logits)
-        self._probabilities = self._gradients = np.zeros((0, 0), np.float32)
+        self._probabilities = np.zeros((0, 0), np.float32)
         self._rows = np.zeros(0, np.float32)
 
-    def __call__(self, y_true: Any, y_pred: Any) -> float:
-        """The mean loss of predictions (n, C) for targets (n, C).
-
-        Raises:
-            ValueError, TypeError: if the arrays are not of that kind or shape.
-        """
-        predictions = checks.features("y_pred", y_pred)
-        targets = self.check_targets("y_true", y_true, predictions.shape[1])
-        checks.same_length(targets, predictions, "y_true and y_pred")
-        p = softmax(predictions) if self.from_logits else predictions
-        return float(_rows_of(targets, p).mean(dtype=np.float64))
+    def call(self, y_true: Floats, y_pred: Floats) -> Floats:
+        return _rows_of(y_true, softmax(y_pred) if self.from_logits else y_pred)
 
     def takes_logits(self, activation: Activation) -> bool:
         return isinstance(activation, Softmax) and not self.from_logits
@@ -102,21 +161,23 @@ class CategoricalCrossentropy(Loss):
             )
         return targets
 
-    def gradient(self, output: Floats, targets: Floats, logits: bool) -> tuple[float, Floats, Floats]:
-        batch = len(output)
-        if batch > len(self._rows) or output.shape[1] != self._gradients.shape[1]:
-            self._probabilities, self._gradients = np.zeros_like(output), np.zeros_like(output)
-            self._rows = np.zeros(batch, np.float32)
-        p, dy, rows = self._probabilities[:batch], self._gradients[:batch], self._rows[:batch]
-        if logits or self.from_logits:
-            return kernels.softmax_crossentropy(output, targets, p, dy, rows), p, dy
-        classes = targets.shape[1]
-        rows[:] = _rows_of(targets, output[:, :classes])
-        dy[:, :classes] = _gradient_by_probabilities(targets, output[:, :classes])
-        return math.fsum(rows.tolist()), output, dy
+    def gradient(
+        self, output: Floats, targets: Floats, logits: bool, weights: Floats | None = None
+    ) -> tuple[float, Floats, Floats]:
+        if not (logits or self.from_logits):
+            return super().gradient(output, targets, logits, weights)
+        batch, dy = len(output), self._workspace(output)
+        if self._probabilities.shape != self._gradients.shape:
+            self._probabilities, self._rows = zeros(self._gradients.shape), np.zeros(len(self._gradients), np.float32)
+        p, rows = self._probabilities[:batch], self._rows[:batch]
+        total = kernels.softmax_crossentropy(output, targets, p, dy, rows)
+        return (total if weights is None else _weigh(rows, dy, weights)), p, dy
 
-    def __repr__(self) -> str:
-        return "CategoricalCrossentropy(from_logits=True)" if self.from_logits else "CategoricalCrossentropy()"
+    def derivative(self, y_true: Floats, y_pred: Floats) -> Floats:
+        return _gradient_by_probabilities(y_true, y_pred)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"from_logits": True} if self.from_logits else {}
 
 
 def _rows_of(targets: Floats, p: Floats) -> Floats:
@@ -128,13 +189,13 @@ def _rows_of(targets: Floats, p: Floats) -> Floats:
 
 
 def _gradient_by_probabilities(targets: Floats, p: Floats) -> Floats:
-    """The gradient of the mean of `_rows_of` by p: (sum t - t / q) / s, q = p / s, s = sum p, where not clipped."""
+    """The gradient of `_rows_of` by p: (sum t - t / q) / s, q = p / s, s = sum p, where not clipped."""
     with np.errstate(all="ignore"):
         s = p.sum(axis=1, keepdims=True)
         q = p / s
         t = np.where((q > _CLIP) & (q < 1 - _CLIP), targets, np.float32(0))
         pull = t.sum(axis=1, keepdims=True) - np.where(t != 0, t / q, np.float32(0))
-        gradient: Floats = pull / (s * np.float32(len(p)))
+        gradient: Floats = pull / s
     return gradient
 
 

@@ -21,6 +21,13 @@ class Metric:
         """Adds a batch: targets (B, C) and predictions (B, C)."""
         raise NotImplementedError
 
+    def update_checked(self, targets: Floats, predictions: Floats, weights: Floats | None = None) -> None:
+        """`update_state` for the training loop: arrays that were checked, predictions with or without padding.
+
+        Metrics count every example alike: `weights` are for the loss.
+        """
+        self.update_state(targets, predictions[:, : targets.shape[1]])
+
     def result(self) -> float:
         """The metric of all that was seen since `reset_state`."""
         raise NotImplementedError
@@ -51,8 +58,7 @@ class CategoricalAccuracy(Metric):
             raise ValueError(f"y_true and y_pred must have the same shape, got {targets.shape} and {predictions.shape}")
         self.update_checked(targets, predictions)
 
-    def update_checked(self, targets: Floats, predictions: Floats) -> None:
-        """`update_state` for the training loop: arrays that were checked, predictions with or without padding."""
+    def update_checked(self, targets: Floats, predictions: Floats, weights: Floats | None = None) -> None:
         self._correct += kernels.count_correct(predictions, targets)
         self._seen += len(targets)
 

@@ -1,57 +1,249 @@
 """Optimizers: what to do with a gradient."""
 
-from typing import Any
+from __future__ import annotations
+
+import math
+from typing import Any, Protocol
 
 import numpy as np
 
-from fastnet import checks, kernels
+from fastnet import checks, kernels, schedules
 from fastnet.checks import Floats
-from fastnet.sparsity import Lists
+from fastnet.schedules import LearningRateSchedule
+from fastnet.sparse import CscBatch
 from fastnet.variables import Variable
+
+
+class Sink(Protocol):
+    """Where a layer's `backward` hands its gradients: an optimizer, or whoever wants to see them."""
+
+    def apply_product(self, x: Floats | CscBatch, dz: Floats, kernel: Variable, bias: Variable) -> None:
+        """Takes the gradients x^T . dz of `kernel` and the column sums of dz of `bias`, not multiplied yet."""
+
+    def apply(self, variable: Variable, gradient: Floats) -> None:
+        """Takes a gradient that is an array, packed as `variable.packed` is."""
+
+
+def multiply(x: Floats | CscBatch, dz: Floats, kernel: Variable, bias: Variable) -> tuple[Floats, Floats]:
+    """The gradients of kernel and bias as arrays, packed as their variables are."""
+    dw, db = np.empty_like(kernel.packed), np.empty_like(bias.packed)
+    if isinstance(x, CscBatch):
+        kernels.csrmm_tn(*x, dz, dw, db)
+    else:
+        kernels.gemm_tn(x, dz, dw, db)
+    return dw, db
 
 
 class Optimizer:
     """Base of all optimizers: a learning rate, and state beside each variable.
 
-    A subclass says in `update_step` what happens to one variable. It may also override `apply_product`, to update while
-    the gradient is still being multiplied.
+    A subclass of your own overrides `update_step`, which changes one variable. Those here name a kernel's `rule`
+    instead, which can also update while the gradient is still being multiplied, so that it is never written.
+
+    Args:
+        learning_rate: size of a step, at least 0, or a schedule of `fastnet.optimizers.schedules`.
+        weight_decay: share of the weight, times the learning rate, that each step takes off before anything else.
+        clipnorm: the longest that a variable's gradient may be.
+        clipvalue: the greatest that a number of a gradient may be, either way.
+        global_clipnorm: the longest that all gradients together may be.
+        name: a name for it.
+
+    Raises:
+        ValueError: if a number is out of its range, or two ways to clip are given.
+        TypeError: if it is no number.
     """
 
-    def __init__(self, learning_rate: float) -> None:
+    rule: int | None = None  # the kernel's update rule, if it has one
+    slots: tuple[str, ...] = ()  # names of the state that the rule keeps, at most two
+
+    def __init__(
+        self,
+        learning_rate: Any,
+        *,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        name: str | None = None,
+    ) -> None:
+        if sum(limit is not None for limit in (clipnorm, clipvalue, global_clipnorm)) > 1:
+            raise ValueError("give only one of clipnorm, clipvalue and global_clipnorm")
         self.learning_rate = learning_rate
+        self.weight_decay = None if weight_decay is None else checks.number("weight_decay", weight_decay, least=0)
+        self.clipnorm = None if clipnorm is None else checks.number("clipnorm", clipnorm, least=0)
+        self.clipvalue = None if clipvalue is None else checks.number("clipvalue", clipvalue, least=0)
+        self.global_clipnorm = (
+            None if global_clipnorm is None else checks.number("global_clipnorm", global_clipnorm, least=0)
+        )
+        self.name = name or type(self).__name__.lower()
         self.iterations = 0
         self._slots: dict[tuple[Variable, str], Floats] = {}
+        self._waiting: list[tuple[Variable, Floats]] = []  # until all gradients are known, for their common length
+        self._rate = self._rates()  # of the step under way
+        self._in_product = False
 
     @property
     def learning_rate(self) -> float:
-        return self._learning_rate
+        """The learning rate now."""
+        return self._schedule(self.iterations) if self._schedule else self._fixed_rate
 
     @learning_rate.setter
-    def learning_rate(self, value: float) -> None:
-        self._learning_rate = checks.number("learning_rate", value, least=0)
+    def learning_rate(self, value: Any) -> None:
+        self._schedule = value if isinstance(value, LearningRateSchedule) else None
+        self._fixed_rate = 0.0 if self._schedule else checks.number("learning_rate", value, least=0)
+
+    lr = learning_rate
 
     def slot(self, variable: Variable, name: str) -> Floats:
         """The state called `name` of this variable, packed as it is; zeros at first."""
         key = (variable, name)
         if key not in self._slots:
-            self._slots[key] = np.zeros_like(variable.packed)
+            state = variable.pack(np.zeros(variable.shape, np.float32))
+            self._slots[key] = state
         return self._slots[key]
 
-    def apply_product(
-        self, x: Floats, dz: Floats, kernel: Variable, bias: Variable, lists: Lists | tuple[()] = ()
-    ) -> None:
-        """Updates a layer whose gradients are x^T . dz and the column sums of dz: multiplied first, then applied.
+    # A step: begin_step, then an apply for each variable, then end_step -----------------------------------------------
 
-        `lists` says where x is not zero, if it was worth finding out.
-        """
-        dw, db = np.empty_like(kernel.packed), np.empty_like(bias.packed)
-        kernels.gemm_tn(x, dz, dw, db, *lists)
-        self.update_step(dw, kernel, self.learning_rate)
-        self.update_step(db, bias, self.learning_rate)
+    def begin_step(self) -> None:
+        """Before the gradients of a batch are handed over."""
+        self._rate = self._rates()
+        self.iterations += 1
+        self._in_product = (
+            self.rule is not None
+            and type(self).update_step is Optimizer.update_step
+            and (self.clipnorm, self.clipvalue, self.global_clipnorm, self.weight_decay) == (None,) * 4
+        )
+
+    def apply_product(self, x: Floats | CscBatch, dz: Floats, kernel: Variable, bias: Variable) -> None:
+        """Updates a layer whose gradients are x^T . dz and the column sums of dz, if possible without writing them."""
+        if not (self._in_product and kernel.is_plain and bias.is_plain):
+            dw, db = multiply(x, dz, kernel, bias)
+            self.apply(kernel, dw)
+            if not bias.frozen_at_zero:
+                self.apply(bias, db)
+            return
+        assert self.rule is not None
+        if isinstance(x, CscBatch):
+            kernels.csrmm_tn_update(*x, dz, self.rule, *self._arrays(kernel), *self._arrays(bias), *self._rate)
+        else:
+            kernels.gemm_tn_update(x, dz, self.rule, *self._arrays(kernel), *self._arrays(bias), *self._rate)
+        if bias.frozen_at_zero:
+            bias.packed.fill(0)
+
+    def apply(self, variable: Variable, gradient: Floats) -> None:
+        """Updates a variable along its gradient, packed as it is; the array becomes the optimizer's."""
+        if variable.regularizer is not None:
+            gradient += variable.pack(variable.regularizer.gradient(variable.numpy()))
+        if self.global_clipnorm is not None:
+            self._waiting.append((variable, gradient))
+            return
+        if self.clipvalue is not None:
+            np.clip(gradient, -self.clipvalue, self.clipvalue, out=gradient)
+        elif self.clipnorm is not None:
+            _shorten(gradient, _length(gradient), self.clipnorm)
+        self._update(variable, gradient)
+
+    def end_step(self) -> None:
+        """After the last gradient of a batch."""
+        if self._waiting:
+            assert self.global_clipnorm is not None
+            length = math.sqrt(math.fsum(_length(gradient) ** 2 for _, gradient in self._waiting))
+            for variable, gradient in self._waiting:
+                _shorten(gradient, length, self.global_clipnorm)
+                self._update(variable, gradient)
+            self._waiting = []
+
+    def _update(self, variable: Variable, gradient: Floats) -> None:
+        rate = self._rate_now()
+        if self.weight_decay:
+            variable.packed -= variable.packed * np.float32(self.weight_decay * rate)
+        self.update_step(gradient, variable, rate)
+        if variable.constraint is not None:
+            variable.packed[...] = variable.pack(variable.constraint(variable.numpy()))
 
     def update_step(self, gradient: Floats, variable: Variable, learning_rate: float) -> None:
         """Changes `variable.packed` in place; `gradient` is packed as it is."""
-        raise NotImplementedError
+        if self.rule is None:
+            raise NotImplementedError(f"{type(self).__name__} has no update_step()")
+        w, s, t = (array.reshape(-1) for array in self._arrays(variable))
+        kernels.update(self.rule, w, gradient.reshape(-1), s, t, *self._rate)
+
+    def _rate_now(self) -> float:
+        """The learning rate of the step under way, which `iterations` counts already."""
+        return self._schedule(self.iterations - 1) if self._schedule else self._fixed_rate
+
+    def _rates(self) -> tuple[float, float, float, float]:
+        """The rule's numbers for the step after `iterations` steps: rate, m, n, epsilon (kernels/update.pxi)."""
+        return self.learning_rate, 0.0, 0.0, 0.0
+
+    def _arrays(self, variable: Variable) -> tuple[Floats, Floats, Floats]:
+        """The variable's array and the two of its state; where the rule has none, the first stands in, unused."""
+        names = self.slots
+        s = self.slot(variable, names[0]) if names else variable.packed
+        t = self.slot(variable, names[1]) if len(names) > 1 else s
+        return variable.packed, s, t
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        rate = checks.describe(self._schedule) if self._schedule else self._fixed_rate
+        config: dict[str, Any] = {"learning_rate": rate}
+        for name in ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm"):
+            if getattr(self, name) is not None:
+                config[name] = getattr(self, name)
+        return config
+
+    def __repr__(self) -> str:
+        known = CLASSES.get(type(self).__name__)
+        defaults = known().get_config() if known else {}  # type: ignore[call-arg]
+        parts = [
+            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value!r}"
+            for name, value in self.get_config().items()
+            if name == "learning_rate" or defaults.get(name) != value
+        ]
+        if self._schedule:
+            parts[0] = f"learning_rate={self._schedule!r}"
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def _length(gradient: Floats) -> float:
+    return math.sqrt(float(np.square(gradient, dtype=np.float64).sum()))
+
+
+def _shorten(gradient: Floats, length: float, most: float) -> None:
+    if length > most:
+        gradient *= np.float32(most / length)
+
+
+class SGD(Optimizer):
+    """A step against the gradient, if wanted with momentum.
+
+    w <- w - learning_rate g;  with momentum: v <- momentum v - learning_rate g, w <- w + v, or, `nesterov`,
+    w <- w + momentum v - learning_rate g. Source: I. Sutskever et al., "On the importance of initialization and
+    momentum in deep learning", 2013.
+
+    Args:
+        learning_rate: size of a step, at least 0, or a schedule.
+        momentum: how much of the last step stays, in [0, 1).
+        nesterov: whether to look ahead.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, name: as for `Optimizer`.
+
+    Raises:
+        ValueError: if a number is out of its range.
+        TypeError: if it is no number.
+    """
+
+    def __init__(self, learning_rate: Any = 0.01, momentum: float = 0.0, nesterov: bool = False, **kwargs: Any) -> None:
+        self.momentum = checks.number("momentum", momentum, least=0, below=1)
+        self.nesterov = bool(nesterov)
+        self.rule = kernels.SGD if not self.momentum else kernels.NESTEROV if self.nesterov else kernels.MOMENTUM
+        self.slots = ("velocity",) if self.momentum else ()
+        _start(self, learning_rate, kwargs)
+
+    def _rates(self) -> tuple[float, float, float, float]:
+        return self.learning_rate, self.momentum, 0.0, 0.0
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"momentum": self.momentum, "nesterov": self.nesterov}
 
 
 class RMSprop(Optimizer):
@@ -64,11 +256,12 @@ class RMSprop(Optimizer):
     Learning", 2012; details as in Keras.
 
     Args:
-        learning_rate: size of a step, at least 0.
+        learning_rate: size of a step, at least 0, or a schedule.
         rho: how much of the past stays, in [0, 1).
         momentum: how much of the last step stays, in [0, 1).
         epsilon: keeps the root from zero; above 0.
         centered: whether to subtract the mean.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, name: as for `Optimizer`.
 
     Raises:
         ValueError: if a number is out of its range.
@@ -79,55 +272,112 @@ class RMSprop(Optimizer):
         RMSprop(learning_rate=0.01)
     """
 
+    slots = ("velocity",)
+
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: Any = 0.001,
         rho: float = 0.9,
         momentum: float = 0.0,
         epsilon: float = 1e-7,
         centered: bool = False,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(learning_rate)
         self.rho = checks.number("rho", rho, least=0, below=1)
         self.momentum = checks.number("momentum", momentum, least=0, below=1)
-        self.epsilon = checks.number("epsilon", epsilon, least=float(np.finfo(np.float32).tiny))
+        self.epsilon = _epsilon(epsilon)
         self.centered = bool(centered)
+        self.rule = None if self.centered or self.momentum else kernels.RMSPROP
+        _start(self, learning_rate, kwargs)
 
-    def apply_product(
-        self, x: Floats, dz: Floats, kernel: Variable, bias: Variable, lists: Lists | tuple[()] = ()
-    ) -> None:
-        if self.centered or self.momentum:
-            super().apply_product(x, dz, kernel, bias, lists)
-        else:
-            v, bias_v = self.slot(kernel, "velocity"), self.slot(bias, "velocity")
-            kernels.gemm_tn_rmsprop(
-                x, dz, kernel.packed, bias.packed, v, bias_v, self.learning_rate, self.rho, self.epsilon, *lists
-            )
+    def _rates(self) -> tuple[float, float, float, float]:
+        return self.learning_rate, self.rho, 0.0, self.epsilon
 
     def update_step(self, gradient: Floats, variable: Variable, learning_rate: float) -> None:
-        mean = self.slot(variable, "average_gradient").reshape(-1) if self.centered else None
-        momentum = self.slot(variable, "momentum").reshape(-1) if self.momentum else None
         kernels.rmsprop(
             variable.packed.reshape(-1),
             gradient.reshape(-1),
             self.slot(variable, "velocity").reshape(-1),
-            mean,
-            momentum,
+            self.slot(variable, "average_gradient").reshape(-1) if self.centered else None,
+            self.slot(variable, "momentum").reshape(-1) if self.momentum else None,
             learning_rate,
             self.rho,
             self.momentum,
             self.epsilon,
         )
 
-    def __repr__(self) -> str:
-        text = f"RMSprop(learning_rate={self.learning_rate:g}"
-        for name, default in (("rho", 0.9), ("momentum", 0.0), ("epsilon", 1e-7)):
-            if getattr(self, name) != default:
-                text += f", {name}={getattr(self, name):g}"
-        return text + (", centered=True)" if self.centered else ")")
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {
+            "rho": self.rho,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "centered": self.centered,
+        }
 
 
-_BY_NAME: dict[str, type[RMSprop]] = {"rmsprop": RMSprop, "RMSprop": RMSprop}
+class Adam(Optimizer):
+    """A running mean of the gradient over the running root mean square of it, both corrected for their start at zero.
+
+    m <- m + (g - m)(1 - beta_1);  v <- v + (g^2 - v)(1 - beta_2);  w <- w - a m / (sqrt(v) + epsilon), in step t with
+    a = learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t). Source: D. Kingma and J. Ba, "Adam: a method for stochastic
+    optimization", 2015, where epsilon stands as in Keras.
+
+    Args:
+        learning_rate: size of a step, at least 0, or a schedule.
+        beta_1, beta_2: how much of the past stays, in [0, 1).
+        epsilon: keeps the root from zero; above 0.
+        amsgrad: False; the variant is not there.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, name: as for `Optimizer`.
+
+    Raises:
+        ValueError: if a number is out of its range.
+        TypeError: if it is no number.
+    """
+
+    rule = kernels.ADAM
+    slots = ("momentum", "velocity")
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        if amsgrad:
+            raise ValueError("amsgrad=True is not supported; expected False")
+        self.beta_1 = checks.number("beta_1", beta_1, least=0, below=1)
+        self.beta_2 = checks.number("beta_2", beta_2, least=0, below=1)
+        self.epsilon = _epsilon(epsilon)
+        _start(self, learning_rate, kwargs)
+
+    def _rates(self) -> tuple[float, float, float, float]:
+        t = self.iterations + 1
+        rate = self.learning_rate * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+        return rate, self.beta_1, self.beta_2, self.epsilon
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+
+
+def _epsilon(value: Any) -> float:
+    return checks.number("epsilon", value, least=float(np.finfo(np.float32).tiny))
+
+
+def _start(optimizer: Optimizer, learning_rate: Any, kwargs: dict[str, Any]) -> None:
+    """The rest of a constructor: the base's, with the older spelling `lr=` for `learning_rate=`."""
+    accepted = ("lr", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "name")
+    given = dict(checks.keywords(type(optimizer).__name__, kwargs, accepted))
+    learning_rate = given.pop("lr", learning_rate)
+    if isinstance(learning_rate, dict):
+        learning_rate = schedules.get(learning_rate)
+    Optimizer.__init__(optimizer, learning_rate, **given)
+
+
+CLASSES: dict[str, type[Optimizer]] = {"SGD": SGD, "RMSprop": RMSprop, "Adam": Adam}
+_BY_NAME: dict[str, type[Optimizer]] = {"sgd": SGD, "rmsprop": RMSprop, "adam": Adam, **CLASSES}
 
 
 def get(identifier: Any) -> Optimizer:
@@ -139,4 +389,4 @@ def get(identifier: Any) -> Optimizer:
     """
     if isinstance(identifier, Optimizer):
         return identifier
-    return checks.choose("optimizer", identifier, _BY_NAME)()
+    return checks.build("optimizer", identifier, _BY_NAME)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.kernels import RELU
+from fastnet.kernels import ADAM, MOMENTUM, NESTEROV, RELU, RMSPROP, SGD, SIGMOID, TANH
 
 Array = NDArray[Any]
 
@@ -28,59 +28,186 @@ def _panels(whole: Array, panel: int) -> Array:
     return whole.reshape(whole.shape[0], -1, panel).transpose(1, 0, 2)
 
 
-def gemm_bias_act(x: Array, w: Array, bias: Array, activation: int, y: Array, *lists: Array) -> None:
-    """Y = act(X W + bias). Lists of what is not zero only save time, so here they are not read."""
+def activate(activation: int, z: Array) -> Array:
+    """The activation of sums z."""
+    e = np.exp(-np.abs(z))
+    y: Array = {RELU: np.maximum(z, 0), SIGMOID: np.where(z < 0, e, 1) / (1 + e), TANH: np.tanh(z)}.get(activation, z)
+    return y
+
+
+def differentiate(activation: int, y: Array, dy: Array) -> Array:
+    """dy act'(z), for y = act(z)."""
+    slope: Array = {RELU: ~(y <= 0), SIGMOID: y * (1 - y), TANH: 1 - y * y}.get(activation, np.ones(1, y.dtype))
+    product: Array = dy * slope
+    return product
+
+
+def activation_forward(activation: int, y: Array) -> None:
+    """y = act(y), in place."""
+    y[:] = activate(activation, y)
+
+
+def activation_backward(activation: int, y: Array, dy: Array) -> None:
+    """dz = dy act'(z), in place of dy."""
+    dy[:] = differentiate(activation, y, dy)
+
+
+def gemm_bias_act(x: Array, w: Array, bias: Array, activation: int, y: Array) -> None:
+    """Y = act(X W + bias)."""
     z = x[:, : w.shape[1]] @ matrix(w) + bias
-    y[:, : z.shape[1]] = np.maximum(z, 0) if activation == RELU else z
+    y[:, : z.shape[1]] = activate(activation, z)
 
 
-def gemm_nt(dz: Array, w: Array, dx: Array) -> None:
-    """dX = dZ W^T."""
+gemv_bias_act = gemm_bias_act
+
+
+def gemm_nt(dz: Array, w: Array, dx: Array, activation: int, y: Array) -> None:
+    """dX = dZ W^T, times act' if the layer before has an activation."""
     inputs = w.shape[1]
-    dx[:, :inputs] = dz[:, : w.shape[0] * w.shape[2]] @ matrix(w).T
+    product = dz[:, : w.shape[0] * w.shape[2]] @ matrix(w).T
+    dx[:, :inputs] = differentiate(activation, y[:, :inputs], product)
     dx[:, inputs:] = 0
 
 
-def gemm_tn(x: Array, dz: Array, dw: Array, db: Array, *lists: Array) -> None:
+def gemm_tn(x: Array, dz: Array, dw: Array, db: Array) -> None:
     """dW = X^T dZ, db = column sums of dZ."""
     dz = dz[:, : len(db)]
     dw[:] = _panels(x[:, : dw.shape[1]].T @ dz, dw.shape[2])
     db[:] = dz.sum(axis=0)
 
 
-def gemm_tn_rmsprop(
+def gemm_tn_update(
     x: Array,
     dz: Array,
+    rule: int,
     w: Array,
+    s: Array,
+    t: Array,
     bias: Array,
-    v: Array,
-    bias_v: Array,
+    bias_s: Array,
+    bias_t: Array,
     learning_rate: float,
-    rho: float,
+    m: float,
+    n: float,
     epsilon: float,
-    *lists: Array,
 ) -> None:
-    """`gemm_tn`, then `rmsprop` on the kernel and on the bias."""
+    """`gemm_tn`, then `update` of the kernel and of the bias."""
     dw, db = np.empty_like(w), np.empty_like(bias)
     gemm_tn(x, dz, dw, db)
-    rmsprop(w, dw, v, None, None, learning_rate, rho, 0.0, epsilon)
-    rmsprop(bias, db, bias_v, None, None, learning_rate, rho, 0.0, epsilon)
+    update(rule, w, dw, s, t, learning_rate, m, n, epsilon)
+    update(rule, bias, db, bias_s, bias_t, learning_rate, m, n, epsilon)
 
 
-def nonzero_columns(x: Array, steps: Array, counts: Array, values: Array) -> None:
-    """For each few rows of x, the columns at which one of them is not zero, and their values there."""
-    height = values.shape[2]
-    for block, list_of_steps in enumerate(steps):
-        rows = x[block * height : (block + 1) * height]
-        columns = np.flatnonzero(rows.any(axis=0))
-        counts[block] = len(columns)
-        list_of_steps[: len(columns)] = columns
-        values[block, : len(columns), : len(rows)] = rows[:, columns].T
+def _csr_rows(indptr: Array, indices: Array, values: Array, rows: Array, columns: int) -> Array:
+    """The batch as a dense matrix."""
+    x = np.zeros((len(rows), columns), values.dtype)
+    for n, row in enumerate(rows):
+        q = slice(indptr[row], indptr[row + 1])
+        x[n, indices[q]] = values[q]
+    return x
 
 
-def nonzero_rows(x: Array, steps: Array, counts: Array, values: Array) -> None:
-    """`nonzero_columns` of x^T."""
-    nonzero_columns(x.T, steps, counts, values)
+def csr_count(floats: Array | None, octets: Array | None, counts: Array) -> None:
+    """How many numbers of each row are not zero."""
+    x = octets if floats is None else floats
+    assert x is not None
+    counts[:] = (x != 0).sum(axis=1)
+
+
+def csr_compress(
+    floats: Array | None,
+    octets: Array | None,
+    scale: float,
+    indptr: Array,
+    narrow: Array | None,
+    wide: Array | None,
+    values: Array,
+) -> None:
+    """The numbers that are not zero, row by row, times `scale`, and their columns."""
+    x = octets if floats is None else floats
+    indices = wide if narrow is None else narrow
+    assert x is not None
+    assert indices is not None
+    rows, columns = np.nonzero(x)
+    indices[:] = columns
+    values[:] = x[rows, columns].astype(values.dtype) * values.dtype.type(scale)
+
+
+def csrmm_bias_act(
+    indptr: Array,
+    narrow: Array | None,
+    wide: Array | None,
+    values: Array,
+    rows: Array,
+    w: Array,
+    bias: Array,
+    activation: int,
+    y: Array,
+) -> None:
+    """Y = act(X W + bias), X some rows of a CSR matrix."""
+    indices = wide if narrow is None else narrow
+    assert indices is not None
+    gemm_bias_act(_csr_rows(indptr, indices, values, rows, w.shape[1]), w, bias, activation, y)
+
+
+def csr_transpose(
+    indptr: Array,
+    narrow: Array | None,
+    wide: Array | None,
+    values: Array,
+    rows: Array,
+    ends: Array,
+    samples: Array,
+    numbers: Array,
+) -> None:
+    """The batch by columns: rows and numbers of each, and where each column's end."""
+    indices = wide if narrow is None else narrow
+    assert indices is not None
+    places = np.concatenate([np.arange(indptr[row], indptr[row + 1]) for row in rows] or [np.zeros(0, int)])
+    sample = np.repeat(np.arange(len(rows)), indptr[rows + 1] - indptr[rows])
+    order = np.argsort(indices[places], kind="stable")
+    samples[: len(order)] = sample[order]
+    numbers[: len(order)] = values[places][order]
+    ends[0] = 0
+    ends[1:] = np.cumsum(np.bincount(indices[places], minlength=len(ends) - 1))
+
+
+def _csc_matrix(ends: Array, samples: Array, numbers: Array, batch: int) -> Array:
+    """A batch by columns as a dense matrix (B, K)."""
+    x = np.zeros((batch, len(ends) - 1), numbers.dtype)
+    for k in range(len(ends) - 1):
+        q = slice(ends[k], ends[k + 1])
+        x[samples[q], k] = numbers[q]
+    return x
+
+
+def csrmm_tn(ends: Array, samples: Array, numbers: Array, dz: Array, dw: Array, db: Array) -> None:
+    """`gemm_tn` of a batch by columns."""
+    gemm_tn(_csc_matrix(ends, samples, numbers, len(dz)), dz, dw, db)
+
+
+def csrmm_tn_update(ends: Array, samples: Array, numbers: Array, dz: Array, rule: int, *others: Any) -> None:
+    """`gemm_tn_update` of a batch by columns."""
+    gemm_tn_update(_csc_matrix(ends, samples, numbers, len(dz)), dz, rule, *others)
+
+
+def update(
+    rule: int, w: Array, g: Array, s: Array, t: Array, learning_rate: float, m: float, n: float, epsilon: float
+) -> None:
+    """One step of an optimizer along the gradient g, with its state s and t; the formulas are the code."""
+    if rule == RMSPROP:
+        s[:] = m * s + (1 - m) * g * g
+        w -= learning_rate * g / np.sqrt(s + epsilon)
+    elif rule == ADAM:
+        s += (g - s) * (1 - m)
+        t += (g * g - t) * (1 - n)
+        w -= learning_rate * s / (np.sqrt(t) + epsilon)
+    elif rule == SGD:
+        w -= learning_rate * g
+    else:
+        assert rule in (MOMENTUM, NESTEROV)
+        s[:] = m * s - learning_rate * g
+        w += m * s - learning_rate * g if rule == NESTEROV else s
 
 
 def rmsprop(
@@ -131,11 +258,6 @@ def softmax_backward(p: Array, classes: int, dp: Array) -> None:
     p, d = p[:, :classes], dp[:, :classes]
     d[:] = p * (d - (d * p).sum(axis=1, keepdims=True))
     dp[:, classes:] = 0
-
-
-def relu_backward(y: Array, dy: Array) -> None:
-    """dz = dy where y > 0, else 0, in place of dy."""
-    dy[y <= 0] = 0
 
 
 def count_correct(p: Array, t: Array) -> int:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from fastnet.checks import Floats
-from fastnet.metrics import CategoricalAccuracy, Metric
+from fastnet.metrics import Metric
 
 
 class Results:
@@ -16,15 +16,12 @@ class Results:
         for metric in metrics:
             metric.reset_state()
 
-    def add(self, total_loss: float, predictions: Floats, targets: Floats) -> None:
-        """Adds a batch: the sum of its examples' losses, predictions (B, ld >= C) and targets (B, C)."""
+    def add(self, total_loss: float, predictions: Floats, targets: Floats, weights: Floats | None = None) -> None:
+        """Adds a batch: the sum of its examples' losses, predictions (B, ld >= C), targets (B, C), weights (B,)."""
         self._loss += total_loss
         self._seen += len(targets)
         for metric in self._metrics:
-            if isinstance(metric, CategoricalAccuracy):
-                metric.update_checked(targets, predictions)
-            else:
-                metric.update_state(targets, predictions[:, : targets.shape[1]])
+            metric.update_checked(targets, predictions, weights)
 
     def logs(self) -> dict[str, float]:
         """The means by name, the loss first."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from fastnet import terminal
-from fastnet.layers import Dense
+from fastnet.layers import Dense, Layer
 
 # Top, head's foot, between rows, bottom; each: left, line, joint, right. Then the head's and the rows' separators.
 _BOXES = ("┏━┳┓", "┡━╇┩", "├─┼┤", "└─┴┘", "┃", "│")
@@ -22,12 +22,12 @@ def format_bytes(size: int) -> str:
     return f"{amount:.2f} TB"
 
 
-def table(name: str, layers: Sequence[Dense]) -> str:
+def table(name: str, layers: Sequence[Layer]) -> str:
     """The model's layers with their shapes and numbers of weights, then the totals."""
     rows = [
         (
             f"{layer.name} ({type(layer).__name__})",
-            f"(None, {layer.units})",
+            _shape(layer),
             f"{layer.count_params():,}" if layer.built else "?",
         )
         for layer in layers
@@ -45,7 +45,16 @@ def table(name: str, layers: Sequence[Dense]) -> str:
     lines = [f'Model: "{name}"', rule(top), line(_HEAD, head_bar), rule(foot)]
     for i, row in enumerate(rows):
         lines += ([rule(between)] if i else []) + [line(row, bar)]
+    trained = sum(variable.size for layer in layers for variable in layer.trainable_weights)
     total = sum(layer.count_params() for layer in layers)
-    size = f"{total:,} ({format_bytes(4 * total)})"
-    lines += [rule(bottom), f" Total params: {size}", f" Trainable params: {size}", " Non-trainable params: 0 (0.00 B)"]
+    lines.append(rule(bottom))
+    for kind, count in (("Total", total), ("Trainable", trained), ("Non-trainable", total - trained)):
+        lines.append(f" {kind} params: {count:,} ({format_bytes(4 * count)})")
     return "\n".join(lines)
+
+
+def _shape(layer: Layer) -> str:
+    """(None, 512): any number of examples; ? where the layer does not know yet."""
+    if layer.output_shape is not None:
+        return str((None, *layer.output_shape))
+    return f"(None, {layer.units})" if isinstance(layer, Dense) else "?"

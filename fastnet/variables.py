@@ -1,44 +1,69 @@
-"""A layer's trainable array: packed in panels for the kernels, a plain matrix or vector to everybody else."""
+"""A layer's array: packed in panels for the kernels, a plain matrix or vector to everybody else."""
 
-from typing import Any
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastnet import checks
 from fastnet.checks import Floats
 from fastnet.kernels import padded
-from fastnet.kernels.panels import pack, unpack
+from fastnet.kernels.panels import pack, unpack, zeros
+
+if TYPE_CHECKING:
+    from fastnet.constraints import Constraint
+    from fastnet.regularizers import Regularizer
 
 
 class Variable:
-    """A kernel (K, N) or a bias (N,) of float32.
+    """A kernel (K, N), a bias (N,) or any other array of float32.
 
     Attributes:
         name: as in ``dense/kernel``.
         shape: the shape that users see.
-        packed: the array that kernels compute with: (N/P, K, P) for a matrix, (N/P * P,) for a vector.
+        packed: the array that kernels compute with: (N/P, K, P) for a matrix, else flat, (n rounded up to P,).
+        trainable: whether a gradient may change it.
+        regularizer, constraint: what is added to the loss for it, and where it is put back after each step, or None.
     """
 
     def __init__(self, value: Floats, name: str) -> None:
         self.name = name
         self.shape = value.shape
-        self.packed = self._pack(value)
+        self.trainable = True
+        self.regularizer: Regularizer | None = None
+        self.constraint: Constraint | None = None
+        self.frozen_at_zero = False  # a bias that a layer does without
+        self.packed = self.pack(value)
 
-    def _pack(self, value: Floats) -> Floats:
-        if value.ndim == 2:
+    def pack(self, value: Floats) -> Floats:
+        """`value`, of this variable's shape, as `packed` is laid out."""
+        if len(self.shape) == 2:
             return pack(value)
-        whole = np.zeros(padded(len(value)), np.float32)
-        whole[: len(value)] = value
+        whole = zeros((padded(value.size),))
+        whole[: value.size] = value.reshape(-1)
         return whole
+
+    def unpack(self, packed: Floats) -> Floats:
+        """The way back: an array of this variable's shape, of the caller's own."""
+        if len(self.shape) == 2:
+            return unpack(packed, self.shape[1])
+        return packed[: self.size].reshape(self.shape).copy()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a step along its gradient is all that training does with it."""
+        return self.regularizer is None and self.constraint is None
 
     @property
     def size(self) -> int:
         """The number of weights."""
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
 
     def numpy(self) -> Floats:
         """A copy of the value in its own shape."""
-        return unpack(self.packed, self.shape[1]) if len(self.shape) == 2 else self.packed[: self.shape[0]].copy()
+        return self.unpack(self.packed)
 
     def check(self, value: Any) -> Floats:
         """`value` as float32 if it has this variable's shape and is finite.
@@ -53,10 +78,16 @@ class Variable:
 
     def assign(self, value: Any) -> None:
         """Sets the value from an array of the same shape; errors as `check`."""
-        self.packed[...] = self._pack(self.check(value))
+        self.packed[...] = self.pack(self.check(value))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         return self.numpy() if dtype is None else self.numpy().astype(dtype)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        aligned = zeros(self.packed.shape)  # a copied or pickled array begins anywhere
+        aligned[...] = self.packed
+        self.packed = aligned
 
     def __repr__(self) -> str:
         return f"<Variable {self.name}, shape={self.shape}>"

@@ -45,7 +45,7 @@ class Hostile:
 BAD_X = {
     "too few features": (X[:, :5], ValueError, r"x has 5 features, shape \(12, 5\); the model expects 6"),
     "1-D": (X[0], ValueError, r"x has 1 dimensions.*use x\[None\]"),
-    "3-D": (X[None], ValueError, r"x has 3 dimensions.*x\.reshape\(1, 72\)"),
+    "3-D": (X[None], ValueError, r"\(1, 12, 6\); the model expects .* \(6,\); use x\.reshape\(12, 6\)"),
     "0-D": (3.0, ValueError, "x has 0 dimensions"),
     "no features": (X[:, :0], ValueError, "no features"),
     "NaN": (changed(X, (7, 3), np.nan), ValueError, "x holds nan at row 7, column 3"),

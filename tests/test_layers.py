@@ -18,12 +18,15 @@ from fastnet.layers import Dense, Input
         ({"units": True}, TypeError, "units"),
         ({"units": None}, TypeError, "units"),
         ({"units": 3, "activation": "rellu"}, ValueError, r"unknown activation 'rellu'; did you mean 'relu'\?"),
-        ({"units": 3, "activation": "zzz"}, ValueError, "There are: linear, relu, softmax"),
+        ({"units": 3, "activation": "zzz"}, ValueError, "There are: .*linear, relu"),
         ({"units": 3, "activation": 7}, TypeError, "activation"),
         ({"units": 3, "kernel_initializer": "glorot"}, ValueError, "kernel_initializer 'glorot'; did you mean"),
         ({"units": 3, "bias_initializer": 0}, TypeError, "bias_initializer"),
         ({"units": 3, "input_shape": (2,), "input_dim": 2}, ValueError, "not both"),
-        ({"units": 3, "input_shape": (28, 28)}, ValueError, "input_shape must have one dimension"),
+        ({"units": 3, "input_shape": ()}, ValueError, "input_shape must have at least one dimension"),
+        ({"units": 3, "activaton": "relu"}, TypeError, "unexpected keyword argument 'activaton'"),
+        ({"units": 3, "inputshape": (2,)}, TypeError, r"'inputshape'; did you mean 'input_shape'\?"),
+        ({"units": 3, "dtype": "float64"}, ValueError, "dtype must be 'float32'"),
         ({"units": 3, "input_dim": 0}, ValueError, "input_dim must be at least 1"),
     ],
 )  # fmt: skip
@@ -34,7 +37,7 @@ def test_bad_arguments_are_named(arguments: dict[str, Any], error: type[Exceptio
 
 @pytest.mark.parametrize(
     ("shape", "error"),
-    [((), ValueError), ((2, 2), ValueError), ((0,), ValueError), (None, TypeError), (("a",), TypeError)],
+    [((), ValueError), ((2, 0), ValueError), ((0,), ValueError), (None, TypeError), (("a",), TypeError)],
 )
 def test_bad_input_shapes(shape: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="shape"):

@@ -108,7 +108,7 @@ def test_set_weights_refuses_what_does_not_fit_and_sets_nothing() -> None:
     [
         (lambda: Sequential([Dense(3), "relu"]), TypeError, "layers must be layers such as"),
         (lambda: Sequential([Dense(3), Input((2,))]), ValueError, "Input can only be the first"),
-        (lambda: Sequential([Input((4,)), Dense(3, input_dim=5)]), ValueError, "expects 5 features, but is given 4"),
+        (lambda: Sequential([Input((4,)), Dense(3, input_dim=5)]), ValueError, "expects examples of shape"),
         (lambda: Sequential([Input((4,)), *[Dense(3)] * 2]), ValueError, "already in the model"),
         (lambda: Sequential([Dense(3, name="a"), Dense(3, name="a")]), ValueError, "already has a layer called 'a'"),
         (lambda: Sequential([]).predict(np.ones((1, 2))), ValueError, "no layers"),

@@ -1,12 +1,19 @@
 """Skipping the zeros of the input: when it is done, and that nobody sees it but in time."""
 
+import copy
+from typing import Any
+
 import numpy as np
 import pytest
 
-from fastnet import Sequential, models, sparsity
-from fastnet.layers import Dense, Input
-from fastnet.sparsity import is_sparse
+from fastnet import Sequential, sparse
+from fastnet.initializers import GlorotUniform
+from fastnet.layers import Dense, Flatten, Input, Rescaling
+from fastnet.optimizers import SGD
+from fastnet.sparse import Csr, is_sparse
 from fastnet.utils import set_random_seed
+
+scipy_sparse = pytest.importorskip("scipy.sparse", reason="needs SciPy: it is in the extra 'test'")
 
 
 def images(n: int, density: float) -> np.ndarray:
@@ -22,30 +29,115 @@ def test_sparse_is_what_is_mostly_zeros_and_worth_it(n: int, density: float, uni
     assert is_sparse(images(n, density), units) == expected
 
 
+@pytest.mark.parametrize("optimizer", ["rmsprop", "sgd", "adam", SGD(0.1, momentum=0.9, nesterov=True)])
 @pytest.mark.parametrize("batch_size", [1, 2, 50, 64])
-def test_a_whole_training_has_the_same_bits_sparse_and_dense(batch_size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_whole_training_has_the_same_bits_sparse_and_dense(batch_size: int, optimizer: Any) -> None:
     x, y = images(151, 0.2), np.eye(4)[np.arange(151) % 4]
     outcomes = []
     for skip in (True, False):
-        monkeypatch.setattr(models, "is_sparse", lambda x, units, skip=skip: skip)
         set_random_seed(1)
         model = Sequential([Input((300,)), Dense(100, activation="relu"), Dense(4, activation="softmax")])
-        model.compile("rmsprop", "categorical_crossentropy", ["accuracy"])
-        history = model.fit(x, y, batch_size=batch_size, epochs=2, verbose=0).history
-        assert model.layers[0].skip_zeros == skip
+        model.compile(copy.deepcopy(optimizer), "categorical_crossentropy", ["accuracy"])
+        history = model.fit(x, y, batch_size=batch_size, epochs=2, verbose=0, sparse=skip).history
         weights = b"".join(w.tobytes() for w in model.get_weights())
-        outcomes.append((history, weights, model.predict(x, verbose=0).tobytes(), model.evaluate(x, y, verbose=0)))
+        predictions = model.predict(x, verbose=0, sparse=skip).tobytes()
+        outcomes.append((history, weights, predictions, model.evaluate(x, y, verbose=0, sparse=skip)))
     assert outcomes[0] == outcomes[1]
 
 
-def test_each_data_set_is_judged_for_itself() -> None:
+def test_each_data_set_is_judged_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Sequential([Input((300,)), Dense(100)])
-    for density, expected in ((0.2, True), (1.0, False), (0.1, True)):
+    compressed = []
+    monkeypatch.setattr(Csr, "from_dense", lambda x, scale, make=Csr.from_dense: compressed.append(x) or make(x, scale))
+    for density, expected in ((0.2, 1), (1.0, 1), (0.1, 2)):
         model.predict(images(9, density), verbose=0)
-        assert model.layers[0].skip_zeros == expected
+        assert len(compressed) == expected
+
+
+def test_images_in_bytes_give_the_bits_of_scaled_floats_and_are_not_copied() -> None:
+    x, y = (images(90, 0.2) * 255).astype(np.uint8).reshape(90, 15, 20), np.eye(4)[np.arange(90) % 4]
+    outcomes = []
+    for data, skip in ((x, True), (x, False), (x.astype(np.float32), True), (x.astype(np.float64), False)):
+        set_random_seed(1)
+        model = Sequential([Input((15, 20)), Flatten(), Rescaling(1 / 255), Dense(100, "relu"), Dense(4, "softmax")])
+        model.compile("rmsprop", "categorical_crossentropy")
+        loss = model.fit(data, y, verbose=0, sparse=skip).history
+        outcomes.append((loss, model.predict(data, verbose=0, sparse=skip).tobytes()))
+    assert outcomes[1:] == outcomes[:-1]
+
+
+def test_the_first_layers_scale_is_that_of_the_floats_they_make() -> None:
+    x = (images(50, 0.2) * 255).astype(np.uint8)
+    dense = Sequential([Input((300,)), Dense(64, "relu", kernel_initializer=GlorotUniform(seed=3))])
+    scaled = Sequential(
+        [Input((300,)), Rescaling(1 / 255), Dense(64, "relu", kernel_initializer=GlorotUniform(seed=3))]
+    )
+    floats = x.astype(np.float32) * np.float32(1 / 255)
+    np.testing.assert_array_equal(dense.predict(floats, verbose=0), scaled.predict(x, verbose=0))
+
+
+def test_an_offset_keeps_the_layer_in_its_place() -> None:
+    x = images(50, 0.2)
+    model = Sequential([Input((300,)), Rescaling(2, offset=-1), Dense(64)])
+    kernel, _ = model.get_weights()
+    np.testing.assert_allclose(model.predict(x, verbose=0, sparse=True), (2 * x - 1) @ kernel, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["csr", "csc", "coo"])
+def test_scipy_matrices_go_in_as_they_are(form: str) -> None:
+    x, y = images(60, 0.1), np.eye(4)[np.arange(60) % 4]
+    outcomes = []
+    for data in (x, scipy_sparse.csr_matrix(x).asformat(form)):
+        set_random_seed(1)
+        model = Sequential([Dense(100, "relu"), Dense(4, "softmax")])
+        model.compile("rmsprop", "categorical_crossentropy")
+        history = model.fit(data, y, epochs=2, verbose=0, validation_data=(data, y)).history
+        batch = model.train_on_batch(data, y)
+        outcomes.append((history, batch, model.evaluate(data, y, verbose=0), model.predict(data, verbose=0).tobytes()))
+    assert outcomes[0] == outcomes[1]
+
+
+def test_a_scipy_matrix_is_scaled_by_a_rescaling() -> None:
+    x = images(60, 0.1)
+    model = Sequential([Input((300,)), Rescaling(0.5), Dense(100)])
+    sparse_result = model.predict(scipy_sparse.csr_array(x), verbose=0)
+    np.testing.assert_array_equal(sparse_result, model.predict(x, verbose=0))
+
+
+def test_more_columns_than_16_bits_can_tell_apart() -> None:
+    x = scipy_sparse.random(20, 70_000, density=0.001, format="csr", dtype=np.float32, random_state=0)
+    model = Sequential([Dense(3)])
+    kernel, _ = (model.build((None, 70_000)), model.get_weights())[1]
+    np.testing.assert_allclose(model.predict(x, verbose=0), x @ kernel, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda x: x[:, :9], ValueError, "x has 9 features"),
+        (lambda x: x * np.nan, ValueError, "not finite"),
+        (lambda x: x.astype(complex), TypeError, "complex"),
+    ],
+)
+def test_bad_scipy_matrices_are_refused(change: Any, error: type[Exception], message: str) -> None:
+    model = Sequential([Input((300,)), Dense(100)])
+    with pytest.raises(error, match=message):
+        model.predict(change(scipy_sparse.csr_matrix(images(9, 0.5))), verbose=0)
+
+
+def test_a_model_that_does_not_begin_with_dense_refuses_a_scipy_matrix() -> None:
+    model = Sequential([Input((300,)), Rescaling(1, offset=1), Dense(100)])
+    with pytest.raises(ValueError, match="begins with a Dense layer"):
+        model.predict(scipy_sparse.csr_matrix(images(9, 0.5)), verbose=0)
+
+
+@pytest.mark.parametrize("value", ["yes", 1, None])
+def test_sparse_is_true_false_or_auto(value: Any) -> None:
+    with pytest.raises(ValueError, match="sparse must be True, False or 'auto'"):
+        Sequential([Input((3,)), Dense(2)]).predict(np.ones((1, 3)), sparse=value)
 
 
 def test_the_sample_covers_the_whole_set() -> None:
-    x = images(10 * sparsity._SAMPLE, 0.05)
+    x = images(10 * sparse._SAMPLE, 0.05)
     x[len(x) // 2 :] = 1
     assert not is_sparse(x, 512)

@@ -20,7 +20,8 @@ from fastnet.kernels.allowance import available_cores
 if TYPE_CHECKING:
     from fastnet.kernels import _baseline as _chosen
 
-LINEAR, RELU = 0, 1  # activations that a product computes in its epilogue
+LINEAR, RELU, SIGMOID, TANH = 0, 1, 2, 3  # activations that a product computes in its epilogue
+SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM = 0, 1, 2, 3, 4  # update rules that a gradient's product takes in its own
 
 _LEVELS = {"baseline": 0, "x86_v3": 3, "x86_v4": 4}  # the processor's level that each needs
 
@@ -53,20 +54,26 @@ if not TYPE_CHECKING:
     _chosen = _import(isa)
 
 PANEL = _chosen.PANEL
-SKIP = _chosen.SKIP
-nonzero_columns = _chosen.nonzero_columns
-nonzero_rows = _chosen.nonzero_rows
+activation_forward = _chosen.activation_forward
+activation_backward = _chosen.activation_backward
+all_finite = _chosen.all_finite
+count_correct = _chosen.count_correct
+csr_compress = _chosen.csr_compress
+csr_count = _chosen.csr_count
+csr_transpose = _chosen.csr_transpose
+csrmm_bias_act = _chosen.csrmm_bias_act
+csrmm_tn = _chosen.csrmm_tn
+csrmm_tn_update = _chosen.csrmm_tn_update
 gemm_bias_act = _chosen.gemm_bias_act
 gemm_nt = _chosen.gemm_nt
 gemm_tn = _chosen.gemm_tn
-gemm_tn_rmsprop = _chosen.gemm_tn_rmsprop
+gemm_tn_update = _chosen.gemm_tn_update
+gemv_bias_act = _chosen.gemv_bias_act
 rmsprop = _chosen.rmsprop
 softmax = _chosen.softmax
-softmax_crossentropy = _chosen.softmax_crossentropy
 softmax_backward = _chosen.softmax_backward
-relu_backward = _chosen.relu_backward
-count_correct = _chosen.count_correct
-all_finite = _chosen.all_finite
+softmax_crossentropy = _chosen.softmax_crossentropy
+update = _chosen.update
 
 
 def padded(n: int) -> int:

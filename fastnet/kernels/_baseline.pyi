@@ -1,55 +1,93 @@
-"""Types of the kernels; the modules of all instruction sets have the same functions. float32 arrays throughout."""
+"""Types of the kernels; the modules of all instruction sets have the same functions. float32 arrays unless said."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
+Bytes = NDArray[np.uint8]
+Places = NDArray[np.intp]
+Narrow = NDArray[np.uint16]
+Wide = NDArray[np.int32]
 
 PANEL: int
-SKIP: int
 lanes: int
 
 def x86_level() -> int: ...
 def set_threads(threads: int, cores: int) -> None: ...
 def get_threads() -> int: ...
 def thread_start_failed() -> bool: ...
-def gemm_bias_act(
-    x: Floats,
+def activation_forward(activation: int, y: Floats) -> None: ...
+def activation_backward(activation: int, y: Floats, dy: Floats) -> None: ...
+def all_finite(x: Floats) -> bool: ...
+def count_correct(p: Floats, t: Floats) -> int: ...
+def csr_compress(
+    floats: Floats | None,
+    octets: Bytes | None,
+    scale: float,
+    indptr: Places,
+    narrow: Narrow | None,
+    wide: Wide | None,
+    values: Floats,
+) -> None: ...
+def csr_count(floats: Floats | None, octets: Bytes | None, counts: Places) -> None: ...
+def csr_transpose(
+    indptr: Places,
+    narrow: Narrow | None,
+    wide: Wide | None,
+    values: Floats,
+    rows: Places,
+    ends: Places,
+    samples: Wide,
+    numbers: Floats,
+) -> None: ...
+def csrmm_bias_act(
+    indptr: Places,
+    narrow: Narrow | None,
+    wide: Wide | None,
+    values: Floats,
+    rows: Places,
     w: Floats,
     bias: Floats,
     activation: int,
     y: Floats,
-    steps: Ints | None = None,
-    counts: Ints | None = None,
-    values: Floats | None = None,
 ) -> None: ...
-def gemm_nt(dz: Floats, w: Floats, dx: Floats) -> None: ...
-def gemm_tn(
-    x: Floats,
+def csrmm_tn(ends: Places, samples: Wide, numbers: Floats, dz: Floats, dw: Floats, db: Floats) -> None: ...
+def csrmm_tn_update(
+    ends: Places,
+    samples: Wide,
+    numbers: Floats,
     dz: Floats,
-    dw: Floats,
-    db: Floats,
-    steps: Ints | None = None,
-    counts: Ints | None = None,
-    values: Floats | None = None,
-) -> None: ...
-def gemm_tn_rmsprop(
-    x: Floats,
-    dz: Floats,
+    rule: int,
     w: Floats,
+    s: Floats,
+    t: Floats,
     bias: Floats,
-    v: Floats,
-    bias_v: Floats,
+    bias_s: Floats,
+    bias_t: Floats,
     learning_rate: float,
-    rho: float,
+    m: float,
+    n: float,
     epsilon: float,
-    steps: Ints | None = None,
-    counts: Ints | None = None,
-    values: Floats | None = None,
 ) -> None: ...
-def nonzero_columns(x: Floats, steps: Ints, counts: Ints, values: Floats) -> None: ...
-def nonzero_rows(x: Floats, steps: Ints, counts: Ints, values: Floats) -> None: ...
+def gemm_bias_act(x: Floats, w: Floats, bias: Floats, activation: int, y: Floats) -> None: ...
+def gemm_nt(dz: Floats, w: Floats, dx: Floats, activation: int, y: Floats) -> None: ...
+def gemm_tn(x: Floats, dz: Floats, dw: Floats, db: Floats) -> None: ...
+def gemm_tn_update(
+    x: Floats,
+    dz: Floats,
+    rule: int,
+    w: Floats,
+    s: Floats,
+    t: Floats,
+    bias: Floats,
+    bias_s: Floats,
+    bias_t: Floats,
+    learning_rate: float,
+    m: float,
+    n: float,
+    epsilon: float,
+) -> None: ...
+def gemv_bias_act(x: Floats, w: Floats, bias: Floats, activation: int, y: Floats) -> None: ...
 def rmsprop(
     w: Floats,
     g: Floats,
@@ -62,8 +100,16 @@ def rmsprop(
     epsilon: float,
 ) -> None: ...
 def softmax(z: Floats, classes: int, p: Floats) -> None: ...
-def softmax_crossentropy(z: Floats, t: Floats, p: Floats, dz: Floats, loss: Floats) -> float: ...
 def softmax_backward(p: Floats, classes: int, dp: Floats) -> None: ...
-def relu_backward(y: Floats, dy: Floats) -> None: ...
-def count_correct(p: Floats, t: Floats) -> int: ...
-def all_finite(x: Floats) -> bool: ...
+def softmax_crossentropy(z: Floats, t: Floats, p: Floats, dz: Floats, loss: Floats) -> float: ...
+def update(
+    rule: int,
+    w: Floats,
+    g: Floats,
+    s: Floats,
+    t: Floats,
+    learning_rate: float,
+    m: float,
+    n: float,
+    epsilon: float,
+) -> None: ...

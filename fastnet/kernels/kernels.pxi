@@ -1,17 +1,17 @@
 # All kernels of one instruction set: included by _baseline.pyx, _x86_v3.pyx and _x86_v4.pyx, each with its own flags.
 
 include "vec.pxi"
+include "activation.pxi"
 include "update.pxi"
-include "sparsity.pxi"
 include "gemm.pxi"
+include "csr.pxi"
 include "softmax.pxi"
-include "elementwise.pxi"
+include "finite.pxi"
 
 cdef extern from "cpu.h":
     int cpu_x86_level()
 
 PANEL = P
-SKIP = SKIP_ROWS
 lanes = LANES
 
 

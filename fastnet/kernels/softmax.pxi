@@ -8,34 +8,13 @@
 #   dz[n, c] = (p[n, c] sum_c t[n, c] - t[n, c]) / B  the gradient of the mean loss; the logarithm's 1/p has cancelled
 #
 # Subtracting the row's maximum keeps exp from overflowing and changes nothing else. Sums over classes run in index
-# order, one after the other, so that their bits do not depend on the width of a vector. exp and log are our own
-# polynomials for the same reason: a C library's differ from machine to machine.
+# order, one after the other, so that their bits do not depend on the width of a vector. log is our own polynomial, as
+# exp is in activation.pxi: a C library's differ from machine to machine.
 
 from libc.math cimport frexp
 
 cdef float LOG_MIN = -16.11809565095832  # log 1e-7
 cdef float LOG_MAX = -1.1920929665620834e-07  # log(1 - 1e-7), with 1 - 1e-7 rounded to float32
-
-
-cdef inline vec vec_exp(vec x) noexcept nogil:
-    """exp(x) for x <= 0, within 2 units in the last place; 0 below -87.33, where float32 turns subnormal; NaN for NaN.
-
-    exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln 2 / 2, and exp(r) = 1 + r + r^2 q(r).
-    Source of q and of the split of ln 2: S. Moshier, Cephes Mathematical Library, expf.
-    """
-    cdef vec magic = vec_set1(12582912.0)  # 1.5 * 2^23: adding it rounds to an integer, which is then in the low bits
-    cdef vec shifted = vec_fma(x, vec_set1(1.44269504088896341), magic)
-    cdef vec n = vec_sub(shifted, magic)
-    cdef vec r = vec_fma(n, vec_set1(-0.693359375), x)
-    r = vec_fma(n, vec_set1(2.12194440e-4), r)
-    cdef vec q = vec_set1(1.9875691500e-4)
-    q = vec_fma(q, r, vec_set1(1.3981999507e-3))
-    q = vec_fma(q, r, vec_set1(8.3334519073e-3))
-    q = vec_fma(q, r, vec_set1(4.1665795894e-2))
-    q = vec_fma(q, r, vec_set1(1.6666665459e-1))
-    q = vec_fma(q, r, vec_set1(5.0000001201e-1))
-    q = vec_fma(vec_mul(r, r), q, vec_add(r, vec_set1(1)))
-    return vec_zero_below(x, vec_mul(q, vec_power_of_two(shifted)), vec_set1(-87.33))
 
 
 cdef inline float log_of(float x) noexcept nogil:

@@ -1,13 +1,19 @@
 /* A small pool of POSIX threads for the kernels: parallel_for, and nothing else.
  *
- * A range is cut into fixed, contiguous slices, one a thread; none is stolen or handed on. Each output element therefore
- * belongs to one thread, and a result cannot depend on how many threads there are.
+ * A range is cut into fixed, contiguous slices, as many as threads were asked for, and one thread computes a slice from
+ * end to end. Each output element therefore belongs to one thread, and a result cannot depend on how many there are. No
+ * more threads run than there are cores: with more slices than that, each thread has several, next to one another.
+ *
+ * Other processes want the cores too. A worker that has not begun when the caller is done with its own share loses its
+ * share to the caller, who would otherwise wait, for milliseconds, until the system lets that worker run. Which thread
+ * computes a slice is thus left to chance; what it computes is not.
  *
  * Why not OpenMP: a forked child hangs in it, it ends the process when a thread cannot be made, and two runtimes in one
- * process collide. Here a fork drops the pool and the child builds its own; a thread that cannot be made means one less;
- * a second caller, while the pool is busy, computes alone.
+ * process collide. Here a fork drops the pool and the child builds its own; a thread that cannot be made means one
+ * less; a second caller, while the pool is busy, computes alone.
  *
- * A worker spins for a while after its last slice, since the next kernel usually comes within microseconds, then sleeps.
+ * A worker spins for a while after its last share, since the next kernel usually comes within microseconds, then
+ * sleeps. Who spins offers the core to others every few microseconds, which costs nothing where nobody wants it.
  * Where there are no POSIX threads everything runs on the caller's.
  */
 #ifndef FASTNET_THREADS_H
@@ -24,54 +30,81 @@ typedef void (*task_fn)(void *args, ptrdiff_t begin, ptrdiff_t end);
 #include <signal.h>
 #include <stdatomic.h>
 
+/* threadpoolctl knows the library by this name: see fastnet/threadpool.py. */
+__attribute__((visibility("default"))) const char fastnet_pool[] = "fastnet";
+
 #define POOL_MOST 256
-#define POOL_SPINS 20000 /* about 50 to 100 microseconds of `pause` */
+#define POOL_SPINS 20000 /* pauses of a worker before it sleeps: 0.1 to 0.5 milliseconds */
+#define POOL_POLITE 256  /* pauses after which a waiting thread offers its core to others: some microseconds */
 #define POOL_STACK (512 * 1024)
 
+/* A call of parallel_for. */
 typedef struct {
-    _Alignas(64) atomic_uint posted; /* counts the slices given to this worker */
-    atomic_int asleep;
     task_fn fn;
     void *args;
-    ptrdiff_t begin, end;
+    ptrdiff_t n, slices, threads;
+} pool_job;
+
+typedef struct {
+    _Alignas(64) atomic_uint turn; /* odd: its share of the job is there, for whoever makes it even */
+    atomic_int asleep;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
 } pool_worker;
 
 static struct {
     atomic_int wanted; /* threads a kernel may use, the caller's among them */
-    atomic_int spins;  /* before a worker sleeps */
+    atomic_int cores;  /* how many of them can run at once */
     atomic_int failed; /* a worker could not be started */
-    int started;       /* workers that run; belongs to the holder of `busy` */
     atomic_flag busy;
+    /* The rest belongs to the holder of `busy`, and `job` to the workers while some are unfinished. */
+    int started; /* workers that run */
+    pool_job job;
     _Alignas(64) atomic_int unfinished;
     pool_worker workers[POOL_MOST];
-} pool = {.wanted = 1, .spins = POOL_SPINS, .busy = ATOMIC_FLAG_INIT};
+} pool = {.wanted = 1, .cores = 1, .busy = ATOMIC_FLAG_INIT};
 
-static inline void pool_pause(void) {
+/* The i-th moment of waiting in a loop. */
+static inline void pool_pause(unsigned i) {
+    if (i % POOL_POLITE == POOL_POLITE - 1) sched_yield();
 #if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
+    else __builtin_ia32_pause();
 #elif defined(__aarch64__)
-    __asm__ __volatile__("yield");
+    else __asm__ __volatile__("yield");
 #endif
+}
+
+/* Thread t's share of the job, slice by slice. */
+static void pool_run(const pool_job *job, ptrdiff_t t) {
+    ptrdiff_t last = job->slices * (t + 1) / job->threads;
+    for (ptrdiff_t i = job->slices * t / job->threads; i < last; i++)
+        job->fn(job->args, job->n * i / job->slices, job->n * (i + 1) / job->slices);
+}
+
+static inline int pool_has_share(pool_worker *w) { return atomic_load(&w->turn) & 1; }
+
+/* Computes a worker's share of the job, unless it is not there or has been taken; for the worker and the caller. */
+static void pool_claim_and_run(pool_worker *w) {
+    unsigned turn = atomic_load_explicit(&w->turn, memory_order_relaxed);
+    if (!(turn & 1)) return;
+    if (!atomic_compare_exchange_strong_explicit(&w->turn, &turn, turn + 1, memory_order_acquire, memory_order_relaxed))
+        return;
+    pool_run(&pool.job, w - pool.workers + 1);
+    atomic_fetch_sub_explicit(&pool.unfinished, 1, memory_order_release);
 }
 
 static void *pool_work(void *self) {
     pool_worker *w = self;
-    unsigned seen = 0;
     for (;;) {
-        int spins = atomic_load_explicit(&pool.spins, memory_order_relaxed);
-        while (spins-- > 0 && atomic_load_explicit(&w->posted, memory_order_acquire) == seen) pool_pause();
-        if (atomic_load(&w->posted) == seen) {
+        for (unsigned i = 0; i < POOL_SPINS && !pool_has_share(w); i++) pool_pause(i);
+        if (!pool_has_share(w)) {
             pthread_mutex_lock(&w->mutex);
             atomic_store(&w->asleep, 1);
-            while (atomic_load(&w->posted) == seen) pthread_cond_wait(&w->wake, &w->mutex);
+            while (!pool_has_share(w)) pthread_cond_wait(&w->wake, &w->mutex);
             atomic_store(&w->asleep, 0);
             pthread_mutex_unlock(&w->mutex);
         }
-        seen++;
-        w->fn(w->args, w->begin, w->end);
-        atomic_fetch_sub_explicit(&pool.unfinished, 1, memory_order_release);
+        pool_claim_and_run(w);
     }
     return NULL;
 }
@@ -83,10 +116,10 @@ static void pool_forget(void) {
     atomic_flag_clear(&pool.busy);
 }
 
-/* Starts the workers that are missing; called by the one who holds `busy`. */
-static void pool_start(void) {
+/* Starts the workers that `threads` threads lack; called by the one who holds `busy`. */
+static void pool_start(ptrdiff_t threads) {
     static int at_fork_registered = 0;
-    if (pool.started >= pool.wanted - 1 || pool.failed) return;
+    if (pool.started >= threads - 1 || pool.failed) return;
     if (!at_fork_registered) at_fork_registered = pthread_atfork(NULL, NULL, pool_forget) == 0;
     pthread_attr_t attr;
     sigset_t all, old;
@@ -95,10 +128,10 @@ static void pool_start(void) {
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     sigfillset(&all); /* signals belong to the interpreter's thread */
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    while (pool.started < pool.wanted - 1) {
+    while (pool.started < threads - 1) {
         pool_worker *w = &pool.workers[pool.started];
         pthread_t thread;
-        atomic_init(&w->posted, 0);
+        atomic_init(&w->turn, 0);
         atomic_init(&w->asleep, 0);
         pthread_mutex_init(&w->mutex, NULL);
         pthread_cond_init(&w->wake, NULL);
@@ -115,40 +148,36 @@ static void pool_start(void) {
 /* Runs fn over [0, n), in at most one slice a thread and at least `grain` items a slice; returns when all are done. */
 static void parallel_for(task_fn fn, void *args, ptrdiff_t n, ptrdiff_t grain) {
     ptrdiff_t slices = n / (grain > 0 ? grain : 1);
-    if (slices > pool.wanted) slices = pool.wanted;
-    if (slices < 2 || atomic_flag_test_and_set_explicit(&pool.busy, memory_order_acquire)) {
+    ptrdiff_t wanted = pool.wanted, threads = pool.cores; /* read once: another thread may set them meanwhile */
+    if (slices > wanted) slices = wanted;
+    if (threads > slices) threads = slices;
+    if (threads < 2 || atomic_flag_test_and_set_explicit(&pool.busy, memory_order_acquire)) {
         fn(args, 0, n);
         return;
     }
-    pool_start();
-    if (slices > pool.started + 1) slices = pool.started + 1;
-    atomic_store_explicit(&pool.unfinished, (int)slices - 1, memory_order_relaxed);
-    for (ptrdiff_t i = 1; i < slices; i++) {
-        pool_worker *w = &pool.workers[i - 1];
-        w->fn = fn;
-        w->args = args;
-        w->begin = n * i / slices;
-        w->end = n * (i + 1) / slices;
-        atomic_fetch_add(&w->posted, 1);
+    pool_start(threads);
+    if (threads > pool.started + 1) threads = pool.started + 1;
+    pool.job = (pool_job){fn, args, n, slices, threads};
+    atomic_store_explicit(&pool.unfinished, (int)threads - 1, memory_order_relaxed);
+    for (ptrdiff_t t = 1; t < threads; t++) {
+        pool_worker *w = &pool.workers[t - 1];
+        atomic_fetch_add(&w->turn, 1);
         if (atomic_load(&w->asleep)) {
             pthread_mutex_lock(&w->mutex);
             pthread_cond_signal(&w->wake);
             pthread_mutex_unlock(&w->mutex);
         }
     }
-    fn(args, 0, n / slices);
-    for (int i = 0; atomic_load_explicit(&pool.unfinished, memory_order_acquire) != 0; i++) {
-        if (i < pool.spins) pool_pause();
-        else sched_yield();
-    }
+    pool_run(&pool.job, 0);
+    for (ptrdiff_t t = threads - 1; t > 0; t--) pool_claim_and_run(&pool.workers[t - 1]);
+    for (unsigned i = 0; atomic_load_explicit(&pool.unfinished, memory_order_acquire) != 0; i++) pool_pause(i);
     atomic_flag_clear_explicit(&pool.busy, memory_order_release);
 }
 
-/* Sets the number of threads; `cores` is how many can run at once: with more threads than that, spinning only steals
-   the time of those who work. */
+/* Lets kernels cut their work for `wanted` threads, of which `cores` can run at once. */
 static void pool_set_threads(int wanted, int cores) {
     pool.wanted = wanted < 1 ? 1 : wanted > POOL_MOST + 1 ? POOL_MOST + 1 : wanted;
-    pool.spins = pool.wanted > cores ? 0 : POOL_SPINS;
+    pool.cores = cores < 1 ? 1 : cores > POOL_MOST + 1 ? POOL_MOST + 1 : cores;
     pool.failed = 0;
 }
 

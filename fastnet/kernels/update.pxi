@@ -1,69 +1,147 @@
-# update: the optimizers' update rules, element by element.
+# update: the optimizers' rules, for LANES weights at once.
 #
-#   w  a weight          g  its gradient          v  its running mean square          r  the rate, rho, epsilon
+#   w  a weight     g  its gradient     s, t  its state (zeros at first)     r  the learning rate
 #
-#   rmsprop   v <- rho v + (1 - rho) g^2        w <- w - r g / sqrt(v + epsilon)
+#   SGD        w <- w - r g
+#   MOMENTUM   s <- m s - r g                    w <- w + s
+#   NESTEROV   s <- m s - r g                    w <- w + (m s - r g)
+#   RMSPROP    s <- m s + (1 - m) g^2            w <- w - r g / sqrt(s + epsilon)
+#   ADAM       s <- s + (1 - m)(g - s)           t <- t + (1 - n)(g^2 - t)       w <- w - r s / (sqrt(t) + epsilon)
 #
-# Source: T. Tieleman and G. Hinton, Lecture 6.5 of "Neural Networks for Machine Learning", 2012; epsilon is inside the
-# root and the options are `centered` and `momentum`, as in Keras.
+# m and n are the decays: momentum, rho, or beta_1 and beta_2. Adam's r is corrected for its state's start at zero by the
+# caller: r = rate sqrt(1 - n^step) / (1 - m^step). Where epsilon stands is Keras's choice. Sources: T. Tieleman and
+# G. Hinton, Lecture 6.5 of "Neural Networks for Machine Learning", 2012; I. Sutskever et al., "On the importance of
+# initialization and momentum in deep learning", 2013; D. Kingma and J. Ba, "Adam", 2015.
+#
+# The products of gemm.pxi and csr.pxi take these steps while a gradient is still in registers; `update` takes them from
+# a gradient that is an array.
 
-cdef struct RMSpropRates:
-    float rate, rho, one_minus_rho, epsilon
+cdef enum:
+    SGD = 0
+    MOMENTUM = 1
+    NESTEROV = 2
+    RMSPROP = 3
+    ADAM = 4
 
 
-cdef inline RMSpropRates rmsprop_rates(double learning_rate, double rho, double epsilon) noexcept nogil:
-    cdef RMSpropRates r
+cdef struct Rates:
+    float rate, m, one_minus_m, one_minus_n, epsilon
+
+
+cdef inline Rates rates_of(double learning_rate, double m, double n, double epsilon) noexcept nogil:
+    cdef Rates r
     r.rate = <float>learning_rate
-    r.rho = <float>rho
-    r.one_minus_rho = <float>(1 - rho)
+    r.m = <float>m
+    r.one_minus_m = <float>(1 - m)
+    r.one_minus_n = <float>(1 - n)
     r.epsilon = <float>epsilon
     return r
 
 
-cdef inline vec mean_square(vec g, float* v, const RMSpropRates* r) noexcept nogil:
-    """v <- rho v + (1 - rho) g^2, which is also returned."""
-    cdef vec mean = vec_fma(vec_set1(r.rho), vec_load(v), vec_mul(vec_mul(g, g), vec_set1(r.one_minus_rho)))
-    vec_store(v, mean)
+cdef inline vec mean_square(vec g, float* s, const Rates* r) noexcept nogil:
+    """s <- m s + (1 - m) g^2, which is also returned."""
+    cdef vec mean = vec_fma(vec_set1(r.m), vec_load(s), vec_mul(vec_mul(g, g), vec_set1(r.one_minus_m)))
+    vec_store(s, mean)
     return mean
 
 
-cdef inline void rmsprop_step(float* w, vec g, float* v, const RMSpropRates* r) noexcept nogil:
+cdef inline void update_step(const int rule, float* w, vec g, float* s, float* t, const Rates* r) noexcept nogil:
     """LANES weights at w take one step along g."""
-    cdef vec root = vec_sqrt(vec_add(mean_square(g, v, r), vec_set1(r.epsilon)))
-    vec_store(w, vec_sub(vec_load(w), vec_div(vec_mul(vec_set1(r.rate), g), root)))
+    cdef vec step, mean, square
+    if rule == RMSPROP:
+        step = vec_div(
+            vec_mul(vec_set1(r.rate), g), vec_sqrt(vec_add(mean_square(g, s, r), vec_set1(r.epsilon)))
+        )
+        vec_store(w, vec_sub(vec_load(w), step))
+    elif rule == ADAM:
+        mean = vec_load(s)
+        mean = vec_fma(vec_sub(g, mean), vec_set1(r.one_minus_m), mean)
+        vec_store(s, mean)
+        square = vec_load(t)
+        square = vec_fma(vec_sub(vec_mul(g, g), square), vec_set1(r.one_minus_n), square)
+        vec_store(t, square)
+        step = vec_div(vec_mul(vec_set1(r.rate), mean), vec_add(vec_sqrt(square), vec_set1(r.epsilon)))
+        vec_store(w, vec_sub(vec_load(w), step))
+    else:
+        step = vec_mul(vec_set1(-r.rate), g)
+        if rule != SGD:
+            mean = vec_fma(vec_set1(r.m), vec_load(s), step)
+            vec_store(s, mean)
+            step = vec_fma(vec_set1(r.m), mean, step) if rule == NESTEROV else mean
+        vec_store(w, vec_add(vec_load(w), step))
 
 
-cdef struct RMSprop:
+cdef struct Update:
+    int rule
+    float* w
+    const float* g
+    float* s
+    float* t
+    Rates rates
+
+
+cdef void update_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    """Panel rows [begin, end): P weights each."""
+    cdef Update* q = <Update*>args
+    cdef Py_ssize_t i = begin * P
+    while i < end * P:
+        update_step(q.rule, q.w + i, vec_load(q.g + i), q.s + i, q.t + i, &q.rates)
+        i += LANES
+
+
+def update(
+    int rule, float[::1] w, const float[::1] g, float[::1] s, float[::1] t,
+    double learning_rate, double m, double n, double epsilon,
+):
+    """One step of every weight, from a gradient that is an array.
+
+    rule  SGD, MOMENTUM, NESTEROV, RMSPROP or ADAM
+    w     (n,)   weights, updated in place; n is a multiple of P
+    g     (n,)   gradient
+    s, t  (n,)   state, updated in place; any array for a rule that has none
+    learning_rate, m, n, epsilon   as above; what a rule has not is not read
+    """
+    cdef Update q
+    if w.shape[0] == 0:
+        return
+    q.rule = rule
+    q.w = &w[0]
+    q.g = &g[0]
+    q.s = &s[0]
+    q.t = &t[0]
+    q.rates = rates_of(learning_rate, m, n, epsilon)
+    with nogil:
+        parallel_for(update_task, &q, w.shape[0] // P, 1024)
+
+
+cdef struct RMSpropVariant:
     float* w
     const float* g
     float* v
     float* mean
     float* velocity
     float momentum
-    RMSpropRates rates
+    Rates rates
 
 
 cdef void rmsprop_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
     """Panel rows [begin, end): P weights each."""
-    cdef RMSprop* q = <RMSprop*>args
-    cdef const RMSpropRates* r = &q.rates
+    cdef RMSpropVariant* q = <RMSpropVariant*>args
+    cdef const Rates* r = &q.rates
     cdef Py_ssize_t i = begin * P
     cdef vec g, mean, variance, step
     while i < end * P:
         g = vec_load(q.g + i)
-        if q.mean == NULL and q.velocity == NULL:
-            rmsprop_step(q.w + i, g, q.v + i, r)
-        else:
-            variance = mean_square(g, q.v + i, r)
-            if q.mean != NULL:
-                mean = vec_fma(vec_set1(r.rho), vec_load(q.mean + i), vec_mul(g, vec_set1(r.one_minus_rho)))
-                vec_store(q.mean + i, mean)
-                variance = vec_sub(variance, vec_mul(mean, mean))
-            step = vec_div(vec_mul(vec_set1(r.rate), g), vec_sqrt(vec_add(variance, vec_set1(r.epsilon))))
-            if q.velocity != NULL:
-                step = vec_fma(vec_set1(q.momentum), vec_load(q.velocity + i), step)
-                vec_store(q.velocity + i, step)
-            vec_store(q.w + i, vec_sub(vec_load(q.w + i), step))
+        variance = mean_square(g, q.v + i, r)
+        if q.mean != NULL:
+            mean = vec_fma(vec_set1(r.m), vec_load(q.mean + i), vec_mul(g, vec_set1(r.one_minus_m)))
+            vec_store(q.mean + i, mean)
+            variance = vec_sub(variance, vec_mul(mean, mean))
+        step = vec_div(vec_mul(vec_set1(r.rate), g), vec_sqrt(vec_add(variance, vec_set1(r.epsilon))))
+        if q.velocity != NULL:
+            step = vec_fma(vec_set1(q.momentum), vec_load(q.velocity + i), step)
+            vec_store(q.velocity + i, step)
+        vec_store(q.w + i, vec_sub(vec_load(q.w + i), step))
         i += LANES
 
 
@@ -71,7 +149,7 @@ def rmsprop(
     float[::1] w, const float[::1] g, float[::1] v, float[::1] mean, float[::1] velocity,
     double learning_rate, double rho, double momentum, double epsilon,
 ):
-    """One RMSprop step of every weight, from a gradient that is an array.
+    """One RMSprop step of every weight, with the options that `update` has not.
 
     v <- rho v + (1 - rho) g^2;  s = v, or with `mean`: m <- rho m + (1 - rho) g and s = v - m^2;
     d = learning_rate g / sqrt(s + epsilon), or with `velocity`: b <- momentum b + d and d = b;  w <- w - d
@@ -82,7 +160,7 @@ def rmsprop(
     mean      (n,)   running mean of the gradient, or None: not centered
     velocity  (n,)   running step, or None: no momentum
     """
-    cdef RMSprop q
+    cdef RMSpropVariant q
     if w.shape[0] == 0:
         return
     q.w = &w[0]
@@ -91,6 +169,6 @@ def rmsprop(
     q.mean = NULL if mean is None else &mean[0]
     q.velocity = NULL if velocity is None else &velocity[0]
     q.momentum = <float>momentum
-    q.rates = rmsprop_rates(learning_rate, rho, epsilon)
+    q.rates = rates_of(learning_rate, rho, 0, epsilon)
     with nogil:
         parallel_for(rmsprop_task, &q, w.shape[0] // P, 1024)

@@ -1,4 +1,6 @@
-# The names of vec.h and threads.h for the kernels, and the two sizes that every kernel shares.
+# The names of vec.h and threads.h for the kernels, and the sizes that every kernel shares.
+
+from libc.string cimport memset
 
 cdef extern from "vec.h" nogil:
     ctypedef struct vec:
@@ -6,6 +8,10 @@ cdef extern from "vec.h" nogil:
     enum:
         LANES
         TILE_ROWS
+        TILE_PANELS
+        CSR_ROWS
+        CSR_PANELS
+        CSR_TILE
     vec vec_set1(float a)
     vec vec_load(const float* p)
     void vec_store(float* p, vec a)
@@ -17,7 +23,12 @@ cdef extern from "vec.h" nogil:
     vec vec_sqrt(vec a)
     vec vec_relu(vec a)
     vec vec_where_positive(vec a, vec b)
+    vec vec_select_less(vec a, vec b, vec yes, vec no)
+    vec vec_abs(vec a)
+    vec vec_copysign(vec a, vec b)
     vec vec_zero_below(vec a, vec value, vec low)
+    vec vec_zip_low(vec a, vec b)
+    vec vec_zip_high(vec a, vec b)
     vec vec_power_of_two(vec shifted)
 
 cdef extern from "threads.h" nogil:

@@ -7,7 +7,7 @@ import pytest
 from helpers import isa_module, isa_parameters, panels_of, sum_bound, with_padding
 
 from fastnet import reference
-from fastnet.kernels import LINEAR, RELU, padded
+from fastnet.kernels import ADAM, LINEAR, MOMENTUM, NESTEROV, RELU, RMSPROP, SGD, SIGMOID, TANH, padded
 from fastnet.reference import matrix
 
 pytestmark = pytest.mark.parametrize("isa", isa_parameters())
@@ -45,7 +45,7 @@ def test_all_three_products_are_exact_on_integers_for_every_small_shape(isa: str
         k.gemm_bias_act(with_padding(x, inputs + 3), panels_of(w, np.nan), bias, RELU, y)
         np.testing.assert_array_equal(y[:, :units], np.maximum(x @ w + bias[:units], 0))
         dx = np.full((batch, padded(inputs) + 16), np.nan, np.float32)
-        k.gemm_nt(with_padding(dz, padded(units), 0), panels_of(w), dx)
+        k.gemm_nt(with_padding(dz, padded(units), 0), panels_of(w), dx, LINEAR, dx)
         np.testing.assert_array_equal(dx[:, :inputs], dz @ w.T)
         np.testing.assert_array_equal(dx[:, inputs : padded(inputs)], 0)
         dw, db = np.full_like(panels_of(w), np.nan), np.full(padded(units), np.nan, np.float32)
@@ -66,7 +66,7 @@ def test_products_lie_within_the_proven_bound_of_float64(isa: str, batch: int, i
     error = np.abs(y[:, :units] - (x64 @ w64 + b64))
     assert (error <= sum_bound(inputs, np.abs(x64) @ np.abs(w64) + np.abs(b64))).all()
     dx = np.empty((batch, padded(inputs)), np.float32)
-    k.gemm_nt(with_padding(dz, padded(units), 0), panels_of(w), dx)
+    k.gemm_nt(with_padding(dz, padded(units), 0), panels_of(w), dx, LINEAR, dx)
     error = np.abs(dx[:, :inputs] - dz64 @ w64.T)
     assert (error <= sum_bound(padded(units), np.abs(dz64) @ np.abs(w64).T)).all()
     dw, db = np.empty_like(panels_of(w)), np.empty(padded(units), np.float32)
@@ -81,30 +81,50 @@ def test_a_deep_product_continues_its_sums_across_blocks_of_the_depth(isa: str) 
     rng = np.random.default_rng(2)
     dz, w = integers(rng, 5, 700), integers(rng, 33, 700)
     dx = np.empty((5, padded(33)), np.float32)
-    isa_module(isa).gemm_nt(with_padding(dz, padded(700), 0), panels_of(w), dx)
+    isa_module(isa).gemm_nt(with_padding(dz, padded(700), 0), panels_of(w), dx, LINEAR, dx)
     np.testing.assert_array_equal(dx[:, :33], dz @ w.T)
 
 
+@pytest.mark.parametrize("rule", [SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM])
 @pytest.mark.parametrize(("batch", "inputs", "units"), SHAPES)
-def test_fused_update_has_the_bits_of_product_then_update(isa: str, batch: int, inputs: int, units: int) -> None:
+def test_fused_update_has_the_bits_of_product_then_update(
+    isa: str, batch: int, inputs: int, units: int, rule: int
+) -> None:
     k = isa_module(isa)
     rng = np.random.default_rng(3)
     x, w = rng.standard_normal((batch, inputs), np.float32), rng.standard_normal((inputs, units)).astype(np.float32)
     dz = with_padding(rng.standard_normal((batch, units)), padded(units), 0)
-    v, bias, bias_v = (
-        rng.random(panels_of(w).shape, np.float32),
-        rng.random(padded(units), np.float32),
-        np.zeros(padded(units), np.float32),
-    )
-    fused = [panels_of(w), bias.copy(), v.copy(), bias_v.copy()]
-    k.gemm_tn_rmsprop(x, dz, *fused, 1e-3, 0.9, 1e-7)
-    apart = [panels_of(w), bias.copy(), v.copy(), bias_v.copy()]
-    dw, db = np.empty_like(v), np.empty_like(bias)
+    kernel = [panels_of(w), *(rng.random(panels_of(w).shape, np.float32) for _ in range(2))]
+    bias = [rng.random(padded(units), np.float32) for _ in range(3)]
+    numbers = 1e-3, 0.9, 0.99, 1e-7
+    fused = [a.copy() for a in (*kernel, *bias)]
+    k.gemm_tn_update(x, dz, rule, *fused, *numbers)
+    dw, db = np.empty_like(kernel[0]), np.empty_like(bias[0])
     k.gemm_tn(x, dz, dw, db)
-    k.rmsprop(apart[0].reshape(-1), dw.reshape(-1), apart[2].reshape(-1), None, None, 1e-3, 0.9, 0.0, 1e-7)
-    k.rmsprop(apart[1], db, apart[3], None, None, 1e-3, 0.9, 0.0, 1e-7)
-    for one, other in zip(fused, apart, strict=True):
+    for (w_, s, t), g in ((kernel, dw), (bias, db)):
+        k.update(rule, w_.reshape(-1), g.reshape(-1), s.reshape(-1), t.reshape(-1), *numbers)
+    for one, other in zip(fused, (*kernel, *bias), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("activation", [RELU, SIGMOID, TANH])
+def test_epilogues_have_the_bits_of_product_then_activation(isa: str, activation: int) -> None:
+    k = isa_module(isa)
+    rng = np.random.default_rng(8)
+    x, w = rng.standard_normal((31, 21), np.float32), panels_of(rng.standard_normal((21, 37)))
+    dz, bias = with_padding(rng.standard_normal((31, 37)), 48, 0), rng.standard_normal(48).astype(np.float32)
+    fused, apart = np.zeros((31, 48), np.float32), np.zeros((31, 48), np.float32)
+    k.gemm_bias_act(x, w, bias, activation, fused)
+    k.gemm_bias_act(x, w, bias, LINEAR, apart)
+    k.activation_forward(activation, apart)
+    np.testing.assert_array_equal(fused, apart)
+    y, dx = np.zeros((31, 32), np.float32), np.zeros((31, 32), np.float32)
+    y[:, :21] = rng.uniform(-1, 1, (31, 21))
+    expected = np.zeros_like(dx)
+    k.gemm_nt(dz, w, dx, activation, y)
+    k.gemm_nt(dz, w, expected, LINEAR, y)
+    k.activation_backward(activation, y, expected)
+    np.testing.assert_array_equal(dx, expected)
 
 
 def test_kernels_agree_with_their_twins(isa: str) -> None:
@@ -118,7 +138,7 @@ def test_kernels_agree_with_their_twins(isa: str) -> None:
             y, dx = np.zeros((9, 48), np.float32), np.zeros((9, 32), np.float32)
             dw, db = np.zeros_like(w), np.zeros_like(bias)
             module.gemm_bias_act(x, w, bias, RELU, y)
-            module.gemm_nt(dz, w, dx)
+            module.gemm_nt(dz, w, dx, LINEAR, dx)
             module.gemm_tn(x, dz, dw, db)
             results.append((y, dx, dw, db))
         for one, other in zip(*results, strict=True):
@@ -140,10 +160,10 @@ def test_bits_do_not_depend_on_the_number_of_threads(isa: str, batch: int, input
         for threads in (1, 2, 3, 7):
             k.set_threads(threads, 2)
             y, dx = np.zeros((batch, padded(units)), np.float32), np.zeros((batch, padded(inputs)), np.float32)
-            state = [w.copy(), bias.copy(), np.zeros_like(w), np.zeros_like(bias)]
+            state = [w.copy(), w * 0, w * 0, bias.copy(), bias * 0, bias * 0]
             k.gemm_bias_act(x, w, bias, RELU, y)
-            k.gemm_nt(dz, w, dx)
-            k.gemm_tn_rmsprop(x, dz, *state, 1e-3, 0.9, 1e-7)
+            k.gemm_nt(dz, w, dx, LINEAR, dx)
+            k.gemm_tn_update(x, dz, ADAM, *state, 1e-3, 0.9, 0.99, 1e-7)
             results.append(b"".join(a.tobytes() for a in (y, dx, *state)))
     finally:
         k.set_threads(before, before)
@@ -156,60 +176,3 @@ def test_nan_passes_through_product_and_relu(isa: str) -> None:
     isa_module(isa).gemm_bias_act(x, panels_of(np.ones((2, 3))), np.zeros(16, np.float32), RELU, y)
     assert np.isnan(y[0, :3]).all()
     assert (y[1, :3] == 2).all()
-
-
-def sparse(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    """About one number in six is not zero; some rows and columns are empty, some zeros negative."""
-    x = rng.standard_normal(shape).astype(np.float32) * (rng.random(shape) < 1 / 6)
-    x[:, rng.random(shape[1]) < 0.1] = -0.0
-    x[rng.random(shape[0]) < 0.1] = 0
-    return x.astype(np.float32)
-
-
-def lists_of(kernel, x: np.ndarray, blocks: int, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The lists that a kernel makes of x, in workspaces full of nonsense."""
-    lists = (
-        np.full((blocks, most), -7, np.int32),
-        np.full(blocks, -7, np.int32),
-        np.full((blocks, most, 3), np.nan, np.float32),
-    )
-    kernel(x, *lists)
-    return lists
-
-
-@pytest.mark.parametrize(("batch", "inputs", "units"), [*SHAPES, (4, 5, 33), (5, 4, 100), (1, 1, 80)])
-def test_skipping_zeros_changes_no_number(isa: str, batch: int, inputs: int, units: int) -> None:
-    k = isa_module(isa)
-    rng = np.random.default_rng(6)
-    x, dz = sparse(rng, batch, inputs), with_padding(rng.standard_normal((batch, units)), padded(units), 0)
-    w, bias = panels_of(rng.standard_normal((inputs, units))), rng.standard_normal(padded(units)).astype(np.float32)
-    columns = lists_of(k.nonzero_columns, x, -(-batch // 3), inputs)
-    rows = lists_of(k.nonzero_rows, x, -(-inputs // 3), batch + 2)
-    outcomes = []
-    for by_column, by_row in (((), ()), (columns, rows)):
-        y, dw, db = np.zeros((batch, padded(units)), np.float32), np.zeros_like(w), np.zeros_like(bias)
-        state = [w.copy(), bias.copy(), np.zeros_like(w), np.zeros_like(bias)]
-        k.gemm_bias_act(x, w, bias, RELU, y, *by_column)
-        k.gemm_tn(x, dz, dw, db, *by_row)
-        k.gemm_tn_rmsprop(x, dz, *state, 1e-3, 0.9, 1e-7, *by_row)
-        outcomes.append((y, dw, db, *state))
-    for all_steps, skipping in zip(*outcomes, strict=True):
-        np.testing.assert_array_equal(all_steps, skipping)
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (2, 9), (3, 3), (7, 10), (128, 784)])
-def test_lists_are_those_of_their_twin(isa: str, shape: tuple[int, int]) -> None:
-    k = isa_module(isa)
-    x = sparse(np.random.default_rng(7), *shape)
-    for name, blocks, most in (
-        ("nonzero_columns", -(-shape[0] // 3), shape[1]),
-        ("nonzero_rows", -(-shape[1] // 3), shape[0]),
-    ):
-        found = lists_of(getattr(k, name), x, blocks, most)
-        expected = lists_of(getattr(reference, name), x, blocks, most)
-        np.testing.assert_array_equal(found[1], expected[1])
-        height = (shape[0] if name == "nonzero_columns" else shape[1]) % 3 or 3
-        for block, count in enumerate(found[1]):
-            rows = height if block == blocks - 1 else 3
-            np.testing.assert_array_equal(found[0][block, :count], expected[0][block, :count])
-            np.testing.assert_array_equal(found[2][block, :count, :rows], expected[2][block, :count, :rows])

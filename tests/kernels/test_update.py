@@ -1,10 +1,11 @@
-"""The RMSprop update and the float-by-float kernels, on each instruction set, against their twins."""
+"""The update rules and the search for NaN, on each instruction set, against their twins."""
 
 import numpy as np
 import pytest
 from helpers import isa_module, isa_parameters
 
 from fastnet import reference
+from fastnet.kernels import ADAM, MOMENTUM, NESTEROV, RMSPROP, SGD
 
 pytestmark = pytest.mark.parametrize("isa", isa_parameters())
 
@@ -40,11 +41,18 @@ def test_a_zero_gradient_moves_nothing_but_the_state_decays(isa: str) -> None:
     np.testing.assert_array_equal(v, np.float32(0.9) * np.float32(2))
 
 
-def test_relu_backward_keeps_the_gradient_where_the_output_is_positive(isa: str) -> None:
-    y = np.array([[0, 1, -0.0, 1e-45, np.nan, 2, 0, 3] * 2], np.float32)
-    dy = np.arange(1, 17, dtype=np.float32)[None]
-    isa_module(isa).relu_backward(y, dy)
-    np.testing.assert_array_equal(dy, [[0, 2, 0, 4, 5, 6, 0, 8, 0, 10, 0, 12, 13, 14, 0, 16]])
+@pytest.mark.parametrize("rule", [SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM])
+def test_update_follows_its_twin_in_float64_over_many_steps(isa: str, rule: int) -> None:
+    rng = np.random.default_rng(0)
+    n = 16 * 37
+    single = [rng.standard_normal(n).astype(np.float32), np.zeros(n, np.float32), np.zeros(n, np.float32)]
+    double = [a.astype(np.float64) for a in single]
+    for _ in range(20):
+        g = rng.standard_normal(n).astype(np.float32)
+        isa_module(isa).update(rule, single[0], g, *single[1:], 0.01, 0.9, 0.99, 1e-7)
+        reference.update(rule, double[0], g.astype(np.float64), *double[1:], 0.01, 0.9, 0.99, 1e-7)
+    for one, other in zip(single, double, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=2e-5)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

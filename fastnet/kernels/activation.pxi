@@ -1,0 +1,139 @@
+# activation: the functions between a layer's sums and its output, their derivatives, and exp, from which they are made.
+#
+#   z  a sum          y  the activation of it          dy, dz  the loss's gradient by each
+#
+#   LINEAR   y = z                      dz = dy
+#   RELU     y = max(z, 0)              dz = dy where y > 0, else 0
+#   SIGMOID  y = 1 / (1 + exp(-z))      dz = dy y (1 - y)
+#   TANH     y = tanh(z)                dz = dy (1 - y^2)
+#
+# Each derivative is a function of y alone, so z need not be kept. exp is our own polynomial: a C library's differs from
+# machine to machine, and a vector of it is as fast as a few multiplications.
+
+cdef enum:
+    LINEAR = 0
+    RELU = 1
+    SIGMOID = 2
+    TANH = 3
+
+
+cdef inline vec vec_exp(vec x) noexcept nogil:
+    """exp(x) for x <= 88, within 2 units in the last place; 0 below -87.33, where float32 turns subnormal; NaN for NaN.
+
+    exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln 2 / 2, and exp(r) = 1 + r + r^2 q(r).
+    Source of q and of the split of ln 2: S. Moshier, Cephes Mathematical Library, expf.
+    """
+    cdef vec magic = vec_set1(12582912.0)  # 1.5 * 2^23: adding it rounds to an integer, which is then in the low bits
+    cdef vec shifted = vec_fma(x, vec_set1(1.44269504088896341), magic)
+    cdef vec n = vec_sub(shifted, magic)
+    cdef vec r = vec_fma(n, vec_set1(-0.693359375), x)
+    r = vec_fma(n, vec_set1(2.12194440e-4), r)
+    cdef vec q = vec_set1(1.9875691500e-4)
+    q = vec_fma(q, r, vec_set1(1.3981999507e-3))
+    q = vec_fma(q, r, vec_set1(8.3334519073e-3))
+    q = vec_fma(q, r, vec_set1(4.1665795894e-2))
+    q = vec_fma(q, r, vec_set1(1.6666665459e-1))
+    q = vec_fma(q, r, vec_set1(5.0000001201e-1))
+    q = vec_fma(vec_mul(r, r), q, vec_add(r, vec_set1(1)))
+    return vec_zero_below(x, vec_mul(q, vec_power_of_two(shifted)), vec_set1(-87.33))
+
+
+cdef inline vec vec_sigmoid(vec z) noexcept nogil:
+    """1 / (1 + exp(-z)); only exp of what is not positive is taken, so nothing overflows."""
+    cdef vec one = vec_set1(1)
+    cdef vec e = vec_exp(vec_sub(vec_set1(0), vec_abs(z)))
+    return vec_div(vec_select_less(z, vec_set1(0), e, one), vec_add(one, e))
+
+
+cdef inline vec vec_tanh(vec z) noexcept nogil:
+    """tanh(z): a polynomial below 0.625, where 1 - exp(-2z) would cancel, else (1 - e) / (1 + e) with e = exp(-2|z|).
+
+    Source of the polynomial: S. Moshier, Cephes Mathematical Library, tanhf.
+    """
+    cdef vec one = vec_set1(1)
+    cdef vec a = vec_abs(z)
+    cdef vec s = vec_mul(z, z)
+    cdef vec q = vec_set1(-5.70498872745e-3)
+    q = vec_fma(q, s, vec_set1(2.06390887954e-2))
+    q = vec_fma(q, s, vec_set1(-5.37397155531e-2))
+    q = vec_fma(q, s, vec_set1(1.33314422036e-1))
+    q = vec_fma(q, s, vec_set1(-3.33332819422e-1))
+    cdef vec near = vec_fma(vec_mul(q, s), z, z)
+    cdef vec e = vec_exp(vec_mul(vec_set1(-2), a))
+    cdef vec far = vec_copysign(vec_div(vec_sub(one, e), vec_add(one, e)), z)
+    return vec_select_less(a, vec_set1(0.625), near, far)
+
+
+cdef inline vec activate(int activation, vec z) noexcept nogil:
+    if activation == RELU:
+        return vec_relu(z)
+    if activation == SIGMOID:
+        return vec_sigmoid(z)
+    if activation == TANH:
+        return vec_tanh(z)
+    return z
+
+
+cdef inline vec differentiate(int activation, vec y, vec dy) noexcept nogil:
+    if activation == RELU:
+        return vec_where_positive(dy, y)
+    if activation == SIGMOID:
+        return vec_mul(dy, vec_mul(y, vec_sub(vec_set1(1), y)))
+    if activation == TANH:
+        return vec_mul(dy, vec_fma(vec_sub(vec_set1(0), y), y, vec_set1(1)))
+    return dy
+
+
+cdef struct Activation:
+    int which
+    float* y
+    float* dy
+
+
+cdef void activation_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    cdef Activation* q = <Activation*>args
+    cdef Py_ssize_t i = begin * P
+    while i < end * P:
+        vec_store(q.y + i, activate(q.which, vec_load(q.y + i)))
+        i += LANES
+
+
+def activation_forward(int activation, float[:, ::1] y):
+    """y = act(y), in place, for a caller that has no product whose epilogue could do it.
+
+    activation  LINEAR, RELU, SIGMOID or TANH
+    y           (B, ld)   ld is a multiple of P; the padding gets act(0)
+    """
+    cdef Activation q
+    cdef Py_ssize_t n = y.shape[0] * y.shape[1]
+    if n == 0 or activation == LINEAR:
+        return
+    q.which = activation
+    q.y = &y[0, 0]
+    with nogil:
+        parallel_for(activation_task, &q, n // P, 256)
+
+
+cdef void activation_backward_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    cdef Activation* q = <Activation*>args
+    cdef Py_ssize_t i = begin * P
+    while i < end * P:
+        vec_store(q.dy + i, differentiate(q.which, vec_load(q.y + i), vec_load(q.dy + i)))
+        i += LANES
+
+
+def activation_backward(int activation, const float[:, ::1] y, float[:, ::1] dy):
+    """dz = dy act'(z), in place of dy: the gradient through an activation whose output was y.
+
+    activation  LINEAR, RELU, SIGMOID or TANH
+    y, dy       (B, ld)   ld is a multiple of P; zeros in the padding of dy stay zeros
+    """
+    cdef Activation q
+    cdef Py_ssize_t n = dy.shape[0] * dy.shape[1]
+    if n == 0 or activation == LINEAR:
+        return
+    q.which = activation
+    q.y = <float*>&y[0, 0]
+    q.dy = &dy[0, 0]
+    with nogil:
+        parallel_for(activation_backward_task, &q, n // P, 1024)

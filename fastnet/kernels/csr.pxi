@@ -1,0 +1,635 @@
+# csr: the products of a first layer whose input is mostly zeros, which multiply only what is there.
+#
+#   B  rows of a batch     K  inputs     N  units     P  columns of a panel     nnz  numbers that are not zero
+#
+# A data set in compressed sparse rows (CSR): row i has values[q] at column indices[q], for q from indptr[i] to
+# indptr[i + 1], columns ascending. A batch is a list of row numbers: nothing is copied, whatever the order. Indices are
+# 16 bits wide if K allows it, else 32: of `narrow` and `wide` one is given and the other None.
+#
+#   csrmm_bias_act   Y  = act(X . W + bias)
+#   csr_transpose    the batch by columns (CSC): which rows have something at column k, and what
+#   csrmm_tn         dW = X^T . dZ, db = column sums; csrmm_tn_update updates with them and never writes them
+#
+# Each sum runs in index order in one chain of fused multiply-adds from zero, as in gemm.pxi, and leaves out only terms
+# 0 * w: the bits are the dense product's. (But a zero times an infinite weight is NaN there and nothing here.)
+#
+# Forward, a number that is not zero meets one row of W. CSR_ROWS rows of the batch are walked side by side, each with
+# its own sums in registers: one row alone would wait for its own last addition. They are taken in the order of their
+# lengths, so that they end together. Backward, a tile is one row of dW, CSR_TILE panels wide: it gathers the rows of dZ
+# that its column of the batch has, then takes the optimizer's step while it is in registers.
+
+from libc.stdlib cimport free, malloc
+
+cdef enum:
+    LENGTHS = 512  # classes in which rows are sorted by length
+
+
+cdef struct Csr:
+    const Py_ssize_t* indptr
+    const unsigned short* narrow
+    const int* wide
+    const float* values
+    const Py_ssize_t* rows
+    Py_ssize_t batch
+
+
+cdef inline Csr csr_of(
+    const Py_ssize_t[::1] indptr, const unsigned short[::1] narrow, const int[::1] wide, const float[::1] values,
+    const Py_ssize_t[::1] rows,
+) noexcept:
+    cdef Csr x
+    x.indptr = &indptr[0]
+    x.narrow = NULL if narrow is None or narrow.shape[0] == 0 else &narrow[0]
+    x.wide = NULL if wide is None or wide.shape[0] == 0 else &wide[0]
+    x.values = NULL if values.shape[0] == 0 else &values[0]
+    x.rows = &rows[0]
+    x.batch = rows.shape[0]
+    return x
+
+
+cdef inline Py_ssize_t index_at(const bint is_wide, const Csr* x, Py_ssize_t q) noexcept nogil:
+    return x.wide[q] if is_wide else x.narrow[q]
+
+
+# Making it -------------------------------------------------------------------------------------------------------------
+
+cdef struct Compress:
+    const float* floats
+    const unsigned char* bytes
+    Py_ssize_t columns
+    float scale
+    Py_ssize_t* counts
+    const Py_ssize_t* indptr
+    unsigned short* narrow
+    int* wide
+    float* values
+
+
+cdef void csr_count_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    cdef Compress* q = <Compress*>args
+    cdef Py_ssize_t i, k
+    cdef int count
+    for i in range(begin, end):
+        count = 0
+        if q.floats != NULL:
+            for k in range(q.columns):
+                count += q.floats[i * q.columns + k] != 0
+        else:
+            for k in range(q.columns):
+                count += q.bytes[i * q.columns + k] != 0
+        q.counts[i] = count
+
+
+cdef inline void compress_row(
+    const bint is_float, const bint is_wide, const Compress* q, Py_ssize_t i
+) noexcept nogil:
+    """Every number is written, but only one that is not zero moves on: no branch to mispredict."""
+    cdef Py_ssize_t at = q.indptr[i], end = q.indptr[i + 1], k = 0, first = i * q.columns
+    cdef float x
+    while at < end:
+        x = q.floats[first + k] if is_float else <float>q.bytes[first + k]
+        if is_wide:
+            q.wide[at] = <int>k
+        else:
+            q.narrow[at] = <unsigned short>k
+        q.values[at] = x * q.scale
+        at += x != 0
+        k += 1
+
+
+cdef void csr_compress_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    cdef Compress* q = <Compress*>args
+    cdef Py_ssize_t i
+    for i in range(begin, end):
+        if q.floats != NULL and q.wide != NULL:
+            compress_row(True, True, q, i)
+        elif q.floats != NULL:
+            compress_row(True, False, q, i)
+        elif q.wide != NULL:
+            compress_row(False, True, q, i)
+        else:
+            compress_row(False, False, q, i)
+
+
+cdef inline Compress compress_of(const float[:, ::1] floats, const unsigned char[:, ::1] bytes) noexcept:
+    cdef Compress q
+    memset(&q, 0, sizeof(q))
+    q.floats = NULL if floats is None else &floats[0, 0]
+    q.bytes = NULL if bytes is None else &bytes[0, 0]
+    q.columns = bytes.shape[1] if floats is None else floats.shape[1]
+    return q
+
+
+def csr_count(const float[:, ::1] floats, const unsigned char[:, ::1] bytes, Py_ssize_t[::1] counts):
+    """counts[i] = how many numbers of row i are not zero.
+
+    floats, bytes  (n, K)   the rows, one of the two and None for the other; neither n nor K is 0
+    counts         (n,)     written
+    """
+    cdef Compress q = compress_of(floats, bytes)
+    q.counts = &counts[0]
+    with nogil:
+        parallel_for(csr_count_task, &q, counts.shape[0], 1 + 100_000 // q.columns)
+
+
+def csr_compress(
+    const float[:, ::1] floats, const unsigned char[:, ::1] bytes, double scale,
+    const Py_ssize_t[::1] indptr, unsigned short[::1] narrow, int[::1] wide, float[::1] values,
+):
+    """The rows' numbers that are not zero, times `scale`, and their columns.
+
+    floats, bytes  (n, K)     as for `csr_count`
+    indptr         (n + 1,)   0, then the running sums of the counts
+    narrow, wide   (nnz,)     columns, written; one of the two and None for the other, `narrow` only if K <= 65,536
+    values         (nnz,)     written
+    """
+    cdef Compress q = compress_of(floats, bytes)
+    if values.shape[0] == 0:
+        return
+    q.scale = <float>scale
+    q.indptr = &indptr[0]
+    q.narrow = NULL if narrow is None else &narrow[0]
+    q.wide = NULL if wide is None else &wide[0]
+    q.values = &values[0]
+    with nogil:
+        parallel_for(csr_compress_task, &q, indptr.shape[0] - 1, 1 + 50_000 // q.columns)
+
+
+# Forward ----------------------------------------------------------------------------------------------------------------
+
+cdef struct Csrmm:
+    Csr x
+    const Py_ssize_t* order  # positions in the batch, longest rows first
+    const float* w
+    Py_ssize_t inputs, panels, blocks, groups
+    const float* bias
+    int activation
+    float* y
+    Py_ssize_t ldy
+
+
+cdef void sort_by_length(const Csr* x, Py_ssize_t* order) noexcept nogil:
+    """A counting sort of the batch's rows, longest first; rows of equal length keep their order."""
+    cdef Py_ssize_t first[LENGTHS + 1]
+    cdef Py_ssize_t n, length, longest = 0, at
+    for n in range(x.batch):
+        longest = max(longest, x.indptr[x.rows[n] + 1] - x.indptr[x.rows[n]])
+    cdef Py_ssize_t width = longest // LENGTHS + 1
+    for n in range(LENGTHS + 1):
+        first[n] = 0
+    for n in range(x.batch):
+        length = x.indptr[x.rows[n] + 1] - x.indptr[x.rows[n]]
+        first[LENGTHS - length // width] += 1
+    at = 0
+    for n in range(LENGTHS + 1):
+        at += first[n]
+        first[n] = at - first[n]
+    for n in range(x.batch):
+        length = x.indptr[x.rows[n] + 1] - x.indptr[x.rows[n]]
+        order[first[LENGTHS - length // width]] = n
+        first[LENGTHS - length // width] += 1
+
+
+cdef inline void csr_rest(
+    const int r, const int rows, const int panels, const bint is_wide, const Csrmm* g, const float* w,
+    Py_ssize_t least, const Py_ssize_t* starts, const Py_ssize_t* lengths, vec* sums,
+) noexcept nogil:
+    """What row r, one of `rows`, has beyond the `least` numbers that all of them have."""
+    cdef Py_ssize_t i
+    cdef vec x
+    cdef const float* at
+    cdef int p, j
+    if r >= rows:
+        return
+    for i in range(least, lengths[r]):
+        x = vec_set1(g.x.values[starts[r] + i])
+        at = w + index_at(is_wide, &g.x, starts[r] + i) * P
+        for p in range(panels):
+            for j in range(VECTORS):
+                sums[(r * panels + p) * VECTORS + j] = vec_fma(
+                    x, vec_load(at + p * g.inputs * P + j * LANES), sums[(r * panels + p) * VECTORS + j]
+                )
+
+
+cdef inline void csr_tile(
+    const int rows, const int panels, const bint is_wide, const Csrmm* g, Py_ssize_t first, Py_ssize_t panel
+) noexcept nogil:
+    """`rows` rows of the batch, from the `first` in the sorted order, times `panels` panels of W from `panel` on."""
+    cdef vec sums[CSR_ROWS * CSR_PANELS * VECTORS]
+    cdef Py_ssize_t starts[CSR_ROWS]
+    cdef Py_ssize_t lengths[CSR_ROWS]
+    cdef const float* w = g.w + panel * g.inputs * P
+    cdef const float* at
+    cdef Py_ssize_t i, row, least
+    cdef vec x
+    cdef int r, p, j
+    cdef float* y
+    least = 1 << 62
+    for r in range(rows):
+        row = g.x.rows[g.order[first + r]]
+        starts[r] = g.x.indptr[row]
+        lengths[r] = g.x.indptr[row + 1] - starts[r]
+        least = min(least, lengths[r])
+        for p in range(panels * VECTORS):
+            sums[r * panels * VECTORS + p] = vec_set1(0)
+    for i in range(least):
+        for r in range(rows):
+            x = vec_set1(g.x.values[starts[r] + i])
+            at = w + index_at(is_wide, &g.x, starts[r] + i) * P
+            for p in range(panels):
+                for j in range(VECTORS):
+                    sums[(r * panels + p) * VECTORS + j] = vec_fma(
+                        x, vec_load(at + p * g.inputs * P + j * LANES), sums[(r * panels + p) * VECTORS + j]
+                    )
+    # Written out, since only a constant row's sums stay in registers.
+    csr_rest(0, rows, panels, is_wide, g, w, least, starts, lengths, sums)
+    csr_rest(1, rows, panels, is_wide, g, w, least, starts, lengths, sums)
+    csr_rest(2, rows, panels, is_wide, g, w, least, starts, lengths, sums)
+    csr_rest(3, rows, panels, is_wide, g, w, least, starts, lengths, sums)
+    csr_rest(4, rows, panels, is_wide, g, w, least, starts, lengths, sums)
+    for r in range(rows):
+        y = g.y + g.order[first + r] * g.ldy + panel * P
+        for p in range(panels):
+            for j in range(VECTORS):
+                x = vec_add(sums[(r * panels + p) * VECTORS + j], vec_load(g.bias + (panel + p) * P + j * LANES))
+                vec_store(y + p * P + j * LANES, activate(g.activation, x))
+
+
+cdef inline void csr_panels(const int panels, const Csrmm* g, Py_ssize_t first, Py_ssize_t last, Py_ssize_t panel) noexcept nogil:
+    """Rows [first, last) of the sorted batch times `panels` panels."""
+    while last - first >= CSR_ROWS:
+        if g.x.wide == NULL:
+            csr_tile(CSR_ROWS, panels, False, g, first, panel)
+        else:
+            csr_tile(CSR_ROWS, panels, True, g, first, panel)
+        first += CSR_ROWS
+    while first < last:
+        if g.x.wide == NULL:
+            csr_tile(1, panels, False, g, first, panel)
+        else:
+            csr_tile(1, panels, True, g, first, panel)
+        first += 1
+
+
+cdef void csrmm_bias_act_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    """Blocks [begin, end), counted down a group of panels first, so that a thread keeps to few panels."""
+    cdef Csrmm* g = <Csrmm*>args
+    cdef Py_ssize_t group, first, last, panel, stop
+    while begin < end:
+        group = begin // g.blocks
+        first = begin % g.blocks
+        last = min(g.blocks, first + end - begin)
+        begin += last - first
+        panel = group * CSR_PANELS
+        stop = min(g.panels, panel + CSR_PANELS)
+        first *= CSR_ROWS
+        last = min(g.x.batch, last * CSR_ROWS)
+        if stop - panel == CSR_PANELS:
+            csr_panels(CSR_PANELS, g, first, last, panel)
+        else:
+            while panel < stop:
+                csr_panels(1, g, first, last, panel)
+                panel += 1
+
+
+def csrmm_bias_act(
+    const Py_ssize_t[::1] indptr, const unsigned short[::1] narrow, const int[::1] wide, const float[::1] values,
+    const Py_ssize_t[::1] rows, const float[:, :, ::1] w, const float[::1] bias, int activation, float[:, ::1] y,
+):
+    """Y = act(X . W + bias) for rows of a CSR matrix; the bits are those of `gemm_bias_act`.
+
+    indptr                (n + 1,)       where each row begins
+    narrow, wide, values  (nnz,)         columns, in one of the two, and numbers
+    rows                  (B,)           the batch: numbers of rows
+    w                     (N/P, K, P)    kernel in panels
+    bias                  (N/P * P,)     bias, padded as the panels are
+    activation            LINEAR, RELU, SIGMOID or TANH
+    y                     (B, ldy)       output, written whole panel by whole panel; ldy >= N/P * P
+    """
+    cdef Csrmm g
+    cdef Py_ssize_t* order
+    cdef Py_ssize_t work
+    if rows.shape[0] == 0 or w.shape[0] == 0 or w.shape[1] == 0:
+        return
+    order = <Py_ssize_t*>malloc(rows.shape[0] * sizeof(Py_ssize_t))
+    if order == NULL:
+        raise MemoryError()
+    g.x = csr_of(indptr, narrow, wide, values, rows)
+    g.order = order
+    g.w = &w[0, 0, 0]
+    g.inputs = w.shape[1]
+    g.panels = w.shape[0]
+    g.blocks = (g.x.batch + CSR_ROWS - 1) // CSR_ROWS
+    g.groups = (g.panels + CSR_PANELS - 1) // CSR_PANELS
+    g.bias = &bias[0]
+    g.activation = activation
+    g.y = &y[0, 0]
+    g.ldy = y.shape[1]
+    with nogil:
+        sort_by_length(&g.x, order)
+        work = g.x.indptr[g.x.rows[order[0]] + 1] - g.x.indptr[g.x.rows[order[0]]] + 1
+        parallel_for(
+            csrmm_bias_act_task, &g, g.groups * g.blocks, FLOPS_A_SLICE // (2 * CSR_ROWS * CSR_PANELS * P * work) + 1
+        )
+        free(order)
+
+
+def gemv_bias_act(const float[:, ::1] x, const float[:, :, ::1] w, const float[::1] bias, int activation, float[:, ::1] y):
+    """y = act(x . W + bias) for a single dense row, whose zeros are skipped; the bits are those of `gemm_bias_act`.
+
+    x           (1, ldx)      input, ldx >= K
+    w           (N/P, K, P)   kernel in panels
+    bias        (N/P * P,)    bias, padded as the panels are
+    activation  LINEAR, RELU, SIGMOID or TANH
+    y           (1, ldy)      output, written whole panel by whole panel; ldy >= N/P * P
+    """
+    cdef Csrmm g
+    cdef Py_ssize_t indptr[2]
+    cdef Py_ssize_t zero = 0, k, count = 0, inputs = w.shape[1]
+    cdef int* wide
+    cdef float* values
+    cdef const float* row = &x[0, 0]
+    if w.shape[0] == 0 or inputs == 0:
+        return
+    wide = <int*>malloc(inputs * (sizeof(int) + sizeof(float)))
+    if wide == NULL:
+        raise MemoryError()
+    values = <float*>(wide + inputs)
+    memset(&g, 0, sizeof(g))
+    g.w = &w[0, 0, 0]
+    g.inputs = inputs
+    g.panels = w.shape[0]
+    g.blocks = 1
+    g.groups = (g.panels + CSR_PANELS - 1) // CSR_PANELS
+    g.bias = &bias[0]
+    g.activation = activation
+    g.y = &y[0, 0]
+    g.ldy = y.shape[1]
+    with nogil:
+        for k in range(inputs):  # every number is written, but only one that is not zero moves on
+            wide[count] = <int>k
+            values[count] = row[k]
+            count += row[k] != 0
+        indptr[0] = 0
+        indptr[1] = count
+        g.x.indptr = indptr
+        g.x.wide = wide
+        g.x.values = values
+        g.x.rows = &zero
+        g.x.batch = 1
+        g.order = &zero
+        parallel_for(csrmm_bias_act_task, &g, g.groups, FLOPS_A_SLICE // (8 * CSR_PANELS * P * (count + 1)) + 1)
+        free(wide)
+
+
+# Backward ---------------------------------------------------------------------------------------------------------------
+
+cdef struct Transpose:
+    Csr x
+    Py_ssize_t columns
+    Py_ssize_t* starts
+    int* samples
+    float* values
+    bint fill
+
+
+cdef inline Py_ssize_t lower_bound(const Csr* x, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t column) noexcept nogil:
+    """The first q in [begin, end) whose column is not below `column`."""
+    cdef Py_ssize_t half
+    while begin < end:
+        half = begin + (end - begin) // 2
+        if (x.narrow[half] if x.wide == NULL else x.wide[half]) < column:
+            begin = half + 1
+        else:
+            end = half
+    return begin
+
+
+cdef inline void transpose_columns(const bint is_wide, const Transpose* t, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Counts what columns [first, last) have in the batch, or puts it where the counts say."""
+    cdef Py_ssize_t n, q, begin, end, at
+    cdef Py_ssize_t* starts = t.starts
+    for n in range(t.x.batch):
+        begin = t.x.indptr[t.x.rows[n]]
+        end = t.x.indptr[t.x.rows[n] + 1]
+        if first > 0:
+            begin = lower_bound(&t.x, begin, end, first)
+        if last < t.columns:
+            end = lower_bound(&t.x, begin, end, last)
+        if t.fill:
+            for q in range(begin, end):
+                at = starts[index_at(is_wide, &t.x, q)]
+                t.samples[at] = <int>n
+                t.values[at] = t.x.values[q]
+                starts[index_at(is_wide, &t.x, q)] = at + 1
+        else:
+            for q in range(begin, end):
+                starts[index_at(is_wide, &t.x, q)] += 1
+
+
+cdef void transpose_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    cdef Transpose* t = <Transpose*>args
+    if t.x.wide == NULL:
+        transpose_columns(False, t, begin, end)
+    else:
+        transpose_columns(True, t, begin, end)
+
+
+def csr_transpose(
+    const Py_ssize_t[::1] indptr, const unsigned short[::1] narrow, const int[::1] wide, const float[::1] values,
+    const Py_ssize_t[::1] rows, Py_ssize_t[::1] ends, int[::1] samples, float[::1] numbers,
+):
+    """A batch of CSR rows by columns: column k has numbers[q] in the batch's row samples[q], rows ascending.
+
+    indptr, narrow, wide, values, rows   as for `csrmm_bias_act`
+    ends      (K + 1,)   written: ends[k] to ends[k + 1] are column k's q
+    samples   (most,)    written; most >= the batch's nnz
+    numbers   (most,)    written
+    """
+    cdef Transpose t
+    cdef Py_ssize_t k, total, grain
+    t.columns = ends.shape[0] - 1
+    if rows.shape[0] == 0:
+        for k in range(t.columns + 1):
+            ends[k] = 0
+        return
+    t.x = csr_of(indptr, narrow, wide, values, rows)
+    # Counted one place further on and shifted while filling, so that `ends` needs no copy.
+    t.starts = &ends[1] if t.columns > 0 else &ends[0]
+    t.samples = NULL if samples.shape[0] == 0 else &samples[0]
+    t.values = NULL if numbers.shape[0] == 0 else &numbers[0]
+    with nogil:
+        for k in range(t.columns + 1):
+            ends[k] = 0
+        grain = 1 + t.columns // 8 if t.x.batch >= 32 else t.columns + 1
+        t.fill = False
+        parallel_for(transpose_task, &t, t.columns, grain)
+        total = 0
+        for k in range(1, t.columns + 1):
+            total += ends[k]
+            ends[k] = total - ends[k]
+        t.fill = True
+        parallel_for(transpose_task, &t, t.columns, grain)
+
+
+cdef struct CsrTN:
+    const Py_ssize_t* ends
+    const int* samples
+    const float* numbers
+    Py_ssize_t inputs, panels, blocks
+    const float* z
+    Py_ssize_t ldz
+    float* w
+    int rule
+    float* s
+    float* t
+    Rates rates
+    BiasUpdate bias
+
+
+cdef enum:
+    TN_ROWS = 32  # rows of dW of a block: what a thread gets at least
+    WRITE = -1  # the "rule" that keeps the gradient
+
+
+cdef inline void csr_tn_rows(
+    const int panels, const int rule, const CsrTN* g, Py_ssize_t first, Py_ssize_t last, Py_ssize_t panel
+) noexcept nogil:
+    """Rows [first, last) of dW, `panels` panels from `panel` on, and one step of the optimizer along them."""
+    cdef vec sums[CSR_TILE * VECTORS]
+    cdef Py_ssize_t k, q, at
+    cdef const float* z
+    cdef vec x
+    cdef int p, j
+    cdef vec rho = vec_set1(g.rates.m)
+    for k in range(first, last):
+        if rule == RMSPROP and g.ends[k] == g.ends[k + 1]:  # a gradient of zeros: only the state decays
+            for p in range(panels):
+                for j in range(VECTORS):
+                    at = ((panel + p) * g.inputs + k) * P + j * LANES
+                    vec_store(g.s + at, vec_mul(rho, vec_load(g.s + at)))
+            continue
+        for p in range(panels * VECTORS):
+            sums[p] = vec_set1(0)
+        for q in range(g.ends[k], g.ends[k + 1]):
+            x = vec_set1(g.numbers[q])
+            z = g.z + g.samples[q] * g.ldz + panel * P
+            for p in range(panels * VECTORS):
+                sums[p] = vec_fma(x, vec_load(z + p * LANES), sums[p])
+        for p in range(panels):
+            for j in range(VECTORS):
+                at = ((panel + p) * g.inputs + k) * P + j * LANES
+                if rule == WRITE:
+                    vec_store(g.w + at, sums[p * VECTORS + j])
+                else:
+                    update_step(rule, g.w + at, sums[p * VECTORS + j], g.s + at, g.t + at, &g.rates)
+
+
+cdef inline void csr_tn_rule(const int rule, const CsrTN* g, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    """Blocks [begin, end) of TN_ROWS x CSR_TILE panels, counted down a group of panels first."""
+    cdef Py_ssize_t group, first, last, panel, stop
+    while begin < end:
+        group = begin // g.blocks
+        first = begin % g.blocks
+        last = min(g.blocks, first + end - begin)
+        begin += last - first
+        panel = group * CSR_TILE
+        stop = min(g.panels, panel + CSR_TILE)
+        if first == 0:
+            compute_bias(&g.bias, panel, stop)
+        first *= TN_ROWS
+        last = min(g.inputs, last * TN_ROWS)
+        if stop - panel == CSR_TILE:
+            csr_tn_rows(CSR_TILE, rule, g, first, last, panel)
+        else:
+            while panel < stop:
+                csr_tn_rows(1, rule, g, first, last, panel)
+                panel += 1
+
+
+cdef void csrmm_tn_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    cdef CsrTN* g = <CsrTN*>args
+    if g.rule == WRITE:
+        csr_tn_rule(WRITE, g, begin, end)
+    elif g.rule == RMSPROP:
+        csr_tn_rule(RMSPROP, g, begin, end)
+    elif g.rule == ADAM:
+        csr_tn_rule(ADAM, g, begin, end)
+    elif g.rule == NESTEROV:
+        csr_tn_rule(NESTEROV, g, begin, end)
+    elif g.rule == MOMENTUM:
+        csr_tn_rule(MOMENTUM, g, begin, end)
+    else:
+        csr_tn_rule(SGD, g, begin, end)
+
+
+cdef CsrTN csr_tn_of(
+    const Py_ssize_t[::1] ends, const int[::1] samples, const float[::1] numbers, const float[:, ::1] dz,
+    float[:, :, ::1] w, float[::1] bias,
+) noexcept:
+    cdef CsrTN g
+    memset(&g, 0, sizeof(g))
+    g.ends = &ends[0]
+    g.samples = NULL if samples.shape[0] == 0 else &samples[0]
+    g.numbers = NULL if numbers.shape[0] == 0 else &numbers[0]
+    g.inputs = w.shape[1]
+    g.panels = w.shape[0]
+    g.blocks = (g.inputs + TN_ROWS - 1) // TN_ROWS
+    g.z = &dz[0, 0]
+    g.ldz = dz.shape[1]
+    g.w = &w[0, 0, 0]
+    g.rule = WRITE
+    g.bias.z = &dz[0, 0]
+    g.bias.ldz = dz.shape[1]
+    g.bias.rows = dz.shape[0]
+    g.bias.bias = &bias[0]
+    g.bias.store = True
+    return g
+
+
+cdef inline void run_csr_tn(CsrTN* g) noexcept nogil:
+    cdef Py_ssize_t groups = (g.panels + CSR_TILE - 1) // CSR_TILE
+    cdef Py_ssize_t work = 2 * CSR_TILE * P * (g.ends[g.inputs] + 8 * g.inputs) // g.blocks
+    parallel_for(csrmm_tn_task, g, groups * g.blocks, FLOPS_A_SLICE // (work + 1) + 1)
+
+
+def csrmm_tn(
+    const Py_ssize_t[::1] ends, const int[::1] samples, const float[::1] numbers, const float[:, ::1] dz,
+    float[:, :, ::1] dw, float[::1] db,
+):
+    """dW = X^T . dZ and db = column sums of dZ, X a batch by columns; the bits are those of `gemm_tn`.
+
+    ends, samples, numbers   what `csr_transpose` wrote
+    dz  (B, ldz)       gradient by the pre-activation, ldz >= N/P * P
+    dw  (N/P, K, P)    gradient by the kernel, in panels
+    db  (N/P * P,)     gradient by the bias
+    """
+    if dz.shape[0] == 0 or dw.shape[0] == 0 or dw.shape[1] == 0:
+        return
+    cdef CsrTN g = csr_tn_of(ends, samples, numbers, dz, dw, db)
+    with nogil:
+        run_csr_tn(&g)
+
+
+def csrmm_tn_update(
+    const Py_ssize_t[::1] ends, const int[::1] samples, const float[::1] numbers, const float[:, ::1] dz, int rule,
+    float[:, :, ::1] w, float[:, :, ::1] s, float[:, :, ::1] t, float[::1] bias, float[::1] bias_s, float[::1] bias_t,
+    double learning_rate, double m, double n, double epsilon,
+):
+    """The product of `csrmm_tn` and the step of `update` in one; the bits are those of `gemm_tn_update`.
+
+    ends, samples, numbers, dz   as for `csrmm_tn`
+    all others                   as for `gemm_tn_update`
+    """
+    if dz.shape[0] == 0 or w.shape[0] == 0 or w.shape[1] == 0:
+        return
+    cdef CsrTN g = csr_tn_of(ends, samples, numbers, dz, w, bias)
+    g.rule = g.bias.rule = rule
+    g.rates = g.bias.rates = rates_of(learning_rate, m, n, epsilon)
+    g.s = &s[0, 0, 0]
+    g.t = &t[0, 0, 0]
+    g.bias.s = &bias_s[0]
+    g.bias.t = &bias_t[0]
+    g.bias.store = False
+    with nogil:
+        run_csr_tn(&g)

@@ -1,0 +1,53 @@
+# finite: the search for NaN and infinity in what a caller gives.
+
+cdef struct Finite:
+    const float* x
+    Py_ssize_t n
+    char* block_is_finite
+
+
+cdef enum:
+    FINITE_BLOCK = 1 << 16
+
+
+cdef void all_finite_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    """0 * x is 0 for a finite x and NaN otherwise, and a sum remembers a NaN: no branch in the loop."""
+    cdef Finite* q = <Finite*>args
+    cdef Py_ssize_t block, i, j, stop
+    cdef vec zeros[4]
+    cdef vec nothing = vec_set1(0)
+    cdef float rest
+    cdef float lanes[LANES]
+    for block in range(begin, end):
+        i = block * FINITE_BLOCK
+        stop = min(q.n, i + FINITE_BLOCK)
+        for j in range(4):
+            zeros[j] = nothing
+        while i + 4 * LANES <= stop:
+            for j in range(4):
+                zeros[j] = vec_fma(vec_load(q.x + i + j * LANES), nothing, zeros[j])
+            i += 4 * LANES
+        vec_store(lanes, vec_add(vec_add(zeros[0], zeros[1]), vec_add(zeros[2], zeros[3])))
+        rest = 0
+        for j in range(LANES):
+            rest += lanes[j]
+        while i < stop:
+            rest += q.x[i] * 0
+            i += 1
+        q.block_is_finite[block] = rest == 0
+
+
+def all_finite(const float[::1] x):
+    """True if no element of x, (n,), is NaN or infinite."""
+    cdef Py_ssize_t blocks = (x.shape[0] + FINITE_BLOCK - 1) // FINITE_BLOCK
+    cdef Finite q
+    if blocks == 0:
+        return True
+    verdicts = bytearray(blocks)
+    cdef char[::1] verdict_view = verdicts
+    q.x = &x[0]
+    q.n = x.shape[0]
+    q.block_is_finite = &verdict_view[0]
+    with nogil:
+        parallel_for(all_finite_task, &q, blocks, 4)
+    return all(verdicts)

@@ -1,0 +1,117 @@
+"""Layers that change only the shape or the scale of their input: Flatten, Reshape, Rescaling."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastnet import checks
+from fastnet.checks import Floats
+from fastnet.layers.base import LAYER_ARGUMENTS, Layer, Shape, shape_of
+
+
+class Flatten(Layer):
+    """Makes a row of each example: (28, 28) becomes (784,).
+
+    Example:
+        >>> Flatten()(np.zeros((5, 28, 28))).shape
+        (5, 784)
+    """
+
+    keeps_zeros = True
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**checks.keywords("Flatten", kwargs, LAYER_ARGUMENTS))
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (math.prod(input_shape),)
+
+    def call(self, x: Floats, training: bool = False) -> Floats:
+        return x.reshape(len(x), -1)
+
+    def gradient(self, x: Floats, y: Floats, dy: Floats) -> Floats:
+        return dy.reshape(x.shape)
+
+
+class Reshape(Layer):
+    """Gives each example another shape with as many numbers.
+
+    Args:
+        target_shape: the new shape of an example; one dimension may be -1, which is whatever is left.
+
+    Raises:
+        ValueError, TypeError: if it is no shape; when the layer is built, if the numbers do not fit.
+    """
+
+    keeps_zeros = True
+
+    def __init__(self, target_shape: Any, **kwargs: Any) -> None:
+        super().__init__(**checks.keywords("Reshape", kwargs, LAYER_ARGUMENTS))
+        dimensions = tuple(target_shape) if not isinstance(target_shape, int) else (target_shape,)
+        if dimensions.count(-1) > 1:
+            raise ValueError(f"target_shape may have one -1, got {target_shape!r}")
+        shape_of("target_shape", [n for n in dimensions if n != -1] or [1])
+        self.target_shape: Shape = tuple(int(n) for n in dimensions)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        count = math.prod(input_shape)
+        known = math.prod(n for n in self.target_shape if n != -1)
+        if (count % known if -1 in self.target_shape else count - known) != 0:
+            raise ValueError(f"layer {self.name!r} cannot make {self.target_shape} of examples of shape {input_shape}")
+        return tuple(count // known if n == -1 else n for n in self.target_shape)
+
+    def call(self, x: Floats, training: bool = False) -> Floats:
+        assert self.output_shape is not None
+        return x.reshape(len(x), *self.output_shape)
+
+    def gradient(self, x: Floats, y: Floats, dy: Floats) -> Floats:
+        return dy.reshape(x.shape)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"target_shape": list(self.target_shape)}
+
+    def __repr__(self) -> str:
+        return f"Reshape({self.target_shape})"
+
+
+class Rescaling(Layer):
+    """output = input * scale + offset: ``Rescaling(1 / 255)`` makes numbers between 0 and 1 of an image's bytes.
+
+    As a model's first layer it lets `fit` take the images as they are, in uint8: a quarter of the memory.
+
+    Args:
+        scale: a number.
+        offset: a number.
+
+    Raises:
+        ValueError, TypeError: if one is not a finite number.
+
+    Example:
+        >>> Rescaling(1 / 255)(np.array([[0, 255]]))
+        array([[0., 1.]], dtype=float32)
+    """
+
+    def __init__(self, scale: float, offset: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**checks.keywords("Rescaling", kwargs, LAYER_ARGUMENTS))
+        self._scale = checks.number("scale", scale, least=-math.inf)
+        self.offset = checks.number("offset", offset, least=-math.inf)
+        self.keeps_zeros = self.offset == 0
+
+    @property
+    def scale(self) -> float:
+        return self._scale
+
+    def call(self, x: Floats, training: bool = False) -> Floats:
+        y = x * np.float32(self._scale)
+        return y + np.float32(self.offset) if self.offset else y
+
+    def gradient(self, x: Floats, y: Floats, dy: Floats) -> Floats:
+        return dy * np.float32(self._scale)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"scale": self._scale, "offset": self.offset}
+
+    def __repr__(self) -> str:
+        return f"Rescaling({self._scale!r})" if not self.offset else f"Rescaling({self._scale!r}, {self.offset!r})"

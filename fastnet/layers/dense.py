@@ -1,0 +1,228 @@
+"""Input, which only tells a shape, and Dense, which does the work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnet import activations, checks, constraints, initializers, kernels, regularizers
+from fastnet.checks import Floats
+from fastnet.kernels.panels import zeros
+from fastnet.layers.base import LAYER_ARGUMENTS, Layer, Shape, shape_of
+from fastnet.sparse import CsrBatch, Transposer
+from fastnet.variables import Variable
+
+if TYPE_CHECKING:
+    from fastnet.optimizers import Sink
+
+
+def Input(shape: Any = None, name: str | None = None, *, batch_size: Any = None, dtype: Any = None) -> InputLayer:  # noqa: N802, Keras's name
+    """The shape of one example, as the first entry of a `Sequential`: ``Input((784,))``.
+
+    `batch_size` and `dtype` are accepted as Keras does and have no effect: any batch fits, and all is float32.
+
+    Raises:
+        ValueError: if a dimension is not at least 1.
+        TypeError: if it is no shape.
+    """
+    return InputLayer(shape, name)
+
+
+class InputLayer:
+    """What `Input` returns: a shape and no computation."""
+
+    def __init__(self, shape: Any, name: str | None = None) -> None:
+        self.example_shape = shape_of("shape", shape)
+        self.name = name
+
+    @property
+    def shape(self) -> tuple[int | None, ...]:
+        return (None, *self.example_shape)
+
+    def __repr__(self) -> str:
+        return f"Input({self.example_shape})"
+
+
+class Dense(Layer):
+    """A densely connected layer: output = activation(input . kernel + bias).
+
+    Args:
+        units: the number of outputs.
+        activation: a name such as ``"relu"``, a function of `fastnet.activations`, or None, which is linear.
+        use_bias: whether to add a bias.
+        kernel_initializer: how the kernel, (inputs, units), begins.
+        bias_initializer: how the bias, (units,), begins.
+        kernel_regularizer, bias_regularizer: what is added to the loss for them.
+        kernel_constraint, bias_constraint: where they are put back after each step.
+        name, trainable, input_shape, input_dim: as for `Layer`.
+
+    Raises:
+        ValueError: if `units` or a shape is not positive, or a name is unknown.
+        TypeError: if an argument is of another type.
+
+    Example:
+        >>> Dense(512, activation="relu")
+        Dense(512, activation='relu')
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**checks.keywords("Dense", kwargs, LAYER_ARGUMENTS))
+        self.units = checks.integer("units", units, least=1)
+        self.activation = activations.get(activation)
+        self.use_bias = bool(use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer, "kernel_initializer")
+        self.bias_initializer = initializers.get(bias_initializer, "bias_initializer")
+        self.kernel_regularizer = regularizers.get(kernel_regularizer, "kernel_regularizer")
+        self.bias_regularizer = regularizers.get(bias_regularizer, "bias_regularizer")
+        self.kernel_constraint = constraints.get(kernel_constraint, "kernel_constraint")
+        self.bias_constraint = constraints.get(bias_constraint, "bias_constraint")
+        # Set by the model: what of this layer and of the one before is done in one pass.
+        self.omit_activation = False  # the loss contains it
+        self.hands_on_dz = False  # the layer after this one hands on the gradient by the sums, not by the output
+        self.activation_before = kernels.LINEAR  # the one whose derivative this layer's gradient by x contains
+
+    def build(self, input_shape: Shape) -> None:
+        if len(input_shape) != 1:
+            raise ValueError(
+                f"layer {self.name!r} is given examples of shape {input_shape}, but Dense expects rows of features; "
+                "put a Flatten() before it"
+            )
+        inputs = input_shape[0]
+        kernel = self.kernel_initializer((inputs, self.units))
+        bias = self.bias_initializer((self.units,)) if self.use_bias else np.zeros(self.units, np.float32)
+        self.kernel, self.bias = Variable(kernel, f"{self.name}/kernel"), Variable(bias, f"{self.name}/bias")
+        self.kernel.regularizer, self.kernel.constraint = self.kernel_regularizer, self.kernel_constraint
+        self.bias.regularizer, self.bias.constraint = self.bias_regularizer, self.bias_constraint
+        self.bias.frozen_at_zero = not self.use_bias
+        self._weights = [self.kernel, self.bias] if self.use_bias else [self.kernel]
+        self._transpose = Transposer(inputs)
+        self._outputs, self._sums, self._gradients = Workspace(self.units), Workspace(self.units), Workspace(self.units)
+        self._inputs_gradient = Workspace(inputs)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (*input_shape[:-1], self.units)
+
+    def forward(self, x: Floats | CsrBatch, training: bool = False) -> Floats:
+        """The layer's output for a batch, in a workspace that the next call writes again.
+
+        Args:
+            x: (B, ldx) float32 of which the first K columns count, or rows of a sparse matrix.
+            training: no difference here.
+
+        Returns:
+            (B, ld) float32, of which the first `units` columns count.
+        """
+        y = self._outputs.rows(len(x))
+        epilogue = kernels.LINEAR if self.omit_activation else self.activation.epilogue
+        weights = self.kernel.packed, self.bias.packed
+        if isinstance(x, CsrBatch):
+            kernels.csrmm_bias_act(*(*x.arrays, *weights, epilogue, y))
+        elif len(x) == 1:
+            kernels.gemv_bias_act(x, *weights, epilogue, y)
+        else:
+            kernels.gemm_bias_act(x, *weights, epilogue, y)
+        if epilogue == kernels.LINEAR and not self.omit_activation:
+            if self.activation.of_sums:
+                self._sums.rows(len(x))[:] = y
+            self.activation.forward(y, self.units)
+        return y
+
+    def backward(self, x: Floats | CsrBatch, y: Floats, dy: Floats, sink: Sink, need_dx: bool) -> Floats | None:
+        """Hands the gradient on to the layer before, and the promise of its own to `sink`, as a rule the optimizer.
+
+        The kernel's gradient is x^T . dz. It is not computed here: the sink gets the two factors, and an optimizer that
+        can will multiply and update in a single kernel, so that the gradient is never written.
+
+        Args:
+            x, y: the batch's input and output in `forward`.
+            dy: the loss's gradient by y, or by the pre-activation where the model said so; may be overwritten.
+            sink: takes the gradients of kernel and bias.
+            need_dx: whether the gradient by x is asked for.
+        """
+        if dy.shape[1] < self._gradients.width:  # a layer of plain arrays handed it on
+            dz = self._gradients.rows(len(dy))
+            dz[:, : self.units] = dy[:, : self.units]
+        else:
+            dz = dy
+        if not (self.omit_activation or self.hands_on_dz):
+            self.activation.backward(self._sums.rows(len(x)) if self.activation.of_sums else y, dz, self.units)
+        dx = None
+        if need_dx:
+            assert not isinstance(x, CsrBatch)
+            dx = self._inputs_gradient.rows(len(dz))
+            kernels.gemm_nt(dz, self.kernel.packed, dx, self.activation_before, x if self.activation_before else dx)
+        if self.trainable:
+            sink.apply_product(self._transpose(x) if isinstance(x, CsrBatch) else x, dz, self.kernel, self.bias)
+        return dx
+
+    def __call__(self, x: Any, training: bool = False) -> Floats:
+        omitted, self.omit_activation = self.omit_activation, False
+        try:
+            return super().__call__(x, training)
+        finally:
+            self.omit_activation = omitted
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config() | {"units": self.units, "activation": self.activation.name}
+        if not self.use_bias:
+            config["use_bias"] = False
+        for part in ("kernel", "bias"):
+            for kind, module, default in (
+                ("initializer", initializers, {"kernel": "GlorotUniform", "bias": "Zeros"}[part]),
+                ("regularizer", regularizers, None),
+                ("constraint", constraints, None),
+            ):
+                value = getattr(self, f"{part}_{kind}")
+                serialized = module.serialize(value)
+                if serialized not in (None, {"class_name": default, "config": {}}):
+                    config[f"{part}_{kind}"] = serialized
+        return config
+
+    def __repr__(self) -> str:
+        parts = [str(self.units)]
+        if self.activation.name != "linear":
+            parts.append(f"activation={self.activation.name!r}")
+        if not self.use_bias:
+            parts.append("use_bias=False")
+        return f"Dense({', '.join(parts)})"
+
+
+class Workspace:
+    """A batch's rows for `columns` numbers each, kept from step to step, as kernels want them.
+
+    A row is whole panels and an odd number of cache lines: rows a power of two apart would share a few cache sets,
+    which costs the gradient's product a quarter of its speed.
+    """
+
+    def __init__(self, columns: int) -> None:
+        self.width = (kernels.padded(columns) // kernels.PANEL | 1) * kernels.PANEL
+        self._array = zeros((0, self.width))
+
+    def rows(self, batch: int) -> Floats:
+        """(batch, width); what lies behind the columns is zero."""
+        if batch > len(self._array):
+            self._array = zeros((batch, self.width))
+        return self._array[:batch]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _workspace_of_width, (self.width,)
+
+
+def _workspace_of_width(width: int) -> Workspace:
+    workspace = Workspace(1)
+    workspace.width = width
+    workspace._array = zeros((0, width))
+    return workspace

@@ -1,0 +1,106 @@
+"""Regularizers: what is added to the loss for the size of a layer's weights, and its gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastnet import checks
+from fastnet.checks import Floats
+
+
+class Regularizer:
+    """Base of all regularizers: `__call__` is the penalty of an array, `gradient` its gradient by each weight."""
+
+    def __call__(self, x: Floats) -> float:
+        raise NotImplementedError
+
+    def gradient(self, x: Floats) -> Floats:
+        """The penalty's gradient by x, of x's shape."""
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v:g}' for k, v in self.get_config().items())})"
+
+
+class L1L2(Regularizer):
+    """l1 * sum |w| + l2 * sum w^2.
+
+    Args:
+        l1, l2: numbers of at least 0.
+
+    Raises:
+        ValueError, TypeError: if they are not.
+
+    Example:
+        >>> L1L2(l1=1, l2=2)(np.array([1.0, -2.0]))
+        13.0
+    """
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
+        self.l1 = checks.number("l1", l1, least=0)
+        self.l2 = checks.number("l2", l2, least=0)
+
+    def __call__(self, x: Floats) -> float:
+        exact = np.asarray(x, np.float64)
+        return float(self.l1 * np.abs(exact).sum() + self.l2 * np.square(exact).sum())
+
+    def gradient(self, x: Floats) -> Floats:
+        return np.float32(self.l1) * np.sign(x) + np.float32(2 * self.l2) * x
+
+    def get_config(self) -> dict[str, Any]:
+        return {"l1": self.l1, "l2": self.l2}
+
+
+class L1(L1L2):
+    """l1 * sum |w|; 0.01 by default, as in Keras."""
+
+    def __init__(self, l1: float = 0.01) -> None:
+        super().__init__(l1=l1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"l1": self.l1}
+
+
+class L2(L1L2):
+    """l2 * sum w^2; 0.01 by default, as in Keras."""
+
+    def __init__(self, l2: float = 0.01) -> None:
+        super().__init__(l2=l2)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"l2": self.l2}
+
+
+def l1_l2(l1: float = 0.01, l2: float = 0.01) -> L1L2:
+    """An L1L2 with Keras's older defaults."""
+    return L1L2(l1=l1, l2=l2)
+
+
+l1 = L1
+l2 = L2
+
+CLASSES: dict[str, type[Regularizer]] = {"L1": L1, "L2": L2, "L1L2": L1L2}
+_BY_NAME: dict[str, type[Regularizer]] = {"l1": L1, "l2": L2, "l1_l2": L1L2, **CLASSES}
+
+
+def get(identifier: Any, argument: str = "regularizer") -> Regularizer | None:
+    """The regularizer of a name, with its defaults, the object itself, or None.
+
+    Raises:
+        ValueError: if there is none of that name.
+        TypeError: if it is of another type.
+    """
+    if identifier is None or isinstance(identifier, Regularizer):
+        return identifier
+    return checks.build(argument, identifier, _BY_NAME)
+
+
+def serialize(regularizer: Regularizer | None) -> dict[str, Any] | None:
+    """Name and arguments, as `get` takes them."""
+    return None if regularizer is None else checks.describe(regularizer)

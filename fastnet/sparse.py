@@ -1,0 +1,147 @@
+"""Inputs that are mostly zeros, as the pixels of a digit: whether they are, and the numbers that are not.
+
+A first layer that is given a data set as `Csr` multiplies only those numbers. The result has the same bits.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet import kernels
+from fastnet.checks import Floats, numeric
+
+Places = NDArray[np.intp]
+
+_MOST = 0.4  # share of nonzeros up to which it pays, by bench/scaling.py
+_LEAST_WEIGHTS = 16384  # of the layer; a smaller one is done before its zeros are found
+_SAMPLE = 512  # rows looked at
+_NARROW = 2**16  # columns that an index of 16 bits can tell apart
+
+
+class Csr:
+    """The rows of a data set by their numbers that are not zero (compressed sparse rows).
+
+    Attributes:
+        shape: (n, K).
+        indptr: (n + 1,), where each row begins in the others.
+        narrow, wide: (nnz,), the columns, ascending in a row: in 16 bits if K allows it, else in 32; the other is None.
+        values: (nnz,) float32.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        indptr: Places,
+        narrow: NDArray[np.uint16] | None,
+        wide: NDArray[np.int32] | None,
+        values: Floats,
+    ) -> None:
+        self.shape = shape
+        self.indptr = indptr
+        self.narrow = narrow
+        self.wide = wide
+        self.values = values
+
+    @classmethod
+    def from_dense(cls, x: Floats | NDArray[np.uint8], scale: float = 1.0) -> Csr:
+        """The rows of x, (n, K), n and K at least 1, each number times `scale`."""
+        floats: Any = x if x.dtype == np.float32 else None
+        octets: Any = x if floats is None else None
+        indptr = np.zeros(len(x) + 1, np.intp)
+        kernels.csr_count(floats, octets, indptr[1:])
+        np.cumsum(indptr, out=indptr)
+        nnz = int(indptr[-1])
+        narrow = np.empty(nnz, np.uint16) if x.shape[1] <= _NARROW else None
+        wide = np.empty(nnz, np.int32) if narrow is None else None
+        values = np.empty(nnz, np.float32)
+        kernels.csr_compress(floats, octets, scale, indptr, narrow, wide, values)
+        return cls((len(x), x.shape[1]), indptr, narrow, wide, values)
+
+    @classmethod
+    def from_scipy(cls, argument: str, matrix: Any) -> Csr:
+        """A SciPy sparse matrix or array, of any format.
+
+        Raises:
+            ValueError: if a value is not finite.
+            TypeError: if the values are not numbers.
+        """
+        csr = matrix.tocsr()
+        if not csr.has_canonical_format:
+            csr = csr.copy()
+            csr.sum_duplicates()
+        values = np.require(numeric(argument, csr.data), np.float32, ["C", "A"])
+        if not kernels.all_finite(values):
+            raise ValueError(f"{argument} holds a value that is not finite; expected finite numbers")
+        is_narrow = csr.shape[1] <= _NARROW
+        indices = csr.indices.astype(np.uint16 if is_narrow else np.int32)
+        narrow, wide = (indices, None) if is_narrow else (None, indices)
+        return cls(csr.shape, csr.indptr.astype(np.intp), narrow, wide, values)
+
+    def scaled(self, scale: float) -> Csr:
+        """The same rows with every number times `scale`."""
+        return Csr(self.shape, self.indptr, self.narrow, self.wide, self.values * np.float32(scale))
+
+    @property
+    def nbytes(self) -> int:
+        indices = self.narrow if self.narrow is not None else self.wide
+        return self.indptr.nbytes + self.values.nbytes + (0 if indices is None else indices.nbytes)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+
+class CsrBatch(NamedTuple):
+    """Some rows of a Csr, in any order, without a copy."""
+
+    matrix: Csr
+    rows: Places
+
+    @property
+    def arrays(self) -> tuple[Any, ...]:
+        """What a kernel takes."""
+        m = self.matrix
+        return m.indptr, m.narrow, m.wide, m.values, self.rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class CscBatch(NamedTuple):
+    """A batch by columns: column k has numbers[q] in row samples[q], q from ends[k] to ends[k + 1]."""
+
+    ends: Places
+    samples: NDArray[np.int32]
+    numbers: Floats
+
+
+class Transposer:
+    """Makes a CscBatch of one CsrBatch after another, in workspaces that are kept."""
+
+    def __init__(self, columns: int) -> None:
+        self._ends = np.zeros(columns + 1, np.intp)
+        self._samples, self._numbers = np.empty(0, np.int32), np.empty(0, np.float32)
+
+    def __call__(self, x: CsrBatch) -> CscBatch:
+        indptr = x.matrix.indptr
+        most = int((indptr[x.rows + 1] - indptr[x.rows]).sum()) if len(x) else 0
+        if most > len(self._samples):
+            room = most + most // 4
+            self._samples, self._numbers = np.empty(room, np.int32), np.empty(room, np.float32)
+        arrays = (*x.arrays, self._ends, self._samples, self._numbers)
+        kernels.csr_transpose(*arrays)
+        return CscBatch(self._ends, self._samples, self._numbers)
+
+
+def is_scipy_sparse(x: Any) -> bool:
+    return type(x).__module__.partition(".")[0] == "scipy" and hasattr(x, "tocsr")
+
+
+def is_sparse(x: NDArray[Any], units: int) -> bool:
+    """Whether a layer of `units` units should skip the zeros of x, (n, K), judged by some of its rows."""
+    if x.size == 0 or x.shape[1] * units < _LEAST_WEIGHTS:
+        return False
+    rows = x[:: -(-len(x) // _SAMPLE)]
+    return bool(np.count_nonzero(rows) <= _MOST * rows.size)

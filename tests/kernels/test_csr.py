@@ -1,0 +1,156 @@
+"""The sparse products, on each instruction set: the dense products' bits, whatever the batch and the zeros."""
+
+import numpy as np
+import pytest
+from helpers import isa_module, isa_parameters, panels_of, with_padding
+
+from fastnet import reference
+from fastnet.kernels import ADAM, LINEAR, MOMENTUM, NESTEROV, RELU, RMSPROP, SGD, TANH, padded
+
+pytestmark = pytest.mark.parametrize("isa", isa_parameters())
+SHAPES = [(1, 1, 1), (1, 784, 10), (2, 3, 17), (4, 5, 33), (5, 4, 100), (7, 13, 31), (16, 16, 16), (29, 101, 70)]
+SHAPES += [(131, 257, 53), (128, 784, 512)]
+
+
+def sparse(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """About one number in six is not zero; some rows and columns are empty, some zeros negative."""
+    x = rng.standard_normal(shape).astype(np.float32) * (rng.random(shape) < 1 / 6)
+    x[:, rng.random(shape[1]) < 0.1] = -0.0
+    x[rng.random(shape[0]) < 0.1] = 0
+    return x.astype(np.float32)
+
+
+def csr_of(k, x: np.ndarray, wide: bool = False, scale: float = 1.0) -> tuple:
+    """indptr, narrow, wide and values that the kernels make of x, in arrays full of nonsense."""
+    floats, octets = (None, x) if x.dtype == np.uint8 else (x, None)
+    indptr = np.zeros(len(x) + 1, np.intp)
+    k.csr_count(floats, octets, indptr[1:])
+    np.cumsum(indptr, out=indptr)
+    nnz = indptr[-1]
+    indices = np.full(nnz, 7, np.int32 if wide else np.uint16)
+    values = np.full(nnz, np.nan, np.float32)
+    pair = (None, indices) if wide else (indices, None)
+    k.csr_compress(floats, octets, scale, indptr, *pair, values)
+    return indptr, *pair, values
+
+
+def csc_of(k, csr: tuple, rows: np.ndarray, columns: int) -> tuple:
+    most = int((csr[0][rows + 1] - csr[0][rows]).sum())
+    csc = np.full(columns + 1, -7, np.intp), np.full(most + 3, -7, np.int32), np.full(most + 3, np.nan, np.float32)
+    k.csr_transpose(*csr, rows, *csc)
+    return csc
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("kind", [np.float32, np.uint8])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 9), (7, 10), (128, 784)])
+def test_compressed_rows_are_those_of_the_twin(isa: str, shape: tuple[int, int], kind: type, wide: bool) -> None:
+    x = sparse(np.random.default_rng(7), *shape)
+    if kind is np.uint8:
+        x = (np.abs(x) * 50).astype(np.uint8)
+    found, expected = (csr_of(k, x, wide, 0.25) for k in (isa_module(isa), reference))
+    for one, other in zip(found, expected, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            np.testing.assert_array_equal(one, other)
+
+
+def test_nan_counts_as_a_number(isa: str) -> None:
+    indptr, narrow, _, values = csr_of(isa_module(isa), np.array([[0, np.nan, 0, 2]], np.float32))
+    assert indptr.tolist() == [0, 2]
+    assert narrow.tolist() == [1, 3]
+    assert np.isnan(values[0])
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize(("batch", "inputs", "units"), SHAPES)
+def test_forward_has_the_bits_of_the_dense_product(isa: str, batch: int, inputs: int, units: int, wide: bool) -> None:
+    k = isa_module(isa)
+    rng = np.random.default_rng(6)
+    x = sparse(rng, batch + 3, inputs)
+    rows = rng.permutation(batch + 3)[:batch]
+    w, bias = panels_of(rng.standard_normal((inputs, units))), rng.standard_normal(padded(units)).astype(np.float32)
+    for activation in (LINEAR, RELU, TANH):
+        dense, skipping = (np.full((batch, padded(units) + 16), np.nan, np.float32) for _ in range(2))
+        k.gemm_bias_act(np.ascontiguousarray(x[rows]), w, bias, activation, dense)
+        k.csrmm_bias_act(*csr_of(k, x, wide), rows, w, bias, activation, skipping)
+        np.testing.assert_array_equal(dense, skipping)
+        assert np.isnan(skipping[:, padded(units) :]).all()
+        single = np.zeros((1, padded(units)), np.float32)
+        k.gemv_bias_act(x[rows[:1]], w, bias, activation, single)
+        np.testing.assert_array_equal(single, dense[:1, : padded(units)])
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 9), (40, 10), (128, 784)])
+def test_a_batch_by_columns_is_that_of_the_twin(isa: str, shape: tuple[int, int], wide: bool) -> None:
+    k = isa_module(isa)
+    rng = np.random.default_rng(9)
+    x, rows = sparse(rng, *shape), rng.permutation(shape[0])
+    csr = csr_of(k, x, wide)
+    for one, other in zip(csc_of(k, csr, rows, shape[1]), csc_of(reference, csr, rows, shape[1]), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("rule", [None, SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM])
+@pytest.mark.parametrize(("batch", "inputs", "units"), SHAPES)
+def test_backward_has_the_bits_of_the_dense_product(
+    isa: str, batch: int, inputs: int, units: int, rule: int | None
+) -> None:
+    k = isa_module(isa)
+    rng = np.random.default_rng(6)
+    x, dz = sparse(rng, batch, inputs), with_padding(rng.standard_normal((batch, units)), padded(units), 0)
+    w, bias = panels_of(rng.standard_normal((inputs, units))), rng.standard_normal(padded(units)).astype(np.float32)
+    csc = csc_of(k, csr_of(k, x), np.arange(batch), inputs)
+    if rule is None:
+        dense, skipping = ([np.full_like(w, np.nan), np.full_like(bias, np.nan)] for _ in range(2))
+        k.gemm_tn(x, dz, *dense)
+        k.csrmm_tn(*csc, dz, *skipping)
+    else:
+        state = [w, w**2, w**4, bias, bias**2, bias**4]
+        dense, skipping = ([a.copy() for a in state] for _ in range(2))
+        k.gemm_tn_update(x, dz, rule, *dense, 1e-3, 0.9, 0.99, 1e-7)
+        k.csrmm_tn_update(*csc, dz, rule, *skipping, 1e-3, 0.9, 0.99, 1e-7)
+    for one, other in zip(dense, skipping, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_kernels_agree_with_their_twins(isa: str) -> None:
+    k = isa_module(isa)
+    rng = np.random.default_rng(4)
+    x, dz = sparse(rng, 9, 21), with_padding(rng.standard_normal((9, 18)), 32, 0)
+    w, bias, rows = panels_of(rng.standard_normal((21, 18))), rng.random(32, np.float32), rng.permutation(9)
+    results = []
+    for module in (k, reference):
+        csr = csr_of(module, x)
+        csc = csc_of(module, csr, rows, 21)
+        y, dw, db = np.zeros((9, 48), np.float32), np.zeros_like(w), np.zeros_like(bias)
+        state = [w.copy(), w * 0, w * 0, bias.copy(), bias * 0, bias * 0]
+        module.csrmm_bias_act(*csr, rows, w, bias, RELU, y)
+        module.csrmm_tn(*csc, dz, dw, db)
+        module.csrmm_tn_update(*csc, dz, ADAM, *state, 1e-3, 0.9, 0.99, 1e-7)
+        results.append((y, dw, db, *state))
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_bits_do_not_depend_on_the_number_of_threads(isa: str) -> None:
+    k = isa_module(isa)
+    rng = np.random.default_rng(5)
+    x, dz = sparse(rng, 128, 784), with_padding(rng.standard_normal((128, 500)), 512, 0)
+    w, bias, rows = panels_of(rng.standard_normal((784, 500))), rng.random(512, np.float32), rng.permutation(128)
+    results = []
+    before = k.get_threads()
+    try:
+        for threads in (1, 2, 3, 7):
+            k.set_threads(threads, 2)
+            csr = csr_of(k, x)
+            csc = csc_of(k, csr, rows, 784)
+            y, state = np.zeros((128, 512), np.float32), [w.copy(), w * 0, w * 0, bias.copy(), bias * 0, bias * 0]
+            k.csrmm_bias_act(*csr, rows, w, bias, RELU, y)
+            k.csrmm_tn_update(*csc, dz, RMSPROP, *state, 1e-3, 0.9, 0, 1e-7)
+            used = csc[0][-1]
+            results.append(b"".join(a.tobytes() for a in (y, *state, csc[0], csc[1][:used], csc[2][:used])))
+    finally:
+        k.set_threads(before, before)
+    assert len(set(results)) == 1
