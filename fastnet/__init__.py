@@ -17,12 +17,15 @@ from fastnet import (
     models,
     optimizers,
     regularizers,
+    threadpool,
     utils,
 )
 from fastnet._version import __version__
 from fastnet.kernels import get_num_threads, set_num_threads
 from fastnet.layers import Input
 from fastnet.models import Sequential
+
+threadpool.announce()
 
 __all__ = [
     "Input",

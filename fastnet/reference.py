@@ -21,11 +21,11 @@ Array = NDArray[Any]
 
 def matrix(panels: Array) -> Array:
     """Panels (N/P, K, P) as the matrix (K, N), padding included."""
-    return panels.transpose(1, 0, 2).reshape(panels.shape[1], -1)
+    return panels.transpose(1, 0, 2).reshape(panels.shape[1], panels.shape[0] * panels.shape[2])
 
 
 def _panels(whole: Array, panel: int) -> Array:
-    return whole.reshape(whole.shape[0], -1, panel).transpose(1, 0, 2)
+    return whole.reshape(whole.shape[0], whole.shape[1] // panel, panel).transpose(1, 0, 2)
 
 
 def activate(activation: int, z: Array) -> Array:
@@ -66,7 +66,8 @@ def gemm_nt(dz: Array, w: Array, dx: Array, activation: int, y: Array) -> None:
     inputs = w.shape[1]
     product = dz[:, : w.shape[0] * w.shape[2]] @ matrix(w).T
     dx[:, :inputs] = differentiate(activation, y[:, :inputs], product)
-    dx[:, inputs:] = 0
+    panels = -(-inputs // w.shape[2]) * w.shape[2]
+    dx[:, inputs:panels] = 0
 
 
 def gemm_tn(x: Array, dz: Array, dw: Array, db: Array) -> None:
@@ -231,6 +232,17 @@ def rmsprop(
     if velocity is not None:
         velocity[:] = step = momentum * velocity + step
     w -= step
+
+
+def dropout(x: Array, y: Array, columns: int, rate: float, seed: int) -> None:
+    """y = x / (1 - rate) where a hash of the place and the seed is at least 2^32 rate, else 0."""
+    h = np.arange(len(x) * columns, dtype=np.uint32) * np.uint32(0x9E3779B9) + np.uint32(seed & 0xFFFFFFFF)
+    h = (h ^ (h >> np.uint32(16))) * np.uint32(0x7FEB352D) ^ np.uint32(seed >> 32)
+    h = (h ^ (h >> np.uint32(15))) * np.uint32(0x846CA68B)
+    h = (h ^ (h >> np.uint32(16))) * np.uint32(0x7FEB352D)
+    h ^= h >> np.uint32(15)
+    keep = (h >= np.uint32(int(rate * 2**32))).reshape(len(x), columns)
+    y[:, :columns] = np.where(keep, x[:, :columns] * x.dtype.type(1 / (1 - rate)), 0)
 
 
 def softmax(z: Array, classes: int, p: Array) -> None:

@@ -39,7 +39,7 @@ def with_padding(matrix: NDArray[Any], columns: int, fill: float = np.nan, dtype
 def panels_of(matrix: NDArray[Any], fill: float = 0.0, dtype: type = np.float32) -> NDArray[Any]:
     """The matrix in panels, its padding filled."""
     whole = with_padding(matrix, padded(matrix.shape[1]), fill, dtype)
-    return np.ascontiguousarray(whole.reshape(len(matrix), -1, PANEL).transpose(1, 0, 2))
+    return np.ascontiguousarray(whole.reshape(len(matrix), whole.shape[1] // PANEL, PANEL).transpose(1, 0, 2))
 
 
 def sum_bound(terms: int, magnitude: NDArray[Any]) -> NDArray[np.float64]:

@@ -64,6 +64,7 @@ csr_transpose = _chosen.csr_transpose
 csrmm_bias_act = _chosen.csrmm_bias_act
 csrmm_tn = _chosen.csrmm_tn
 csrmm_tn_update = _chosen.csrmm_tn_update
+dropout = _chosen.dropout
 gemm_bias_act = _chosen.gemm_bias_act
 gemm_nt = _chosen.gemm_nt
 gemm_tn = _chosen.gemm_tn

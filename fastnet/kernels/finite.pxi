@@ -43,10 +43,16 @@ def all_finite(const float[::1] x):
     cdef Finite q
     if blocks == 0:
         return True
-    verdicts = bytearray(blocks)
-    cdef char[::1] verdict_view = verdicts
+    cdef char verdict
     q.x = &x[0]
     q.n = x.shape[0]
+    if blocks == 1:
+        q.block_is_finite = &verdict
+        with nogil:
+            all_finite_task(&q, 0, 1)
+        return bool(verdict)
+    verdicts = bytearray(blocks)
+    cdef char[::1] verdict_view = verdicts
     q.block_is_finite = &verdict_view[0]
     with nogil:
         parallel_for(all_finite_task, &q, blocks, 4)

@@ -46,6 +46,7 @@
 /* Vector extensions of GCC and Clang: + - * / and comparisons work lane by lane. */
 typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
+typedef uint32_t uvec __attribute__((vector_size(4 * LANES))); /* wraps where a signed sum may not */
 
 static inline vec vec_set1(float a) { return a - (vec){0}; }
 
@@ -133,6 +134,6 @@ static inline vec vec_zip_high(vec a, vec b) { return VEC_SHUFFLE(a, b, 2, 6, 3,
 #endif
 
 /* 2^n, n an integer in [-126, 127] given as 1.5 * 2^23 + n: its low bits are moved to the exponent's place. */
-static inline vec vec_power_of_two(vec shifted) { return (vec)(((ivec)shifted << 23) + (127 << 23)); }
+static inline vec vec_power_of_two(vec shifted) { return (vec)(((uvec)shifted << 23) + (127u << 23)); }
 
 #endif

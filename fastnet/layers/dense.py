@@ -8,8 +8,8 @@ import numpy as np
 
 from fastnet import activations, checks, constraints, initializers, kernels, regularizers
 from fastnet.checks import Floats
-from fastnet.kernels.panels import zeros
 from fastnet.layers.base import LAYER_ARGUMENTS, Layer, Shape, shape_of
+from fastnet.layers.workspace import Workspace
 from fastnet.sparse import CsrBatch, Transposer
 from fastnet.variables import Variable
 
@@ -198,31 +198,3 @@ class Dense(Layer):
         if not self.use_bias:
             parts.append("use_bias=False")
         return f"Dense({', '.join(parts)})"
-
-
-class Workspace:
-    """A batch's rows for `columns` numbers each, kept from step to step, as kernels want them.
-
-    A row is whole panels and an odd number of cache lines: rows a power of two apart would share a few cache sets,
-    which costs the gradient's product a quarter of its speed.
-    """
-
-    def __init__(self, columns: int) -> None:
-        self.width = (kernels.padded(columns) // kernels.PANEL | 1) * kernels.PANEL
-        self._array = zeros((0, self.width))
-
-    def rows(self, batch: int) -> Floats:
-        """(batch, width); what lies behind the columns is zero."""
-        if batch > len(self._array):
-            self._array = zeros((batch, self.width))
-        return self._array[:batch]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _workspace_of_width, (self.width,)
-
-
-def _workspace_of_width(width: int) -> Workspace:
-    workspace = Workspace(1)
-    workspace.width = width
-    workspace._array = zeros((0, width))
-    return workspace

@@ -1,0 +1,69 @@
+# dropout: a mask that nobody stores.
+#
+#   B  rows of a batch          C  columns that count          ld  floats from row to row
+#
+#   y[n, c] = x[n, c] / (1 - rate)  where  hash(n C + c, seed) >= 2^32 rate,  else 0
+#
+# A random number that is a hash of its place is the same on any thread, and the way back computes the mask again from
+# the seed instead of reading it. Source of the hash: C. Wellons, "Prospecting for hash functions", 2018 (lowbias32); the
+# first half of the seed is added before its first round, the second half after it.
+
+cdef struct Dropout:
+    const float* x
+    float* y
+    Py_ssize_t columns, ldx, ldy
+    unsigned int threshold, first, second
+    float scale
+
+
+cdef inline unsigned int hash_of(unsigned int h, unsigned int first, unsigned int second) noexcept nogil:
+    h = h * 0x9E3779B9U + first
+    h ^= h >> 16
+    h *= 0x7FEB352DU
+    h ^= second
+    h ^= h >> 15
+    h *= 0x846CA68BU
+    h ^= h >> 16
+    h *= 0x7FEB352DU
+    h ^= h >> 15
+    return h
+
+
+cdef void dropout_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    cdef Dropout* q = <Dropout*>args
+    cdef Py_ssize_t n, c
+    cdef unsigned int place
+    cdef const float* x
+    cdef float* y
+    cdef unsigned int threshold = q.threshold, first = q.first, second = q.second
+    cdef float scale = q.scale
+    for n in range(begin, end):
+        x = q.x + n * q.ldx
+        y = q.y + n * q.ldy
+        place = <unsigned int>(n * q.columns)
+        for c in range(q.columns):
+            y[c] = x[c] * scale if hash_of(place + <unsigned int>c, first, second) >= threshold else 0
+
+
+def dropout(const float[:, ::1] x, float[:, ::1] y, Py_ssize_t columns, double rate, unsigned long long seed):
+    """y = x where a hash of the place and the seed says so, scaled to keep the mean, else 0; y may be x.
+
+    x, y     (B, ldx), (B, ldy)   input and output, or the gradients by output and by input
+    columns  C                    how many of a row's floats count; what lies behind them in y is left alone
+    rate     share that becomes 0, in [0, 1)
+    seed     64 bits; the same for the way back
+    """
+    cdef Dropout q
+    if x.shape[0] == 0 or columns == 0:
+        return
+    q.x = &x[0, 0]
+    q.y = &y[0, 0]
+    q.columns = columns
+    q.ldx = x.shape[1]
+    q.ldy = y.shape[1]
+    q.threshold = <unsigned int>(rate * 4294967296.0)
+    q.first = <unsigned int>(seed & 0xFFFFFFFFU)
+    q.second = <unsigned int>(seed >> 32)
+    q.scale = <float>(1 / (1 - rate))
+    with nogil:
+        parallel_for(dropout_task, &q, x.shape[0], 1 + 20_000 // columns)

@@ -1,0 +1,71 @@
+"""Dropout: in training, some of the numbers are left out at random."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnet import checks, kernels, rng
+from fastnet.checks import Floats
+from fastnet.layers.base import LAYER_ARGUMENTS, Layer, Shape
+from fastnet.layers.workspace import Workspace
+
+if TYPE_CHECKING:
+    from fastnet.optimizers import Sink
+
+
+class Dropout(Layer):
+    """In training each number becomes 0 with probability `rate`, and the others grow by 1 / (1 - rate) instead.
+
+    Source: N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014.
+
+    Args:
+        rate: the share that becomes 0, in [0, 1).
+        seed: an integer for a sequence of its own; by default fastnet's, which `utils.set_random_seed` seeds.
+        name, trainable, input_shape, input_dim: as for `Layer`.
+
+    Raises:
+        ValueError: if `rate` is out of its range.
+        TypeError: if it is no number.
+
+    Example:
+        >>> Dropout(0.5)(np.ones((2, 3)))
+        array([[1., 1., 1.],
+               [1., 1., 1.]], dtype=float32)
+    """
+
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**checks.keywords("Dropout", kwargs, LAYER_ARGUMENTS))
+        self.rate = checks.number("rate", rate, least=0, below=1)
+        self.seed = None if seed is None else checks.integer("seed", seed, least=0)
+        self._generator = None if self.seed is None else np.random.default_rng(self.seed)
+        self._mask = 0  # the seed of the last batch's mask
+        self._drops = False
+
+    def build(self, input_shape: Shape) -> None:
+        self._columns = math.prod(input_shape)
+        self._outputs, self._gradients = Workspace(self._columns), Workspace(self._columns)
+
+    def forward(self, x: Floats, training: bool = False) -> Floats:
+        self._drops = training and self.rate > 0
+        if not self._drops:
+            return x
+        self._mask = int((self._generator or rng.generator()).integers(2**64, dtype=np.uint64))
+        y = self._outputs.rows(len(x))
+        kernels.dropout(x, y, self._columns, self.rate, self._mask)
+        return y
+
+    def backward(self, x: Floats, y: Floats, dy: Floats, sink: Sink, need_dx: bool) -> Floats | None:
+        if not (need_dx and self._drops):
+            return dy if need_dx else None
+        dx = self._gradients.rows(len(dy))
+        kernels.dropout(dy, dx, self._columns, self.rate, self._mask)
+        return dx
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"rate": self.rate, "seed": self.seed}
+
+    def __repr__(self) -> str:
+        return f"Dropout({self.rate:g})"
