@@ -128,7 +128,7 @@ class _Csr:
         narrow = np.nonzero(x)[1].astype(np.uint16)
         indptr = np.concatenate([[0], np.count_nonzero(x, axis=1).cumsum()]).astype(np.intp)
         self.rows = indptr, narrow, None, x[x != 0], np.arange(batch, dtype=np.intp)
-        self.columns = np.zeros(inputs + 1, np.intp), np.zeros(self.nnz, np.int32), np.zeros(self.nnz, np.float32)
+        self.columns = np.zeros(inputs + 1, np.intp), np.zeros((self.nnz, 2), np.int32)
 
 
 def csrmm_bias_act(batch: int, inputs: int, units: int, density: float = DENSITY) -> Case:

@@ -144,11 +144,15 @@ def csrmm_bias_act(
     bias: Array,
     activation: int,
     y: Array,
+    ends: Array | None = None,
+    entries: Array | None = None,
 ) -> None:
-    """Y = act(X W + bias), X some rows of a CSR matrix."""
+    """Y = act(X W + bias), X some rows of a CSR matrix; if wanted also `csr_transpose`."""
     indices = wide if narrow is None else narrow
     assert indices is not None
     gemm_bias_act(_csr_rows(indptr, indices, values, rows, w.shape[1]), w, bias, activation, y)
+    if ends is not None:
+        csr_transpose(indptr, narrow, wide, values, rows, ends, entries)
 
 
 def csr_transpose(
@@ -158,38 +162,38 @@ def csr_transpose(
     values: Array,
     rows: Array,
     ends: Array,
-    samples: Array,
-    numbers: Array,
+    entries: Any,
 ) -> None:
-    """The batch by columns: rows and numbers of each, and where each column's end."""
+    """The batch by columns: the row and the number's bits of each entry, and where each column's end."""
     indices = wide if narrow is None else narrow
     assert indices is not None
     places = np.concatenate([np.arange(indptr[row], indptr[row + 1]) for row in rows] or [np.zeros(0, int)])
     sample = np.repeat(np.arange(len(rows)), indptr[rows + 1] - indptr[rows])
     order = np.argsort(indices[places], kind="stable")
-    samples[: len(order)] = sample[order]
-    numbers[: len(order)] = values[places][order]
+    entries[: len(order), 0] = sample[order]
+    entries[: len(order), 1] = values[places][order].view(np.int32)
     ends[0] = 0
     ends[1:] = np.cumsum(np.bincount(indices[places], minlength=len(ends) - 1))
 
 
-def _csc_matrix(ends: Array, samples: Array, numbers: Array, batch: int) -> Array:
+def _csc_matrix(ends: Array, entries: Array, batch: int) -> Array:
     """A batch by columns as a dense matrix (B, K)."""
-    x = np.zeros((batch, len(ends) - 1), numbers.dtype)
+    rows, numbers = entries[:, 0], np.ascontiguousarray(entries[:, 1]).view(np.float32)
+    x = np.zeros((batch, len(ends) - 1), np.float32)
     for k in range(len(ends) - 1):
         q = slice(ends[k], ends[k + 1])
-        x[samples[q], k] = numbers[q]
+        x[rows[q], k] = numbers[q]
     return x
 
 
-def csrmm_tn(ends: Array, samples: Array, numbers: Array, dz: Array, dw: Array, db: Array) -> None:
+def csrmm_tn(ends: Array, entries: Array, dz: Array, dw: Array, db: Array) -> None:
     """`gemm_tn` of a batch by columns."""
-    gemm_tn(_csc_matrix(ends, samples, numbers, len(dz)), dz, dw, db)
+    gemm_tn(_csc_matrix(ends, entries, len(dz)), dz, dw, db)
 
 
-def csrmm_tn_update(ends: Array, samples: Array, numbers: Array, dz: Array, rule: int, *others: Any) -> None:
+def csrmm_tn_update(ends: Array, entries: Array, dz: Array, rule: int, *others: Any) -> None:
     """`gemm_tn_update` of a batch by columns."""
-    gemm_tn_update(_csc_matrix(ends, samples, numbers, len(dz)), dz, rule, *others)
+    gemm_tn_update(_csc_matrix(ends, entries, len(dz)), dz, rule, *others)
 
 
 def update(

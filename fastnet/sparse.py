@@ -29,6 +29,7 @@ class Csr:
         indptr: (n + 1,), where each row begins in the others.
         narrow, wide: (nnz,), the columns, ascending in a row: in 16 bits if K allows it, else in 32; the other is None.
         values: (nnz,) float32.
+        longest: how many numbers the row that has most has.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Csr:
         self.narrow = narrow
         self.wide = wide
         self.values = values
+        self.longest = int(np.diff(indptr).max(initial=0))  # numbers of the row that has most
 
     @classmethod
     def from_dense(cls, x: Floats | NDArray[np.uint8], scale: float = 1.0) -> Csr:
@@ -110,29 +112,25 @@ class CsrBatch(NamedTuple):
 
 
 class CscBatch(NamedTuple):
-    """A batch by columns: column k has numbers[q] in row samples[q], q from ends[k] to ends[k + 1]."""
+    """A batch by columns: column k has the entries from ends[k] to ends[k + 1], each a row and a number's 32 bits."""
 
     ends: Places
-    samples: NDArray[np.int32]
-    numbers: Floats
+    entries: NDArray[np.int32]
 
 
-class Transposer:
-    """Makes a CscBatch of one CsrBatch after another, in workspaces that are kept."""
+class CscWorkspace:
+    """Room for one CscBatch after another, which `kernels.csrmm_bias_act` writes beside its own work."""
 
     def __init__(self, columns: int) -> None:
         self._ends = np.zeros(columns + 1, np.intp)
-        self._samples, self._numbers = np.empty(0, np.int32), np.empty(0, np.float32)
+        self._entries = np.empty((0, 2), np.int32)
 
-    def __call__(self, x: CsrBatch) -> CscBatch:
-        indptr = x.matrix.indptr
-        most = int((indptr[x.rows + 1] - indptr[x.rows]).sum()) if len(x) else 0
-        if most > len(self._samples):
-            room = most + most // 4
-            self._samples, self._numbers = np.empty(room, np.int32), np.empty(room, np.float32)
-        arrays = (*x.arrays, self._ends, self._samples, self._numbers)
-        kernels.csr_transpose(*arrays)
-        return CscBatch(self._ends, self._samples, self._numbers)
+    def room(self, x: CsrBatch) -> CscBatch:
+        """Where the batch x by columns goes."""
+        most = min(len(x) * x.matrix.longest, len(x.matrix.values))
+        if most > len(self._entries):
+            self._entries = np.empty((most, 2), np.int32)
+        return CscBatch(self._ends, self._entries)
 
 
 def is_scipy_sparse(x: Any) -> bool:

@@ -37,8 +37,7 @@ def csr_transpose(
     values: Floats,
     rows: Places,
     ends: Places,
-    samples: Wide,
-    numbers: Floats,
+    entries: Wide,
 ) -> None: ...
 def csrmm_bias_act(
     indptr: Places,
@@ -50,12 +49,13 @@ def csrmm_bias_act(
     bias: Floats,
     activation: int,
     y: Floats,
+    ends: Places | None = None,
+    entries: Wide | None = None,
 ) -> None: ...
-def csrmm_tn(ends: Places, samples: Wide, numbers: Floats, dz: Floats, dw: Floats, db: Floats) -> None: ...
+def csrmm_tn(ends: Places, entries: Wide, dz: Floats, dw: Floats, db: Floats) -> None: ...
 def csrmm_tn_update(
     ends: Places,
-    samples: Wide,
-    numbers: Floats,
+    entries: Wide,
     dz: Floats,
     rule: int,
     w: Floats,

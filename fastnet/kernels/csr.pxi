@@ -155,6 +155,78 @@ def csr_compress(
         parallel_for(csr_compress_task, &q, indptr.shape[0] - 1, 1 + 50_000 // q.columns)
 
 
+# By columns -------------------------------------------------------------------------------------------------------------
+
+cdef struct Entry:  # one number of a column: side by side, since storing them apart takes two cache misses instead of one
+    int row
+    float x
+
+
+cdef struct Transpose:
+    Csr x
+    Py_ssize_t columns
+    Py_ssize_t* ends
+    Entry* entries
+
+
+cdef inline void transpose_rows(const bint is_wide, const Transpose* t) noexcept nogil:
+    """A counting sort by column: count, sum up, put each number where its column has come to."""
+    cdef Py_ssize_t n, k, q, at, total = 0
+    cdef Py_ssize_t* starts = t.ends + 1  # counted one place further on and shifted by filling, so that ends needs no copy
+    for k in range(t.columns + 1):
+        t.ends[k] = 0
+    for n in range(t.x.batch):
+        for q in range(t.x.indptr[t.x.rows[n]], t.x.indptr[t.x.rows[n] + 1]):
+            starts[index_at(is_wide, &t.x, q)] += 1
+    for k in range(t.columns):
+        total += starts[k]
+        starts[k] = total - starts[k]
+    for n in range(t.x.batch):
+        for q in range(t.x.indptr[t.x.rows[n]], t.x.indptr[t.x.rows[n] + 1]):
+            at = starts[index_at(is_wide, &t.x, q)]
+            t.entries[at].row = <int>n
+            t.entries[at].x = t.x.values[q]
+            starts[index_at(is_wide, &t.x, q)] = at + 1
+
+
+cdef void transpose_batch(const Transpose* t) noexcept nogil:
+    if t.x.wide == NULL:
+        transpose_rows(False, t)
+    else:
+        transpose_rows(True, t)
+
+
+cdef inline Transpose transpose_of(const Csr x, Py_ssize_t[::1] ends, int[:, ::1] entries) noexcept:
+    cdef Transpose t
+    t.x = x
+    t.columns = ends.shape[0] - 1
+    t.ends = &ends[0]
+    t.entries = NULL if entries.shape[0] == 0 else <Entry*>&entries[0, 0]
+    return t
+
+
+def csr_transpose(
+    const Py_ssize_t[::1] indptr, const unsigned short[::1] narrow, const int[::1] wide, const float[::1] values,
+    const Py_ssize_t[::1] rows, Py_ssize_t[::1] ends, int[:, ::1] entries,
+):
+    """A batch of CSR rows by columns: column k has the entries from ends[k] to ends[k + 1], rows ascending.
+
+    indptr, narrow, wide, values, rows   as for `csrmm_bias_act`
+    ends     (K + 1,)    written
+    entries  (most, 2)   written: the row in the batch, and the number's 32 bits; most >= the batch's nnz
+
+    On one thread: shared among two, the counts and the entries' cache lines would travel between their cores, which
+    takes longer than the work. `csrmm_bias_act` does it beside its own.
+    """
+    cdef Transpose t
+    if rows.shape[0] == 0:
+        ends[:] = 0
+        return
+    t = transpose_of(csr_of(indptr, narrow, wide, values, rows), ends, entries)
+    with nogil:
+        transpose_batch(&t)
+
+
 # Forward ----------------------------------------------------------------------------------------------------------------
 
 cdef struct Csrmm:
@@ -166,6 +238,8 @@ cdef struct Csrmm:
     int activation
     float* y
     Py_ssize_t ldy
+    Transpose transpose  # done by who has the last blocks, if there are `transpose_blocks` of them, as long as it takes
+    Py_ssize_t transpose_blocks
 
 
 cdef void sort_by_length(const Csr* x, Py_ssize_t* order) noexcept nogil:
@@ -190,25 +264,29 @@ cdef void sort_by_length(const Csr* x, Py_ssize_t* order) noexcept nogil:
         first[LENGTHS - length // width] += 1
 
 
-cdef inline void csr_rest(
-    const int r, const int rows, const int panels, const bint is_wide, const Csrmm* g, const float* w,
-    Py_ssize_t least, const Py_ssize_t* starts, const Py_ssize_t* lengths, vec* sums,
+cdef inline void csr_step(
+    const int r, const int panels, const bint is_wide, const Csrmm* g, const float** w, Py_ssize_t q, vec* sums
 ) noexcept nogil:
-    """What row r, one of `rows`, has beyond the `least` numbers that all of them have."""
-    cdef Py_ssize_t i
-    cdef vec x
-    cdef const float* at
+    """Adds the q-th number of the matrix, times its row of W, to the sums of the tile's row r."""
+    cdef vec x = vec_set1(g.x.values[q])
+    cdef Py_ssize_t at = index_at(is_wide, &g.x, q) * P
     cdef int p, j
-    if r >= rows:
-        return
-    for i in range(least, lengths[r]):
-        x = vec_set1(g.x.values[starts[r] + i])
-        at = w + index_at(is_wide, &g.x, starts[r] + i) * P
-        for p in range(panels):
-            for j in range(VECTORS):
-                sums[(r * panels + p) * VECTORS + j] = vec_fma(
-                    x, vec_load(at + p * g.inputs * P + j * LANES), sums[(r * panels + p) * VECTORS + j]
-                )
+    for p in range(panels):
+        for j in range(VECTORS):
+            sums[(r * panels + p) * VECTORS + j] = vec_fma(
+                x, vec_load(w[p] + at + j * LANES), sums[(r * panels + p) * VECTORS + j]
+            )
+
+
+cdef inline void csr_rest(
+    const int r, const int rows, const int panels, const bint is_wide, const Csrmm* g, const float** w,
+    const Py_ssize_t* next, const Py_ssize_t* stop, vec* sums,
+) noexcept nogil:
+    """What row r, one of `rows`, has beyond what all of them have."""
+    cdef Py_ssize_t q
+    if r < rows:
+        for q in range(next[r], stop[r]):
+            csr_step(r, panels, is_wide, g, w, q, sums)
 
 
 cdef inline void csr_tile(
@@ -216,37 +294,33 @@ cdef inline void csr_tile(
 ) noexcept nogil:
     """`rows` rows of the batch, from the `first` in the sorted order, times `panels` panels of W from `panel` on."""
     cdef vec sums[CSR_ROWS * CSR_PANELS * VECTORS]
-    cdef Py_ssize_t starts[CSR_ROWS]
-    cdef Py_ssize_t lengths[CSR_ROWS]
-    cdef const float* w = g.w + panel * g.inputs * P
-    cdef const float* at
+    cdef Py_ssize_t next[CSR_ROWS]
+    cdef Py_ssize_t stop[CSR_ROWS]
+    cdef const float* w[CSR_PANELS]
     cdef Py_ssize_t i, row, least
     cdef vec x
     cdef int r, p, j
     cdef float* y
-    least = 1 << 62
+    for p in range(panels):
+        w[p] = g.w + (panel + p) * g.inputs * P
     for r in range(rows):
         row = g.x.rows[g.order[first + r]]
-        starts[r] = g.x.indptr[row]
-        lengths[r] = g.x.indptr[row + 1] - starts[r]
-        least = min(least, lengths[r])
+        next[r] = g.x.indptr[row]
+        stop[r] = g.x.indptr[row + 1]
         for p in range(panels * VECTORS):
             sums[r * panels * VECTORS + p] = vec_set1(0)
+    least = stop[0] - next[0]
+    for r in range(rows):
+        least = min(least, stop[r] - next[r])
     for i in range(least):
         for r in range(rows):
-            x = vec_set1(g.x.values[starts[r] + i])
-            at = w + index_at(is_wide, &g.x, starts[r] + i) * P
-            for p in range(panels):
-                for j in range(VECTORS):
-                    sums[(r * panels + p) * VECTORS + j] = vec_fma(
-                        x, vec_load(at + p * g.inputs * P + j * LANES), sums[(r * panels + p) * VECTORS + j]
-                    )
+            csr_step(r, panels, is_wide, g, w, next[r], sums)
+            next[r] += 1
     # Written out, since only a constant row's sums stay in registers.
-    csr_rest(0, rows, panels, is_wide, g, w, least, starts, lengths, sums)
-    csr_rest(1, rows, panels, is_wide, g, w, least, starts, lengths, sums)
-    csr_rest(2, rows, panels, is_wide, g, w, least, starts, lengths, sums)
-    csr_rest(3, rows, panels, is_wide, g, w, least, starts, lengths, sums)
-    csr_rest(4, rows, panels, is_wide, g, w, least, starts, lengths, sums)
+    csr_rest(0, rows, panels, is_wide, g, w, next, stop, sums)
+    csr_rest(1, rows, panels, is_wide, g, w, next, stop, sums)
+    csr_rest(2, rows, panels, is_wide, g, w, next, stop, sums)
+    csr_rest(3, rows, panels, is_wide, g, w, next, stop, sums)
     for r in range(rows):
         y = g.y + g.order[first + r] * g.ldy + panel * P
         for p in range(panels):
@@ -255,26 +329,34 @@ cdef inline void csr_tile(
                 vec_store(y + p * P + j * LANES, activate(g.activation, x))
 
 
+cdef inline void csr_rows(
+    const int rows, const int panels, const Csrmm* g, Py_ssize_t first, Py_ssize_t panel
+) noexcept nogil:
+    if g.x.wide == NULL:
+        csr_tile(rows, panels, False, g, first, panel)
+    else:
+        csr_tile(rows, panels, True, g, first, panel)
+
+
 cdef inline void csr_panels(const int panels, const Csrmm* g, Py_ssize_t first, Py_ssize_t last, Py_ssize_t panel) noexcept nogil:
     """Rows [first, last) of the sorted batch times `panels` panels."""
     while last - first >= CSR_ROWS:
-        if g.x.wide == NULL:
-            csr_tile(CSR_ROWS, panels, False, g, first, panel)
-        else:
-            csr_tile(CSR_ROWS, panels, True, g, first, panel)
+        csr_rows(CSR_ROWS, panels, g, first, panel)
         first += CSR_ROWS
-    while first < last:
-        if g.x.wide == NULL:
-            csr_tile(1, panels, False, g, first, panel)
-        else:
-            csr_tile(1, panels, True, g, first, panel)
-        first += 1
+    while last - first >= 2:
+        csr_rows(2, panels, g, first, panel)
+        first += 2
+    if first < last:
+        csr_rows(1, panels, g, first, panel)
 
 
 cdef void csrmm_bias_act_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
     """Blocks [begin, end), counted down a group of panels first, so that a thread keeps to few panels."""
     cdef Csrmm* g = <Csrmm*>args
     cdef Py_ssize_t group, first, last, panel, stop
+    cdef Py_ssize_t blocks = g.groups * g.blocks
+    cdef bint is_last = end == blocks + g.transpose_blocks
+    end = min(end, blocks)
     while begin < end:
         group = begin // g.blocks
         first = begin % g.blocks
@@ -290,11 +372,14 @@ cdef void csrmm_bias_act_task(void* args, Py_ssize_t begin, Py_ssize_t end) noex
             while panel < stop:
                 csr_panels(1, g, first, last, panel)
                 panel += 1
+    if is_last and g.transpose_blocks > 0:  # last, when the batch is in the cache
+        transpose_batch(&g.transpose)
 
 
 def csrmm_bias_act(
     const Py_ssize_t[::1] indptr, const unsigned short[::1] narrow, const int[::1] wide, const float[::1] values,
     const Py_ssize_t[::1] rows, const float[:, :, ::1] w, const float[::1] bias, int activation, float[:, ::1] y,
+    Py_ssize_t[::1] ends=None, int[:, ::1] entries=None,
 ):
     """Y = act(X . W + bias) for rows of a CSR matrix; the bits are those of `gemm_bias_act`.
 
@@ -305,6 +390,7 @@ def csrmm_bias_act(
     bias                  (N/P * P,)     bias, padded as the panels are
     activation            LINEAR, RELU, SIGMOID or TANH
     y                     (B, ldy)       output, written whole panel by whole panel; ldy >= N/P * P
+    ends, entries         the batch by columns, written as by `csr_transpose`, for the way back; or None
     """
     cdef Csrmm g
     cdef Py_ssize_t* order
@@ -325,11 +411,17 @@ def csrmm_bias_act(
     g.activation = activation
     g.y = &y[0, 0]
     g.ldy = y.shape[1]
+    g.transpose_blocks = 0
+    if ends is not None:
+        g.transpose = transpose_of(g.x, ends, entries)
+        # A number takes about 6 cycles to be moved, and 2 a register to be multiplied.
+        g.transpose_blocks = 1 + 3 * g.x.batch // (CSR_ROWS * CSR_PANELS * VECTORS)
     with nogil:
         sort_by_length(&g.x, order)
         work = g.x.indptr[g.x.rows[order[0]] + 1] - g.x.indptr[g.x.rows[order[0]]] + 1
         parallel_for(
-            csrmm_bias_act_task, &g, g.groups * g.blocks, FLOPS_A_SLICE // (2 * CSR_ROWS * CSR_PANELS * P * work) + 1
+            csrmm_bias_act_task, &g, g.transpose_blocks + g.groups * g.blocks,
+            FLOPS_A_SLICE // (2 * CSR_ROWS * CSR_PANELS * P * work) + 1,
         )
         free(order)
 
@@ -384,98 +476,9 @@ def gemv_bias_act(const float[:, ::1] x, const float[:, :, ::1] w, const float[:
 
 # Backward ---------------------------------------------------------------------------------------------------------------
 
-cdef struct Transpose:
-    Csr x
-    Py_ssize_t columns
-    Py_ssize_t* starts
-    int* samples
-    float* values
-    bint fill
-
-
-cdef inline Py_ssize_t lower_bound(const Csr* x, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t column) noexcept nogil:
-    """The first q in [begin, end) whose column is not below `column`."""
-    cdef Py_ssize_t half
-    while begin < end:
-        half = begin + (end - begin) // 2
-        if (x.narrow[half] if x.wide == NULL else x.wide[half]) < column:
-            begin = half + 1
-        else:
-            end = half
-    return begin
-
-
-cdef inline void transpose_columns(const bint is_wide, const Transpose* t, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """Counts what columns [first, last) have in the batch, or puts it where the counts say."""
-    cdef Py_ssize_t n, q, begin, end, at
-    cdef Py_ssize_t* starts = t.starts
-    for n in range(t.x.batch):
-        begin = t.x.indptr[t.x.rows[n]]
-        end = t.x.indptr[t.x.rows[n] + 1]
-        if first > 0:
-            begin = lower_bound(&t.x, begin, end, first)
-        if last < t.columns:
-            end = lower_bound(&t.x, begin, end, last)
-        if t.fill:
-            for q in range(begin, end):
-                at = starts[index_at(is_wide, &t.x, q)]
-                t.samples[at] = <int>n
-                t.values[at] = t.x.values[q]
-                starts[index_at(is_wide, &t.x, q)] = at + 1
-        else:
-            for q in range(begin, end):
-                starts[index_at(is_wide, &t.x, q)] += 1
-
-
-cdef void transpose_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
-    cdef Transpose* t = <Transpose*>args
-    if t.x.wide == NULL:
-        transpose_columns(False, t, begin, end)
-    else:
-        transpose_columns(True, t, begin, end)
-
-
-def csr_transpose(
-    const Py_ssize_t[::1] indptr, const unsigned short[::1] narrow, const int[::1] wide, const float[::1] values,
-    const Py_ssize_t[::1] rows, Py_ssize_t[::1] ends, int[::1] samples, float[::1] numbers,
-):
-    """A batch of CSR rows by columns: column k has numbers[q] in the batch's row samples[q], rows ascending.
-
-    indptr, narrow, wide, values, rows   as for `csrmm_bias_act`
-    ends      (K + 1,)   written: ends[k] to ends[k + 1] are column k's q
-    samples   (most,)    written; most >= the batch's nnz
-    numbers   (most,)    written
-    """
-    cdef Transpose t
-    cdef Py_ssize_t k, total, grain
-    t.columns = ends.shape[0] - 1
-    if rows.shape[0] == 0:
-        for k in range(t.columns + 1):
-            ends[k] = 0
-        return
-    t.x = csr_of(indptr, narrow, wide, values, rows)
-    # Counted one place further on and shifted while filling, so that `ends` needs no copy.
-    t.starts = &ends[1] if t.columns > 0 else &ends[0]
-    t.samples = NULL if samples.shape[0] == 0 else &samples[0]
-    t.values = NULL if numbers.shape[0] == 0 else &numbers[0]
-    with nogil:
-        for k in range(t.columns + 1):
-            ends[k] = 0
-        grain = 1 + t.columns // 8 if t.x.batch >= 32 else t.columns + 1
-        t.fill = False
-        parallel_for(transpose_task, &t, t.columns, grain)
-        total = 0
-        for k in range(1, t.columns + 1):
-            total += ends[k]
-            ends[k] = total - ends[k]
-        t.fill = True
-        parallel_for(transpose_task, &t, t.columns, grain)
-
-
 cdef struct CsrTN:
     const Py_ssize_t* ends
-    const int* samples
-    const float* numbers
+    const Entry* entries
     Py_ssize_t inputs, panels, blocks
     const float* z
     Py_ssize_t ldz
@@ -512,8 +515,8 @@ cdef inline void csr_tn_rows(
         for p in range(panels * VECTORS):
             sums[p] = vec_set1(0)
         for q in range(g.ends[k], g.ends[k + 1]):
-            x = vec_set1(g.numbers[q])
-            z = g.z + g.samples[q] * g.ldz + panel * P
+            x = vec_set1(g.entries[q].x)
+            z = g.z + g.entries[q].row * g.ldz + panel * P
             for p in range(panels * VECTORS):
                 sums[p] = vec_fma(x, vec_load(z + p * LANES), sums[p])
         for p in range(panels):
@@ -564,14 +567,13 @@ cdef void csrmm_tn_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept n
 
 
 cdef CsrTN csr_tn_of(
-    const Py_ssize_t[::1] ends, const int[::1] samples, const float[::1] numbers, const float[:, ::1] dz,
+    const Py_ssize_t[::1] ends, const int[:, ::1] entries, const float[:, ::1] dz,
     float[:, :, ::1] w, float[::1] bias,
 ) noexcept:
     cdef CsrTN g
     memset(&g, 0, sizeof(g))
     g.ends = &ends[0]
-    g.samples = NULL if samples.shape[0] == 0 else &samples[0]
-    g.numbers = NULL if numbers.shape[0] == 0 else &numbers[0]
+    g.entries = NULL if entries.shape[0] == 0 else <const Entry*>&entries[0, 0]
     g.inputs = w.shape[1]
     g.panels = w.shape[0]
     g.blocks = (g.inputs + TN_ROWS - 1) // TN_ROWS
@@ -594,36 +596,36 @@ cdef inline void run_csr_tn(CsrTN* g) noexcept nogil:
 
 
 def csrmm_tn(
-    const Py_ssize_t[::1] ends, const int[::1] samples, const float[::1] numbers, const float[:, ::1] dz,
+    const Py_ssize_t[::1] ends, const int[:, ::1] entries, const float[:, ::1] dz,
     float[:, :, ::1] dw, float[::1] db,
 ):
     """dW = X^T . dZ and db = column sums of dZ, X a batch by columns; the bits are those of `gemm_tn`.
 
-    ends, samples, numbers   what `csr_transpose` wrote
+    ends, entries   what `csr_transpose` wrote
     dz  (B, ldz)       gradient by the pre-activation, ldz >= N/P * P
     dw  (N/P, K, P)    gradient by the kernel, in panels
     db  (N/P * P,)     gradient by the bias
     """
     if dz.shape[0] == 0 or dw.shape[0] == 0 or dw.shape[1] == 0:
         return
-    cdef CsrTN g = csr_tn_of(ends, samples, numbers, dz, dw, db)
+    cdef CsrTN g = csr_tn_of(ends, entries, dz, dw, db)
     with nogil:
         run_csr_tn(&g)
 
 
 def csrmm_tn_update(
-    const Py_ssize_t[::1] ends, const int[::1] samples, const float[::1] numbers, const float[:, ::1] dz, int rule,
+    const Py_ssize_t[::1] ends, const int[:, ::1] entries, const float[:, ::1] dz, int rule,
     float[:, :, ::1] w, float[:, :, ::1] s, float[:, :, ::1] t, float[::1] bias, float[::1] bias_s, float[::1] bias_t,
     double learning_rate, double m, double n, double epsilon,
 ):
     """The product of `csrmm_tn` and the step of `update` in one; the bits are those of `gemm_tn_update`.
 
-    ends, samples, numbers, dz   as for `csrmm_tn`
-    all others                   as for `gemm_tn_update`
+    ends, entries, dz   as for `csrmm_tn`
+    all others          as for `gemm_tn_update`
     """
     if dz.shape[0] == 0 or w.shape[0] == 0 or w.shape[1] == 0:
         return
-    cdef CsrTN g = csr_tn_of(ends, samples, numbers, dz, w, bias)
+    cdef CsrTN g = csr_tn_of(ends, entries, dz, w, bias)
     g.rule = g.bias.rule = rule
     g.rates = g.bias.rates = rates_of(learning_rate, m, n, epsilon)
     g.s = &s[0, 0, 0]

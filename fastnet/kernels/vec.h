@@ -14,7 +14,7 @@
 #define LANES 16
 #define TILE_ROWS 12 /* of 32 registers: 12 x 2 sums, 2 of weights, a broadcast */
 #define TILE_PANELS 2
-#define CSR_ROWS 5 /* of 32 registers: 5 x 4 sums, a broadcast; the weights come from memory */
+#define CSR_ROWS 4 /* of 32 registers: 4 x 4 sums, a broadcast; the weights come from memory */
 #define CSR_PANELS 4
 #define CSR_TILE 4 /* panels of a row of dW: as many chains of additions as one takes cycles, or more */
 #elif defined(__AVX2__) && defined(__FMA__)

@@ -10,7 +10,7 @@ from fastnet import activations, checks, constraints, initializers, kernels, reg
 from fastnet.checks import Floats
 from fastnet.layers.base import LAYER_ARGUMENTS, Layer, Shape, shape_of
 from fastnet.layers.workspace import Workspace
-from fastnet.sparse import CsrBatch, Transposer
+from fastnet.sparse import CscWorkspace, CsrBatch
 from fastnet.variables import Variable
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Dense(Layer):
         self.bias.regularizer, self.bias.constraint = self.bias_regularizer, self.bias_constraint
         self.bias.frozen_at_zero = not self.use_bias
         self._weights = [self.kernel, self.bias] if self.use_bias else [self.kernel]
-        self._transpose = Transposer(inputs)
+        self._csc = CscWorkspace(inputs)
         self._outputs, self._sums, self._gradients = Workspace(self.units), Workspace(self.units), Workspace(self.units)
         self._inputs_gradient = Workspace(inputs)
 
@@ -120,7 +120,7 @@ class Dense(Layer):
 
         Args:
             x: (B, ldx) float32 of which the first K columns count, or rows of a sparse matrix.
-            training: no difference here.
+            training: whether `backward` follows.
 
         Returns:
             (B, ld) float32, of which the first `units` columns count.
@@ -129,7 +129,8 @@ class Dense(Layer):
         epilogue = kernels.LINEAR if self.omit_activation else self.activation.epilogue
         weights = self.kernel.packed, self.bias.packed
         if isinstance(x, CsrBatch):
-            kernels.csrmm_bias_act(*(*x.arrays, *weights, epilogue, y))
+            columns = self._csc.room(x) if training and self.trainable else ()
+            kernels.csrmm_bias_act(*(*x.arrays, *weights, epilogue, y, *columns))
         elif len(x) == 1:
             kernels.gemv_bias_act(x, *weights, epilogue, y)
         else:
@@ -165,7 +166,7 @@ class Dense(Layer):
             dx = self._inputs_gradient.rows(len(dz))
             kernels.gemm_nt(dz, self.kernel.packed, dx, self.activation_before, x if self.activation_before else dx)
         if self.trainable:
-            sink.apply_product(self._transpose(x) if isinstance(x, CsrBatch) else x, dz, self.kernel, self.bias)
+            sink.apply_product(self._csc.room(x) if isinstance(x, CsrBatch) else x, dz, self.kernel, self.bias)
         return dx
 
     def __call__(self, x: Any, training: bool = False) -> Floats:

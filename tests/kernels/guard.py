@@ -194,7 +194,9 @@ def csr(x: Array, is_wide: int) -> list[Any]:
 def csc(x: Array, room: int) -> list[Any]:
     """A batch by columns, with room for more numbers than it has."""
     ends, _, samples, values = csr(np.ascontiguousarray(x.T), 1)
-    return [ends, np.pad(samples, (0, room), constant_values=-1), with_padding(values[None], len(values) + room)[0]]
+    entries = np.full((len(values) + room, 2), -1, np.int32)
+    entries[: len(values), 0], entries[: len(values), 1] = samples, values.view(np.int32)
+    return [ends, entries]
 
 
 def some_rows(batch: int) -> Array:
@@ -202,6 +204,12 @@ def some_rows(batch: int) -> Array:
     rows = np.arange(batch) * 7 % (batch + 3)
     rows[batch // 2 :] = rows[: batch - batch // 2][::-1]
     return rows
+
+
+def columns_of(batch: int, inputs: int, room: int) -> list[Any]:
+    """Where that batch goes by columns."""
+    most = np.count_nonzero(sparse(batch + 3, inputs)[some_rows(batch)]) + room
+    return [np.full(inputs + 1, -1), np.full((most, 2), -1, np.int32)]
 
 
 @kernel(products)
@@ -266,15 +274,13 @@ def csrmm_bias_act(batch: int, inputs: int, units: int, room: int) -> list[Any]:
         bias_of(units),
         some_activation(batch + units),
         y,
+        *columns_of(batch, inputs, room),
     ]
 
 
 @kernel(products)
 def csr_transpose(batch: int, inputs: int, units: int, room: int) -> list[Any]:
-    x = sparse(batch + 3, inputs)
-    most = np.count_nonzero(x[some_rows(batch)]) + room
-    ends = np.full(inputs + 1, -1)
-    return [*csr(x, units % 2), some_rows(batch), ends, np.full(most, -1, np.int32), undefined(most)]
+    return [*csr(sparse(batch + 3, inputs), units % 2), some_rows(batch), *columns_of(batch, inputs, room)]
 
 
 @kernel(products)
