@@ -7,6 +7,7 @@ model = keras.Sequential([keras.Input((784,)), keras.layers.Dense(512, activatio
 
 from fastnet import (
     activations,
+    backend,
     callbacks,
     constraints,
     datasets,
@@ -32,6 +33,7 @@ __all__ = [
     "Sequential",
     "__version__",
     "activations",
+    "backend",
     "callbacks",
     "constraints",
     "datasets",

@@ -29,17 +29,30 @@ class Batches:
         weights: (n,) float32 or None.
         batch_size: rows of a batch.
         shuffle: whether each walk takes the rows in a new random order.
+        steps: batches of a walk, if it should end before the last.
 
     Each step yields x, targets and weights of the batch: views of the arrays or, shuffled, rows gathered into a buffer
     that the next step writes again. Of a Csr it yields the rows' numbers: nothing is gathered.
     """
 
-    def __init__(self, x: Rows | Csr, targets: Floats, weights: Floats | None, batch_size: int, shuffle: bool) -> None:
+    def __init__(
+        self,
+        x: Rows | Csr,
+        targets: Floats,
+        weights: Floats | None,
+        batch_size: int,
+        shuffle: bool,
+        steps: int | None = None,
+    ) -> None:
         self.x = x
         self.targets = targets
         self.weights = weights
         self.batch_size = min(batch_size, len(x))
         self.shuffle = shuffle
+        count = -(-len(x) // self.batch_size)
+        if steps is not None and steps > count:
+            raise ValueError(f"steps_per_epoch is {steps}, but {len(x)} examples make {count} batches of {batch_size}")
+        self._steps = steps or count
         self._x: Rows | None = None
         if shuffle:
             self._targets = np.empty((self.batch_size, targets.shape[1]), np.float32)
@@ -50,12 +63,12 @@ class Batches:
             self._floats = zeros((self.batch_size, x.shape[1]))
 
     def __len__(self) -> int:
-        return -(-len(self.x) // self.batch_size)
+        return self._steps
 
     def __iter__(self) -> Iterator[Batch]:
         order = rng.generator().permutation(len(self.x)) if self.shuffle else np.arange(len(self.x))
-        for start in range(0, len(self.x), self.batch_size):
-            stop = start + self.batch_size
+        for step in range(self._steps):
+            start, stop = step * self.batch_size, (step + 1) * self.batch_size
             chosen = order[start:stop]
             weights = None if self.weights is None else self.weights[chosen]
             if not self.shuffle:

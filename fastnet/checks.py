@@ -127,9 +127,14 @@ def as_float32(argument: str, array: NDArray[Any]) -> Floats:
     return floats
 
 
-def examples(argument: str, value: Any) -> Floats | NDArray[np.uint8]:
-    """The examples of a data set, (n, ...), as float32, or as uint8 if that is what they are: no copy then."""
+def examples(argument: str, value: Any, single: bool = False) -> Floats | NDArray[np.uint8]:
+    """The examples of a data set, (n, ...), as float32, or as uint8 if that is what they are: no copy then.
+
+    With `single`, where an example is one number, (n,) will do.
+    """
     array = numeric(argument, value)
+    if single and array.ndim == 1:
+        array = array[:, None]
     if array.ndim < 2:
         hint = f"; for one example use {argument}[None], for examples of one number {argument}[:, None]"
         raise ValueError(

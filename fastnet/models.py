@@ -6,12 +6,11 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 from fastnet import checks, summary
 from fastnet.checks import Floats
 from fastnet.layers import InputLayer, Layer
 from fastnet.layers.base import Shape, assign_all, shape_of, snake_case
+from fastnet.plan import Plan
 from fastnet.trainer import Trainer
 from fastnet.variables import Variable
 
@@ -99,12 +98,13 @@ class Sequential(Trainer):
 
     def _rebuilt(self) -> None:
         if self.built:
-            self._regularized = [v for v in self.weights if v.regularizer is not None]
-            self._plan()
+            self._plan = Plan(self.layers)
 
-    def _ensure_built(self, x: Any) -> None:
+    def _ensure_built(self, shape: Shape) -> None:
         if not self.built:
-            self._build(tuple(np.shape(x)[1:]) if not hasattr(x, "shape") else tuple(x.shape[1:]))
+            self._build(tuple(shape) or (1,))
+        elif self._plan.is_stale():
+            self._plan = Plan(self.layers)
 
     def _example_shape(self) -> Shape | None:
         if not self.layers:

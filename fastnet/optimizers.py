@@ -362,6 +362,124 @@ class Adam(Optimizer):
         return super().get_config() | {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
 
 
+class AdamW(Adam):
+    """Adam with a weight decay that is not part of the gradient: first w <- w - learning_rate weight_decay w.
+
+    Source: I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", 2019.
+
+    Args:
+        learning_rate, beta_1, beta_2, epsilon, amsgrad: as for `Adam`.
+        weight_decay: at least 0; 0.004 by default, as in Keras.
+        clipnorm, clipvalue, global_clipnorm, name: as for `Optimizer`.
+
+    Raises:
+        ValueError: if a number is out of its range.
+        TypeError: if it is no number.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **kwargs)
+
+
+class Adagrad(Optimizer):
+    """Divides each gradient by the root of the sum of the squares of its past.
+
+    a <- a + g^2;  w <- w - learning_rate g / sqrt(a + epsilon), a at first `initial_accumulator_value`.
+    Source: J. Duchi et al., "Adaptive subgradient methods for online learning and stochastic optimization", 2011.
+
+    Args:
+        learning_rate: size of a step, at least 0, or a schedule.
+        initial_accumulator_value: where the sums begin, at least 0.
+        epsilon: keeps the root from zero; above 0.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, name: as for `Optimizer`.
+
+    Raises:
+        ValueError: if a number is out of its range.
+        TypeError: if it is no number.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        initial_accumulator_value: float = 0.1,
+        epsilon: float = 1e-7,
+        **kwargs: Any,
+    ) -> None:
+        self.initial_accumulator_value = checks.number("initial_accumulator_value", initial_accumulator_value, least=0)
+        self.epsilon = _epsilon(epsilon)
+        _start(self, learning_rate, kwargs)
+
+    def update_step(self, gradient: Floats, variable: Variable, learning_rate: float) -> None:
+        is_new = (variable, "accumulator") not in self._slots
+        a = self.slot(variable, "accumulator")
+        if is_new:
+            a.fill(self.initial_accumulator_value)
+        a += gradient * gradient
+        variable.packed -= np.float32(learning_rate) * gradient / np.sqrt(a + np.float32(self.epsilon))
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {
+            "initial_accumulator_value": self.initial_accumulator_value,
+            "epsilon": self.epsilon,
+        }
+
+
+class Nadam(Optimizer):
+    """Adam with Nesterov's look ahead: the step is along the mean that the next gradient is expected to leave.
+
+    u_t = beta_1 (1 - 0.5 * 0.96^t), U_t = u_1 ... u_t;  m <- beta_1 m + (1 - beta_1) g;
+    v <- beta_2 v + (1 - beta_2) g^2;
+    w <- w - learning_rate (u_(t+1) m / (1 - U_(t+1)) + (1 - u_t) g / (1 - U_t)) / (sqrt(v / (1 - beta_2^t)) + epsilon).
+    Source: T. Dozat, "Incorporating Nesterov momentum into Adam", 2016, with Keras's schedule of u.
+
+    Args:
+        learning_rate: size of a step, at least 0, or a schedule.
+        beta_1, beta_2: how much of the past stays, in [0, 1).
+        epsilon: keeps the root from zero; above 0.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, name: as for `Optimizer`.
+
+    Raises:
+        ValueError: if a number is out of its range.
+        TypeError: if it is no number.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **kwargs: Any,
+    ) -> None:
+        self.beta_1 = checks.number("beta_1", beta_1, least=0, below=1)
+        self.beta_2 = checks.number("beta_2", beta_2, least=0, below=1)
+        self.epsilon = _epsilon(epsilon)
+        _start(self, learning_rate, kwargs)
+
+    def update_step(self, gradient: Floats, variable: Variable, learning_rate: float) -> None:
+        t = self.iterations  # counts the step under way
+        u = [self.beta_1 * (1 - 0.5 * math.pow(0.96, i)) for i in range(1, t + 2)]
+        now, ahead = math.prod(u[:-1]), math.prod(u)
+        m, v = self.slot(variable, "momentum"), self.slot(variable, "velocity")
+        m += (gradient - m) * np.float32(1 - self.beta_1)
+        v += (gradient * gradient - v) * np.float32(1 - self.beta_2)
+        mean = m * np.float32(u[-1] / (1 - ahead)) + gradient * np.float32((1 - u[-2]) / (1 - now))
+        root = np.sqrt(v / np.float32(1 - math.pow(self.beta_2, t))) + np.float32(self.epsilon)
+        variable.packed -= np.float32(learning_rate) * mean / root
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+
+
 def _epsilon(value: Any) -> float:
     return checks.number("epsilon", value, least=float(np.finfo(np.float32).tiny))
 
@@ -376,8 +494,8 @@ def _start(optimizer: Optimizer, learning_rate: Any, kwargs: dict[str, Any]) -> 
     Optimizer.__init__(optimizer, learning_rate, **given)
 
 
-CLASSES: dict[str, type[Optimizer]] = {"SGD": SGD, "RMSprop": RMSprop, "Adam": Adam}
-_BY_NAME: dict[str, type[Optimizer]] = {"sgd": SGD, "rmsprop": RMSprop, "adam": Adam, **CLASSES}
+CLASSES: dict[str, type[Optimizer]] = {c.__name__: c for c in (SGD, RMSprop, Adam, AdamW, Adagrad, Nadam)}
+_BY_NAME: dict[str, type[Optimizer]] = {name.lower(): c for name, c in CLASSES.items()} | CLASSES
 
 
 def get(identifier: Any) -> Optimizer:

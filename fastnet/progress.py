@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from fastnet import terminal
 
 WIDTH = 30
@@ -50,9 +52,11 @@ def format_step(seconds: float, micro: str = "µ") -> str:
     return f"{seconds * 1e6:.0f}{micro}s/step"
 
 
-def format_values(values: dict[str, float]) -> str:
+def format_values(values: dict[str, Any]) -> str:
+    """Of a metric that is an array, a number a class, the mean is shown."""
+    means = {name: float(np.mean(value)) for name, value in values.items()}
     return "".join(
-        f" - {name}: {value:.4f}" if abs(value) > 1e-3 else f" - {name}: {value:.4e}" for name, value in values.items()
+        f" - {name}: {value:.4f}" if abs(value) > 1e-3 else f" - {name}: {value:.4e}" for name, value in means.items()
     )
 
 
@@ -60,12 +64,13 @@ class ProgressBar:
     """Shows how far a loop of `steps` steps has come.
 
     Args:
-        steps: how many there are.
+        steps: how many there are; 0 if nobody knows.
         verbose: 0 shows nothing, 1 a bar, 2 one line at the end.
     """
 
     def __init__(self, steps: int, verbose: int) -> None:
         self._steps = steps
+        self._done = 0
         self._stream = sys.stdout if verbose and sys.stdout is not None else None
         self._redraws = self._stream is not None and verbose == 1 and terminal.redraws(self._stream)
         self._micro = "µ" if self._stream is None or terminal.shows("µ", self._stream) else "u"
@@ -75,10 +80,14 @@ class ProgressBar:
 
     def update(self, step: int, values: Values) -> None:
         """After step number `step`, from 1; `values` is asked for loss and metrics only when something is drawn."""
+        self._done = step
         now = time.perf_counter()
-        if now < self._next or step >= self._steps:
+        if now < self._next or step == self._steps:
             return
         self._next = now + INTERVAL
+        if not self._steps:
+            self._draw(f"{step}/Unknown{format_values(values())}")
+            return
         digits = len(str(self._steps))
         filled = WIDTH * step // self._steps
         bar = ("=" * (filled - 1) + ">" if filled else "") + "." * (WIDTH - filled)
@@ -91,8 +100,9 @@ class ProgressBar:
         if self._stream is None:
             return
         seconds = time.perf_counter() - self._start
-        step = format_step(seconds / self._steps, self._micro)
-        count = f"{self._steps}/{self._steps}"
+        steps = self._steps or self._done
+        step = format_step(seconds / max(1, steps), self._micro)
+        count = f"{steps}/{steps}"
         if self._redraws:
             self._draw(f"{count} [{'=' * WIDTH}] - {seconds:.0f}s {step}{format_values(values)}", last=True)
         else:

@@ -6,6 +6,7 @@ The kernels themselves are in the .pxi files of this folder, their contract in i
 Environment, read once at import:
 
 - ``FASTNET_ISA``: ``baseline``, ``x86_v3`` (AVX2 and FMA) or ``x86_v4`` (AVX-512) instead of the best one
+- ``FASTNET_BACKEND``: ``reference`` for the NumPy twins instead of the ``compiled`` kernels
 - ``FASTNET_NUM_THREADS``, else ``OMP_NUM_THREADS``: the number of threads instead of all that the process may use
 """
 
@@ -54,8 +55,8 @@ if not TYPE_CHECKING:
     _chosen = _import(isa)
 
 PANEL = _chosen.PANEL
-activation_forward = _chosen.activation_forward
 activation_backward = _chosen.activation_backward
+activation_forward = _chosen.activation_forward
 all_finite = _chosen.all_finite
 count_correct = _chosen.count_correct
 csr_compress = _chosen.csr_compress
@@ -76,10 +77,21 @@ softmax_backward = _chosen.softmax_backward
 softmax_crossentropy = _chosen.softmax_crossentropy
 update = _chosen.update
 
+backend = "compiled"
+NAMES = tuple(name for name in dir() if callable(getattr(_chosen, name, None)))  # of the kernels
+
 
 def padded(n: int) -> int:
     """`n` columns rounded up to whole panels."""
     return -(-n // PANEL) * PANEL
+
+
+def use_backend(name: str) -> None:
+    """Binds the kernels' names to the compiled ones or to those of `fastnet.reference`."""
+    global backend
+    source = importlib.import_module("fastnet.reference") if name == "reference" else _chosen
+    globals().update({kernel: getattr(source, kernel) for kernel in NAMES})
+    backend = name
 
 
 def get_num_threads() -> int:
@@ -128,3 +140,7 @@ def _threads_from_environment() -> int | None:
 
 
 set_num_threads(_threads_from_environment() or available_cores())
+if os.environ.get("FASTNET_BACKEND", "compiled") != "compiled":
+    if os.environ["FASTNET_BACKEND"] != "reference":
+        raise ValueError(f"FASTNET_BACKEND is {os.environ['FASTNET_BACKEND']!r}; expected 'compiled' or 'reference'")
+    use_backend("reference")

@@ -1,8 +1,30 @@
 """Layers: Input, Dense, and what stands between them; `Layer` is the base of your own."""
 
+from fastnet.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
 from fastnet.layers.base import Layer
 from fastnet.layers.core import Flatten, Rescaling, Reshape
 from fastnet.layers.dense import Dense, Input, InputLayer
 from fastnet.layers.dropout import Dropout
+from fastnet.layers.noise import AlphaDropout, GaussianNoise
+from fastnet.layers.normalization import BatchNormalization, LayerNormalization, Normalization
 
-__all__ = ["Dense", "Dropout", "Flatten", "Input", "InputLayer", "Layer", "Rescaling", "Reshape"]
+__all__ = [
+    "ELU",
+    "Activation",
+    "AlphaDropout",
+    "BatchNormalization",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GaussianNoise",
+    "Input",
+    "InputLayer",
+    "Layer",
+    "LayerNormalization",
+    "LeakyReLU",
+    "Normalization",
+    "ReLU",
+    "Rescaling",
+    "Reshape",
+    "Softmax",
+]

@@ -1,0 +1,93 @@
+"""EarlyStopping: ends a training that no longer gets better."""
+
+from __future__ import annotations
+
+import math
+
+from fastnet import checks
+from fastnet.callbacks.base import Logs
+from fastnet.callbacks.monitor import Monitor, whole_number
+from fastnet.checks import Floats
+
+
+class EarlyStopping(Monitor):
+    """Ends the training when a number has not improved for `patience` epochs.
+
+    Args:
+        monitor: the number's name in the logs.
+        min_delta: how much better it must be at least to count.
+        patience: epochs without improvement after which to stop.
+        verbose: 1 to say so.
+        mode: ``"min"``, ``"max"``, or ``"auto"`` to tell by the name.
+        baseline: the wait begins anew only by numbers that are better than this as well.
+        restore_best_weights: whether to end with the weights of the best epoch, not with those of the last one.
+        start_from_epoch: epochs to let pass before watching.
+
+    Attributes:
+        stopped_epoch: the epoch that ended the training, or 0.
+        best, best_epoch: the best number, and when it was.
+        best_weights: the weights then, if they are to be restored.
+
+    Raises:
+        ValueError, TypeError: if an argument is not of that kind; in training, if "auto" cannot tell.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        self.patience = whole_number("patience", patience)
+        self.verbose = verbose
+        self.baseline = None if baseline is None else checks.number("baseline", baseline, least=-math.inf)
+        self.restore_best_weights = bool(restore_best_weights)
+        self.start_from_epoch = whole_number("start_from_epoch", start_from_epoch)
+        self._reset()
+
+    def _reset(self) -> None:
+        self.wait = 0
+        self.stopped_epoch = 0
+        self.best = None
+        self.best_epoch = 0
+        self.best_weights: list[Floats] | None = None
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self._reset()
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        current = self.value(logs)
+        if current is None or epoch < self.start_from_epoch:
+            return
+        if self.restore_best_weights and self.best_weights is None:
+            self._keep(epoch)
+        self.wait += 1
+        if self.improves(current, self.best):
+            self.best = current
+            self._keep(epoch)
+            if self.baseline is None or self.improves(current, self.baseline):
+                self.wait = 0
+        elif self.wait >= self.patience and epoch > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        if self.stopped_epoch and self.verbose:
+            print(f"Epoch {self.stopped_epoch + 1}: early stopping", flush=True)
+        if self.best_weights is not None:
+            if self.verbose:
+                print(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.", flush=True)
+            # Not set_weights: it refuses weights that are not finite, and a training may have had no others.
+            for variable, value in zip(self.model.weights, self.best_weights, strict=True):
+                variable.packed[...] = variable.pack(value)
+
+    def _keep(self, epoch: int) -> None:
+        self.best_epoch = epoch
+        if self.restore_best_weights:
+            self.best_weights = self.model.get_weights()

@@ -1,0 +1,144 @@
+"""LearningRateScheduler and ReduceLROnPlateau: a learning rate that changes from epoch to epoch."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from fastnet import checks
+from fastnet.callbacks.base import Callback, Logs
+from fastnet.callbacks.monitor import Monitor, whole_number
+from fastnet.optimizers import Optimizer
+
+
+def _optimizer(callback: Callback) -> Optimizer:
+    optimizer = callback.model.optimizer
+    if optimizer is None:
+        raise checks.NotCompiledError(f"{type(callback).__name__} needs an optimizer: call compile() first")
+    return optimizer
+
+
+class LearningRateScheduler(Callback):
+    """Sets the learning rate at the beginning of each epoch; the logs then hold ``learning_rate``.
+
+    Args:
+        schedule: a function of the epoch, from 0, and the learning rate now, that returns the new one; a function of
+            the epoch alone will do.
+        verbose: 1 to print it.
+
+    Raises:
+        TypeError: if `schedule` cannot be called.
+        ValueError: in training, if it returns something other than a number of at least 0.
+    """
+
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
+        if not callable(schedule):
+            raise TypeError(f"schedule must be a function of the epoch and the learning rate, got {schedule!r}")
+        self.schedule = schedule
+        self.verbose = verbose
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        optimizer = _optimizer(self)
+        arguments: tuple[Any, ...] = (epoch, float(optimizer.learning_rate))
+        try:
+            inspect.signature(self.schedule).bind(*arguments)
+        except TypeError:
+            arguments = (epoch,)
+        except ValueError:
+            pass  # some built-in functions do not say what they take
+        returned = self.schedule(*arguments)
+        try:
+            optimizer.learning_rate = checks.number("the learning rate", returned, least=0)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"schedule returned {returned!r} for epoch {epoch}; expected a finite number of at least 0"
+            ) from error
+        if self.verbose:
+            print(
+                f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {optimizer.learning_rate}.",
+                flush=True,
+            )
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if logs is not None:
+            logs["learning_rate"] = float(_optimizer(self).learning_rate)
+
+
+class ReduceLROnPlateau(Monitor):
+    """Multiplies the learning rate by `factor` when a number has not improved for `patience` epochs.
+
+    The logs then hold ``learning_rate``, as it was in the epoch.
+
+    Args:
+        monitor: the number's name in the logs.
+        factor: in [0, 1).
+        patience: epochs without improvement after which to reduce.
+        verbose: 1 to print it.
+        mode: ``"min"``, ``"max"``, or ``"auto"`` to tell by the name.
+        min_delta: how much better the number must be at least to count; `epsilon` in older scripts.
+        cooldown: epochs to wait after a reduction before counting again.
+        min_lr: the least learning rate.
+
+    Raises:
+        ValueError, TypeError: if an argument is not of that kind; in training, if "auto" cannot tell.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        min_delta = checks.keywords("ReduceLROnPlateau", kwargs, ("epsilon",)).get("epsilon", min_delta)
+        super().__init__(monitor, mode, min_delta)
+        self.factor = checks.number("factor", factor, least=0, below=1)
+        self.patience = whole_number("patience", patience)
+        self.verbose = verbose
+        self.cooldown = whole_number("cooldown", cooldown)
+        self.min_lr = checks.number("min_lr", min_lr, least=0)
+        self._reset()
+
+    def _reset(self) -> None:
+        self.best = None
+        self.wait = 0
+        self.cooldown_counter = 0
+
+    def in_cooldown(self) -> bool:
+        """Whether the last reduction is so recent that epochs do not count."""
+        return self.cooldown_counter > 0
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self._reset()
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        optimizer = _optimizer(self)
+        current = self.value(logs)
+        rate = float(optimizer.learning_rate)
+        if logs is not None:
+            logs["learning_rate"] = rate
+        if current is None:
+            return
+        if self.in_cooldown():
+            self.cooldown_counter -= 1
+            self.wait = 0
+        if self.improves(current, self.best):
+            self.best = current
+            self.wait = 0
+        elif not self.in_cooldown():
+            self.wait += 1
+            if self.wait >= self.patience and rate > self.min_lr:
+                optimizer.learning_rate = max(rate * self.factor, self.min_lr)
+                self.cooldown_counter = self.cooldown
+                self.wait = 0
+                if self.verbose:
+                    print(
+                        f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {optimizer.learning_rate}.",
+                        flush=True,
+                    )

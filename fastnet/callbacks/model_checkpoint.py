@@ -1,0 +1,141 @@
+"""ModelCheckpoint: a training's model in files, as it goes on."""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from typing import Any
+
+from fastnet import checks, saving
+from fastnet.callbacks.base import Logs
+from fastnet.callbacks.history import Spellings
+from fastnet.callbacks.monitor import Monitor
+
+
+class ModelCheckpoint(Monitor):
+    """Saves the model, or its weights, after each epoch or after so many batches.
+
+    A file is replaced as a whole or not at all. A model whose weights are not finite is not saved: a warning says so,
+    and the last good file stays.
+
+    Args:
+        filepath: where to; ``"{epoch:02d}-{val_loss:.2f}.safetensors"`` is filled with the epoch, from 1, the batch,
+            from 1, if `save_freq` is a number, and the logs. Folders are made. It ends in ``.safetensors``, or, with
+            `save_weights_only`, in ``.weights.safetensors``.
+        monitor: the number's name in the logs that says which model is best.
+        verbose: 1 to say what is done.
+        save_best_only: whether to save only when `monitor` has improved.
+        save_weights_only: whether to save the weights alone.
+        mode: ``"min"``, ``"max"``, or ``"auto"`` to tell by the name.
+        save_freq: ``"epoch"``, or the number of batches after which to save; the logs are the epoch's so far then.
+        initial_value_threshold: what the first saved model must be better than, with `save_best_only`.
+
+    Raises:
+        ValueError, TypeError: if an argument is not of that kind.
+        KeyError: in training, if `filepath` names what is not in the logs.
+        OSError: in training, if a file cannot be written.
+    """
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: Any = "epoch",
+        initial_value_threshold: float | None = None,
+    ) -> None:
+        super().__init__(monitor, mode)
+        self.save_weights_only = bool(save_weights_only)
+        self.filepath = saving.check_suffix("filepath", filepath, weights=self.save_weights_only)
+        self.verbose = verbose
+        self.save_best_only = bool(save_best_only)
+        self.save_freq = check_save_freq(save_freq)
+        if initial_value_threshold is not None:
+            self.best = checks.number("initial_value_threshold", initial_value_threshold, least=-math.inf)
+        self._epoch = 0
+        self._batches = 0  # since the last file
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        if self.save_freq == "epoch":
+            return
+        self._batches += 1
+        if self._batches >= self.save_freq:
+            self._batches = 0
+            self._save(self._epoch, logs or {}, {"batch": batch + 1})
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if self.save_freq == "epoch":
+            self._save(epoch, logs or {}, {})
+
+    def _save(self, epoch: int, logs: Logs, place: dict[str, int]) -> None:
+        path = self._path(epoch, logs, place)
+        if not self._wanted(epoch, logs, path):
+            return
+        folder = os.path.dirname(path)
+        if folder:
+            os.makedirs(folder, exist_ok=True)
+        if save_finite(self, path, weights_only=self.save_weights_only) and self.verbose:
+            print(f"\nEpoch {epoch + 1}: finished saving model to {path}", flush=True)
+
+    def _path(self, epoch: int, logs: Logs, place: dict[str, int]) -> str:
+        values: Spellings[Any] = Spellings({"epoch": epoch + 1, **place, **logs})
+        try:
+            return self.filepath.format_map(values)
+        except KeyError as error:
+            name = str(error.args[0])
+            raise KeyError(
+                f"filepath {self.filepath!r} names {name!r}, which is not in the logs"
+                f"{checks.near_miss(name, values)}. There are: {', '.join(sorted(values))}"
+            ) from None
+
+    def _wanted(self, epoch: int, logs: Logs, path: str) -> bool:
+        if not self.save_best_only:
+            if self.verbose:
+                print(f"\nEpoch {epoch + 1}: saving model to {path}", flush=True)
+            return True
+        current = self.value(logs)
+        if current is None:  # better a file too many than none, as in Keras
+            return True
+        before = "None" if self.best is None else f"{self.best:.5f}"
+        better = self.improves(current, self.best)
+        if self.verbose and better:
+            print(
+                f"\nEpoch {epoch + 1}: {self.monitor} improved from {before} to {current:.5f}, saving model to {path}",
+                flush=True,
+            )
+        elif self.verbose:
+            print(f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {before}", flush=True)
+        if better:
+            self.best = current
+        return better
+
+
+def check_save_freq(value: Any) -> Any:
+    """``"epoch"`` or a number of batches of at least 1.
+
+    Raises:
+        ValueError, TypeError: if it is neither.
+    """
+    if isinstance(value, str):
+        return checks.choose("save_freq", value, {"epoch": "epoch"})
+    return checks.integer("save_freq", value, least=1)
+
+
+def save_finite(callback: Monitor, path: str, weights_only: bool) -> bool:
+    """Saves the model unless its weights are not finite; whether it did."""
+    try:
+        if weights_only:
+            saving.save_weights(callback.model, path)
+        else:
+            saving.save_model(callback.model, path)
+    except saving.NotFiniteError as error:
+        warnings.warn(f"{type(callback).__name__} did not save: {error}", RuntimeWarning, stacklevel=4)
+        return False
+    return True

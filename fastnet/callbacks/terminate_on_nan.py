@@ -1,0 +1,30 @@
+"""TerminateOnNaN: ends a training whose loss is no number any more."""
+
+from __future__ import annotations
+
+import math
+
+from fastnet.callbacks.base import Callback, Logs
+
+
+class TerminateOnNaN(Callback):
+    """Ends the training after the batch at which the loss has become NaN or infinite.
+
+    Args:
+        raise_error: whether to raise instead: no `on_train_end` is called then.
+
+    Raises:
+        RuntimeError: in training, with `raise_error`.
+    """
+
+    def __init__(self, raise_error: bool = False) -> None:
+        self.raise_error = bool(raise_error)
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        loss = (logs or {}).get("loss")
+        if loss is None or math.isfinite(loss):
+            return
+        if self.raise_error:
+            raise RuntimeError(f"the loss is {loss} at batch {batch}: training ends here")
+        print(f"Batch {batch}: Invalid loss, terminating training", flush=True)
+        self.model.stop_training = True

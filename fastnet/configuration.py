@@ -1,0 +1,187 @@
+"""A model as plain data, and back: its layers, and how it was compiled, in types that JSON has.
+
+Classes are found by name in tables of what fastnet itself has, and in `custom_objects`: nothing is imported by name and
+nothing is evaluated, so a description from a stranger can only choose among what is there.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from fastnet import checks, layers, losses, metrics, optimizers
+from fastnet.layers import InputLayer, Layer
+from fastnet.layers.base import Shape, shape_of
+
+if TYPE_CHECKING:
+    from fastnet.models import Sequential
+
+Config = dict[str, Any]
+Objects = Mapping[str, Any]
+_COMPILE = ("optimizer", "loss", "metrics")
+
+
+def serialize(thing: Any) -> Config | str:
+    """An object as its class's name and its arguments; a function, or a loss or a metric made of one, as its name.
+
+    Raises:
+        TypeError: if it is neither.
+    """
+    if inspect.isfunction(thing):
+        return thing.__name__
+    if isinstance(thing, losses.CustomLoss | metrics.FunctionMetric):
+        return thing.name
+    if hasattr(thing, "get_config"):
+        return checks.describe(thing)
+    raise TypeError(f"{thing!r} cannot be described: its class has no get_config()")
+
+
+def classes_of(module: ModuleType, base: type) -> dict[str, Any]:
+    """A module's public classes of a kind, by name; aliases, which have another's name, are left out."""
+    return {
+        name: thing
+        for name, thing in vars(module).items()
+        if isinstance(thing, type) and issubclass(thing, base) and thing is not base and name == thing.__name__
+    }
+
+
+# Layers ---------------------------------------------------------------------------------------------------------------
+
+
+def model_config(model: Sequential) -> Config:
+    """A model's name, layers and, where it is known, the shape of a batch, as Keras's `get_config` has them."""
+    shape = model.input_shape
+    return {
+        "name": model.name,
+        "layers": [serialize(layer) for layer in model.layers],
+        "build_input_shape": None if shape is None else list(shape),
+    }
+
+
+def model_from_config(config: Config, custom_objects: Objects | None = None) -> Sequential:
+    """A new model, with weights of its own, from what `model_config` returned.
+
+    Args:
+        config: the description, or ``{"class_name": "Sequential", "config": ...}``.
+        custom_objects: your own classes and functions by their names.
+
+    Raises:
+        ValueError: if a layer is unknown, with the near miss, or does not fit.
+        TypeError: if the description is of another form.
+    """
+    from fastnet.models import Sequential  # imports this module
+
+    name, shape, entries = parts_of(config)
+    model = Sequential(name=name)
+    if shape is not None:
+        model.add(InputLayer(shape))
+    for layer in make_layers(entries, custom_objects):
+        model.add(layer)
+    return model
+
+
+def parts_of(config: Any) -> tuple[str, Shape | None, list[Any]]:
+    """A model's name, the shape of an example if it is known, and the descriptions of the layers; errors as above."""
+    if isinstance(config, dict) and set(config) == {"class_name", "config"}:
+        checks.choose("model", config["class_name"], {"Sequential": None})
+        config = config["config"]
+    if not isinstance(config, dict) or not isinstance(config.get("layers"), list):
+        raise TypeError("config must be a dict with 'name', 'layers' and 'build_input_shape'")
+    checks.keywords("a model's config", config, ("name", "layers", "build_input_shape"))
+    name = config.get("name", "sequential")
+    if not isinstance(name, str):
+        raise TypeError(f"the model's name must be a string, got {name!r}")
+    shape = config.get("build_input_shape")
+    if shape is None:
+        return name, None, config["layers"]
+    if not isinstance(shape, list | tuple) or len(shape) < 2:
+        raise ValueError(f"build_input_shape must be a batch's shape such as [None, 784], got {shape!r}")
+    return name, shape_of("build_input_shape", shape[1:]), config["layers"]
+
+
+def make_layers(entries: Iterable[Any], custom_objects: Objects | None = None) -> list[Layer]:
+    """New layers, not built, from their descriptions; errors as `model_from_config`."""
+    table = classes_of(layers, Layer)
+    made = []
+    for i, entry in enumerate(entries):
+        layer = _make(f"layer {i}", entry, table, custom_objects or {})
+        if not isinstance(layer, Layer):
+            raise TypeError(f"layer {i}: expected a layer, got {layer!r}")
+        made.append(layer)
+    return made
+
+
+# How a model was compiled ---------------------------------------------------------------------------------------------
+
+
+def compile_config(model: Sequential) -> Config | None:
+    """Optimizer, loss and metrics; None before `compile`."""
+    if model.optimizer is None or model.loss is None:
+        return None
+    config: Config = {"optimizer": serialize(model.optimizer), "loss": serialize(model.loss)}
+    config["metrics"] = [serialize(metric) for metric in model.metrics if not metric.weighted]
+    weighted = [serialize(metric) for metric in model.metrics if metric.weighted]
+    return config | {"weighted_metrics": weighted} if weighted else config
+
+
+def compile_from_config(config: Config, custom_objects: Objects | None = None) -> Config:
+    """The arguments of `compile`, new objects, from what `compile_config` returned.
+
+    Raises:
+        ValueError: if a name is unknown, with the near miss.
+        TypeError: if the description is of another form.
+    """
+    if not isinstance(config, dict) or set(config) | {"weighted_metrics"} != {*_COMPILE, "weighted_metrics"}:
+        raise TypeError(f"the compile arguments must be a dict of {', '.join(_COMPILE)}")
+    objects = custom_objects or {}
+    of_optimizers = classes_of(optimizers, optimizers.Optimizer)
+    of_losses, of_metrics = classes_of(losses, losses.Loss), classes_of(metrics, metrics.Metric)
+    arguments = {
+        "optimizer": _make("optimizer", config["optimizer"], of_optimizers, objects),
+        "loss": _make("loss", config["loss"], of_losses, objects),
+    }
+    for name in sorted(set(config) - set(arguments)):
+        if not isinstance(config[name], list):
+            raise TypeError(f"{name} must be a list, got {config[name]!r:.80}")
+        arguments[name] = [_make("metric", entry, of_metrics, objects) for entry in config[name]]
+    return arguments
+
+
+# One object -----------------------------------------------------------------------------------------------------------
+
+
+def _make(argument: str, entry: Any, table: Mapping[str, Any], objects: Objects) -> Any:
+    """The object of a description; a name stays a name unless it is one of `objects`."""
+    if isinstance(entry, str):
+        return objects.get(entry, entry)
+    if not _is_description(entry):
+        raise TypeError(f"{argument}: expected a dict with 'class_name' and 'config', got {entry!r:.80}")
+    made = checks.choose(argument, entry["class_name"], {**table, **objects})
+    config = {name: _inner(name, value, objects) for name, value in entry["config"].items()}
+    if hasattr(made, "from_config"):
+        return made.from_config(config)
+    return made(**config) if isinstance(made, type) else made
+
+
+def _inner(name: str, value: Any, objects: Objects) -> Any:
+    """An argument of an object; initializers and the like that are the user's own are made of their descriptions."""
+    if isinstance(value, str) and name == "activation" and value in objects:
+        return _instance(objects[value])
+    if _is_description(value) and value["class_name"] in objects:
+        return _make(name, value, {}, objects)
+    return value
+
+
+def _instance(thing: Any) -> Any:
+    return thing() if isinstance(thing, type) else thing
+
+
+def _is_description(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) == {"class_name", "config"}
+        and isinstance(value["class_name"], str)
+        and isinstance(value["config"], dict)
+    )

@@ -1,0 +1,186 @@
+"""A data set as a model takes it: examples, targets and weights, checked once and before anything has changed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastnet import checks
+from fastnet.batches import Batch, Rows, as_floats
+from fastnet.checks import Floats
+from fastnet.losses import Loss
+from fastnet.sparse import Csr, CsrBatch, is_scipy_sparse
+
+Shape = tuple[int, ...]
+
+
+class Data(NamedTuple):
+    """Examples (n, K), targets (n, C) and, or None, how much each example counts, (n,)."""
+
+    x: Rows | Csr
+    targets: Floats
+    weights: Floats | None
+
+    def split(self, share: float) -> tuple[Data, Data]:
+        """The first part for training, the last `share` for validation.
+
+        Raises:
+            ValueError: if one of them would be empty, or x is a sparse matrix.
+        """
+        n = len(self.x)
+        kept = int(n * (1 - share))
+        if kept in (0, n):
+            raise ValueError(
+                f"validation_split={share} of {n} examples leaves {kept} for training and {n - kept} for validation; "
+                "each needs at least 1"
+            )
+        if isinstance(self.x, Csr):
+            raise ValueError("validation_split needs an array; split a SciPy sparse matrix and give validation_data")
+        weights = (None, None) if self.weights is None else (self.weights[:kept], self.weights[kept:])
+        first = Data(self.x[:kept], self.targets[:kept], weights[0])
+        return first, Data(self.x[kept:], self.targets[kept:], weights[1])
+
+
+def check_data(
+    loss: Loss,
+    shape: Shape | None,
+    units: int,
+    x: Any,
+    y: Any,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    name: str = "",
+) -> Data:
+    """Examples and what belongs to them.
+
+    Args:
+        loss: knows what targets it takes.
+        shape: the shape of one example that the model expects, or None.
+        units: the model's outputs.
+        x, y, sample_weight, class_weight: as for `Trainer.fit`.
+        name: put before the arguments' names in errors.
+
+    Raises:
+        ValueError, TypeError: if something does not fit.
+    """
+    rows = check_examples(x, f"{name}x", shape)
+    targets = loss.check_targets(f"{name}y", y, units)
+    checks.same_length(rows, targets, f"{name}x and y")
+    weights = None
+    if sample_weight is not None:
+        weights = checks.sample_weights(f"{name}sample_weight", sample_weight, len(targets))
+    if class_weight is not None:
+        by_class = checks.class_weights("class_weight", class_weight, targets)
+        weights = by_class if weights is None else weights * by_class
+    return Data(rows, targets, weights)
+
+
+def check_examples(x: Any, argument: str, shape: Shape | None) -> Rows | Csr:
+    """The rows of the data set x, (n, K), of examples of this shape; errors as `check_data`."""
+    if is_scipy_sparse(x):
+        if shape is not None and len(shape) != 1:
+            raise ValueError(f"{argument} is a SciPy sparse matrix; the model expects examples of shape {shape}")
+        rows = Csr.from_scipy(argument, x)
+        _fits(rows.shape[1:], shape, argument, rows.shape)
+        return rows
+    array = checks.examples(argument, x, single=shape == (1,))
+    _fits(array.shape[1:], shape, argument, array.shape)
+    return array.reshape(len(array), math.prod(array.shape[1:]))
+
+
+def _fits(given: Shape, expected: Shape | None, argument: str, shape: Shape) -> None:
+    if 0 in given:
+        raise ValueError(f"{argument} has shape {shape}: no features")
+    if expected in (None, given):
+        return
+    assert expected is not None
+    if len(expected) == len(given) == 1:
+        raise ValueError(f"{argument} has {given[0]} features, shape {shape}; the model expects {expected[0]}")
+    hint = ""
+    if len(expected) == 1 and math.prod(shape) % expected[0] == 0:
+        hint = f"; use {argument}.reshape({math.prod(shape) // expected[0]}, {expected[0]})"
+    raise ValueError(f"{argument} has shape {shape}; the model expects examples of shape {expected}{hint}")
+
+
+def is_stream(x: Any, y: Any) -> bool:
+    """Whether x makes batches, as a generator does, instead of holding the examples."""
+    if y is not None or x is None or hasattr(x, "__array__") or is_scipy_sparse(x):
+        return False
+    return not isinstance(x, list | tuple | dict | str | bytes) and (
+        hasattr(x, "__iter__") or (hasattr(x, "__getitem__") and hasattr(x, "__len__"))
+    )
+
+
+class Stream:
+    """Batches that an iterable, a generator or an indexed collection makes: (x, y) or (x, y, sample_weight) each.
+
+    Args:
+        source: where they come from; what can be walked through again begins anew each epoch, a generator goes on.
+        check: makes Data of one batch's entries, or raises.
+        steps: batches an epoch; None takes all that there are.
+        argument: what the source is called in errors.
+    """
+
+    def __init__(self, source: Any, check: Callable[..., Data], steps: int | None, argument: str = "x") -> None:
+        self._source = source
+        self._check = check
+        self._steps = steps
+        self._argument = argument
+        self._iterator: Iterator[Any] | None = iter(source) if hasattr(source, "__next__") else None
+        self.ended = False  # a generator had no more
+
+    def __len__(self) -> int:
+        """Batches an epoch; 0 if nobody knows."""
+        if self._steps is not None:
+            return self._steps
+        return len(self._source) if hasattr(self._source, "__len__") else 0
+
+    def entries(self) -> Iterator[Any]:
+        """An epoch's batches as the source gives them."""
+        walk = self._iterator if self._iterator is not None else _walk(self._source)
+        count = 0
+        while self._steps is None or count < self._steps:
+            entry = next(walk, self)
+            if entry is self:
+                self.ended = self._iterator is not None or (self._steps is not None and count < self._steps)
+                return
+            count += 1
+            yield entry
+
+    def first(self) -> Data:
+        """The first batch, which is put back: from it a model learns the shape of its examples."""
+        walk = self._iterator if self._iterator is not None else _walk(self._source)
+        entry = next(walk, self)
+        if entry is self:
+            raise ValueError(f"{self._argument} makes no batches")
+        if self._iterator is not None:
+            self._iterator = _chain(entry, self._iterator)
+        return self._data(entry)
+
+    def _data(self, entry: Any) -> Data:
+        if not isinstance(entry, tuple | list) or len(entry) not in (2, 3):
+            raise ValueError(
+                f"{self._argument} must make batches (x, y) or (x, y, sample_weight), got {type(entry).__name__}"
+                + (f" of {len(entry)}" if isinstance(entry, tuple | list) else "")
+            )
+        return self._check(*entry)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for entry in self.entries():
+            data = self._data(entry)
+            x = CsrBatch(data.x, np.arange(len(data.x))) if isinstance(data.x, Csr) else as_floats(data.x)
+            yield x, data.targets, data.weights
+
+
+def _walk(source: Any) -> Iterator[Any]:
+    if hasattr(source, "__iter__"):
+        return iter(source)
+    return (source[i] for i in range(len(source)))
+
+
+def _chain(first: Any, rest: Iterable[Any]) -> Iterator[Any]:
+    yield first
+    yield from rest

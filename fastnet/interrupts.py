@@ -1,0 +1,55 @@
+"""Interrupts: Ctrl-C in a training is felt between two batches, so that the weights are those of a whole batch."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+
+class Interrupts:
+    """While it is entered, Ctrl-C during a step waits for the step's end; at any other moment it is raised at once.
+
+    A second Ctrl-C does not wait. Only Python's own handler is replaced, and only in the main thread, where it runs.
+    """
+
+    def __init__(self) -> None:
+        self._held = self._pending = self._installed = False
+
+    def __enter__(self) -> Interrupts:
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._handle)
+            self._installed = True
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        if self._installed:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self._installed = False
+        if self._pending:
+            self._pending = False
+            raise KeyboardInterrupt
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._held and not self._pending:
+            self._pending = True
+        else:
+            self._pending = False
+            raise KeyboardInterrupt
+
+    def hold(self) -> None:
+        """A step begins."""
+        self._held = True
+
+    def release(self) -> None:
+        """The step is done: what came meanwhile is raised now."""
+        self._held = False
+        if self._pending:
+            self._pending = False
+            raise KeyboardInterrupt
+
+    def drop(self) -> None:
+        """No step is under way any more, however it ended."""
+        self._held = False

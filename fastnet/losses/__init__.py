@@ -1,0 +1,148 @@
+"""Losses: how wrong a prediction is, and in which direction."""
+
+from typing import Any
+
+from fastnet import checks
+from fastnet.losses.base import MEAN, Loss
+from fastnet.losses.crossentropy import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    SparseCategoricalCrossentropy,
+    binary_crossentropy,
+    categorical_crossentropy,
+    sparse_categorical_crossentropy,
+)
+from fastnet.losses.custom import CustomLoss, custom
+from fastnet.losses.hinge import CategoricalHinge, Hinge, SquaredHinge, categorical_hinge, hinge, squared_hinge
+from fastnet.losses.probabilistic import KLDivergence, Poisson, kl_divergence, poisson
+from fastnet.losses.regression import (
+    CosineSimilarity,
+    Huber,
+    LogCosh,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    cosine_similarity,
+    huber,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+)
+
+__all__ = [
+    "BinaryCrossentropy",
+    "CategoricalCrossentropy",
+    "CategoricalHinge",
+    "CosineSimilarity",
+    "CustomLoss",
+    "Hinge",
+    "Huber",
+    "KLDivergence",
+    "LogCosh",
+    "Loss",
+    "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
+    "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Poisson",
+    "SparseCategoricalCrossentropy",
+    "SquaredHinge",
+    "binary_crossentropy",
+    "categorical_crossentropy",
+    "categorical_hinge",
+    "cosine_similarity",
+    "custom",
+    "get",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "log_cosh",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "poisson",
+    "serialize",
+    "sparse_categorical_crossentropy",
+    "squared_hinge",
+]
+
+FUNCTIONS: dict[Any, type[Loss]] = {
+    binary_crossentropy: BinaryCrossentropy,
+    categorical_crossentropy: CategoricalCrossentropy,
+    categorical_hinge: CategoricalHinge,
+    cosine_similarity: CosineSimilarity,
+    hinge: Hinge,
+    huber: Huber,
+    kl_divergence: KLDivergence,
+    log_cosh: LogCosh,
+    mean_absolute_error: MeanAbsoluteError,
+    mean_absolute_percentage_error: MeanAbsolutePercentageError,
+    mean_squared_error: MeanSquaredError,
+    mean_squared_logarithmic_error: MeanSquaredLogarithmicError,
+    poisson: Poisson,
+    sparse_categorical_crossentropy: SparseCategoricalCrossentropy,
+    squared_hinge: SquaredHinge,
+}
+_SHORT: dict[str, type[Loss]] = {
+    "bce": BinaryCrossentropy,
+    "kld": KLDivergence,
+    "mae": MeanAbsoluteError,
+    "mape": MeanAbsolutePercentageError,
+    "mse": MeanSquaredError,
+    "msle": MeanSquaredLogarithmicError,
+}
+CLASSES: dict[str, type[Loss]] = {kind.__name__: kind for kind in FUNCTIONS.values()}
+_BY_NAME: dict[str, type[Loss]] = {
+    **CLASSES,
+    **{function.__name__: kind for function, kind in FUNCTIONS.items()},
+    **_SHORT,
+    **{name.upper(): kind for name, kind in _SHORT.items()},
+}
+
+
+def get(identifier: Any) -> Loss:
+    """The loss of a name, of a class or function of this module, of a description, or the object itself.
+
+    Args:
+        identifier: any of those, or an object that can be called, with (y_true, y_pred), and has a method
+            ``gradient(y_true, y_pred)``: both as for `custom`.
+
+    Raises:
+        ValueError: if there is none of that name, or its reduction is not the mean, on which a model trains.
+        TypeError: if it is of another type, or a function without its gradient.
+    """
+    if isinstance(identifier, type) and issubclass(identifier, Loss):
+        identifier = identifier()
+    if isinstance(identifier, Loss):
+        if identifier.reduction not in (MEAN, "mean"):
+            raise ValueError(f"a model trains on the mean loss, but {identifier!r} has another reduction; leave it out")
+        return identifier
+    if not callable(identifier):
+        return checks.build("loss", identifier, _BY_NAME)
+    for function, kind in FUNCTIONS.items():
+        if identifier is function:
+            return kind()
+    gradient = getattr(identifier, "gradient", None)
+    if callable(gradient) and not isinstance(identifier, type):
+        return custom(identifier, gradient)
+    name = getattr(identifier, "__name__", type(identifier).__name__)
+    raise TypeError(
+        f"the loss {name!r} comes without its gradient, which fastnet does not derive from Python code: use "
+        f"fastnet.losses.custom({name}, gradient), where gradient(y_true, y_pred) returns the gradient of each row's "
+        "loss by its predictions, (n, C)"
+    )
+
+
+def serialize(loss: Loss) -> dict[str, Any]:
+    """Name and arguments, as `get` takes them.
+
+    Raises:
+        TypeError: if it is a loss of the user's own, whose code a description cannot hold.
+    """
+    if type(loss) is not CLASSES.get(type(loss).__name__):
+        raise TypeError(f"{loss!r} is a loss of your own, which has no description; give it again when it is needed")
+    return checks.describe(loss)

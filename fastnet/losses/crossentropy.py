@@ -1,0 +1,354 @@
+"""Crossentropies: - sum of target * log(probability), each computed as one with the activation that makes those."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastnet import checks, kernels
+from fastnet.activations import Activation, Sigmoid, Softmax, softmax
+from fastnet.checks import Floats
+from fastnet.kernels.panels import zeros
+from fastnet.losses.base import MEAN, Loss, weigh, wrong_shape
+from fastnet.utils import to_categorical
+
+CLIP = 1e-7  # Keras's: a probability is taken to be at least this, and at most 1 minus this
+
+_GREATEST = float(np.float32(1 - CLIP))  # 1 - 1e-7 in float32, in which Keras computes
+_LOG_LEAST, _LOG_GREATEST = math.log(CLIP), math.log(_GREATEST)
+_LOG_LEAST_REST = math.log(1 - _GREATEST)  # of 1 - p, whose least value float32 makes 1.19e-7
+
+_SIGMOIDS = ("sigmoid", "hard_sigmoid")  # activations whose outputs are a probability each
+
+
+class CategoricalCrossentropy(Loss):
+    """- sum over classes of target * log(prediction), the mean over examples.
+
+    Predictions are divided by their row sum and kept in [1e-7, 1 - 1e-7] for the logarithm, as in Keras. The softmax
+    before it is computed with it, as one: the gradient by the logits is prediction - target, whatever underflows.
+
+    Args:
+        from_logits: the model's output are logits, not probabilities.
+        label_smoothing: how much of each target is shared out among all classes, in [0, 1]: t (1 - s) + s / C.
+            Source: C. Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", 2016, section 7.
+        reduction, name: as for `Loss`.
+
+    Raises:
+        ValueError, TypeError: if `label_smoothing` is no number of that range.
+
+    Example:
+        >>> loss = CategoricalCrossentropy()
+        >>> round(loss([[0, 1, 0]], [[0.05, 0.95, 0]]), 4)
+        0.0513
+    """
+
+    name = "categorical_crossentropy"
+    label_smoothing = 0.0
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        *,
+        reduction: str | None = MEAN,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name, reduction)
+        self.from_logits = bool(from_logits)
+        self.label_smoothing = _smoothing(label_smoothing)
+        self._probabilities = np.zeros((0, 0), np.float32)
+        self._rows = np.zeros(0, np.float32)
+
+    def call(self, y_true: Floats, y_pred: Floats) -> Floats:
+        return _rows_of(self._smooth(y_true), softmax(y_pred) if self.from_logits else y_pred)
+
+    def derivative(self, y_true: Floats, y_pred: Floats) -> Floats:
+        targets = self._smooth(y_true)
+        if self.from_logits:
+            gradient: Floats = softmax(y_pred) * targets.sum(axis=1, keepdims=True) - targets
+            return gradient
+        return _gradient_by_probabilities(targets, y_pred)
+
+    def takes_logits(self, activation: Activation) -> bool:
+        return isinstance(activation, Softmax) and not self.from_logits
+
+    def advice(self, activation: Activation | None, units: int) -> str | None:
+        if units == 1:
+            return (
+                f"{self.name} with 1 unit knows one class only and cannot improve: for two classes use the loss "
+                "'binary_crossentropy' and the activation 'sigmoid', or 2 units"
+            )
+        if activation is None:
+            return None
+        if self.from_logits:
+            return _twice(self, activation)
+        if activation.name != "softmax":
+            return (
+                f"{self.name} expects probabilities, but the last activation is {activation.name!r}: use "
+                f"activation='softmax' there, or {type(self).__name__}(from_logits=True) with no activation"
+            )
+        return None
+
+    def check_targets(self, argument: str, y: Any, units: int) -> Floats:
+        array = checks.numeric(argument, y)
+        if array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1 and units > 1):
+            raise ValueError(
+                f"{argument} has shape {array.shape}, but {self.name} expects one-hot rows of {units} classes. "
+                f"If {argument} holds labels, use fastnet.utils.to_categorical({argument}, {units}), "
+                "or the loss 'sparse_categorical_crossentropy'"
+            )
+        if array.ndim != 2 or array.shape[1] != units:
+            raise ValueError(wrong_shape(argument, array.shape, units))
+        targets = checks.as_float32(argument, array)
+        broken = np.flatnonzero(
+            (targets.min(axis=1, initial=0) < 0) | (np.abs(targets.sum(axis=1, dtype=np.float64) - 1) > 1e-3)
+        )
+        if broken.size:
+            raise ValueError(
+                f"{argument} is not one-hot at row {broken[0]}: {np.array2string(targets[broken[0]], threshold=12)}. "
+                f"{self.name} expects rows that are not negative and add to 1; for rows of several labels use the loss "
+                "'binary_crossentropy' and the activation 'sigmoid'"
+            )
+        return targets
+
+    def gradient(
+        self, output: Floats, targets: Floats, logits: bool, weights: Floats | None = None
+    ) -> tuple[float, Floats, Floats]:
+        if not (logits or self.from_logits):
+            return super().gradient(output, targets, logits, weights)
+        batch, dy = len(output), self._workspace(output)
+        if self._probabilities.shape != self._gradients.shape:
+            self._probabilities, self._rows = zeros(self._gradients.shape), np.zeros(len(self._gradients), np.float32)
+        p, rows = self._probabilities[:batch], self._rows[:batch]
+        total = kernels.softmax_crossentropy(output, self._smooth(targets), p, dy, rows)
+        return (total if weights is None else weigh(rows, dy, weights)), (p if logits else output), dy
+
+    def _smooth(self, targets: Floats) -> Floats:
+        # Not in check_targets: metrics see the targets as they were given.
+        s = self.label_smoothing
+        return targets * (1 - s) + s / targets.shape[1] if s else targets
+
+
+class SparseCategoricalCrossentropy(CategoricalCrossentropy):
+    """`CategoricalCrossentropy` for targets that are labels: whole numbers in [0, C), of shape (n,) or (n, 1).
+
+    Args:
+        from_logits: the model's output are logits, not probabilities.
+        reduction, name: as for `Loss`.
+
+    Example:
+        >>> loss = SparseCategoricalCrossentropy()
+        >>> round(loss([1, 2], [[0.05, 0.95, 0], [0.1, 0.8, 0.1]]), 3)
+        1.177
+    """
+
+    name = "sparse_categorical_crossentropy"
+    of_labels = True
+
+    def __init__(self, from_logits: bool = False, *, reduction: str | None = MEAN, name: str | None = None) -> None:
+        super().__init__(from_logits, reduction=reduction, name=name)
+
+    def check_targets(self, argument: str, y: Any, units: int) -> Floats:
+        """Labels as one-hot rows, (n, units) float32.
+
+        Raises:
+            ValueError: if the shape is another, or a label is not whole or out of range.
+            TypeError: if `y` does not hold numbers.
+        """
+        array = checks.numeric(argument, y)
+        if array.ndim == 2 and array.shape[1] == units > 1:
+            raise ValueError(
+                f"{argument} has shape {array.shape}, but {self.name} expects labels, (n,). "
+                f"If {argument} holds one-hot rows, use the loss 'categorical_crossentropy'"
+            )
+        if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] != 1):
+            raise ValueError(f"{argument} has shape {array.shape}, but {self.name} expects labels, (n,) or (n, 1)")
+        try:
+            return to_categorical(array.reshape(-1), units)
+        except ValueError as error:
+            raise ValueError(
+                f"{argument}: {error}; the model has {units} outputs, so {self.name} expects whole numbers "
+                f"from 0 to {units - 1}"
+            ) from None
+
+
+class BinaryCrossentropy(Loss):
+    """- t log p - (1 - t) log(1 - p), the mean over outputs and examples.
+
+    Probabilities are kept in [1e-7, 1 - 1e-7] for the logarithms, as in Keras. The sigmoid before it is computed with
+    it, as one: the gradient by the sums is (p - t) / C, which neither underflows nor stops where p is cut off.
+
+    Args:
+        from_logits: the model's output are logits, not probabilities.
+        label_smoothing: how far targets are drawn to 1/2, in [0, 1]: t (1 - s) + s / 2.
+        reduction, name: as for `Loss`.
+
+    Raises:
+        ValueError, TypeError: if `label_smoothing` is no number of that range.
+
+    Example:
+        >>> loss = BinaryCrossentropy()
+        >>> round(loss([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]]), 3)
+        0.815
+    """
+
+    name = "binary_crossentropy"
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        *,
+        reduction: str | None = MEAN,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name, reduction)
+        self.from_logits = bool(from_logits)
+        self.label_smoothing = _smoothing(label_smoothing)
+        self._probabilities = np.zeros((0, 0), np.float32)
+
+    def call(self, y_true: Floats, y_pred: Floats) -> Floats:
+        t = self._smooth(y_true)
+        if self.from_logits:
+            log_p, log_rest = _log_sigmoids(y_pred)
+        else:
+            p = np.clip(y_pred, CLIP, 1 - CLIP)
+            log_p, log_rest = np.log(p), np.log(1 - p)
+        return _binary_rows(t, log_p, log_rest)
+
+    def derivative(self, y_true: Floats, y_pred: Floats) -> Floats:
+        t, outputs = self._smooth(y_true), y_true.shape[1]
+        gradient: Floats
+        if self.from_logits:
+            gradient = (np.exp(_log_sigmoids(y_pred)[0]) - t) / outputs
+        else:
+            p = np.clip(y_pred, CLIP, 1 - CLIP)
+            gradient = np.where(p == y_pred, (p - t) / (p * (1 - p)), y_pred.dtype.type(0)) / outputs
+        return gradient
+
+    def takes_logits(self, activation: Activation) -> bool:
+        return isinstance(activation, Sigmoid) and not self.from_logits
+
+    def advice(self, activation: Activation | None, units: int) -> str | None:
+        if activation is None:
+            return None
+        if self.from_logits:
+            return _twice(self, activation)
+        if activation.name == "softmax" and units > 1:
+            return (
+                f"{self.name} takes each of the {units} outputs by itself, but the last activation 'softmax' makes "
+                "them one distribution: use the loss 'categorical_crossentropy', or the activation 'sigmoid'"
+            )
+        if activation.name not in _SIGMOIDS:
+            return (
+                f"{self.name} expects probabilities, but the last activation is {activation.name!r}: use "
+                f"activation='sigmoid' there, or {type(self).__name__}(from_logits=True) with no activation"
+            )
+        return None
+
+    def check_targets(self, argument: str, y: Any, units: int) -> Floats:
+        targets = super().check_targets(argument, y, units)
+        if targets.size and not (targets.min() >= 0 and targets.max() <= 1):
+            row, column = (int(i) for i in np.argwhere((targets < 0) | (targets > 1))[0])
+            value = targets[row, column]
+            hint = f". For labels -1 and 1 use ({argument} + 1) / 2, or the loss 'hinge'" if value == -1 else ""
+            hint = f". For labels of more than two classes use one unit each and {_SPARSE!r}" if value > 1 else hint
+            raise ValueError(
+                f"{argument} holds {value:g} at row {row}, column {column}; {self.name} expects numbers from 0 to 1"
+                f"{hint}"
+            )
+        return targets
+
+    def gradient(
+        self, output: Floats, targets: Floats, logits: bool, weights: Floats | None = None
+    ) -> tuple[float, Floats, Floats]:
+        if not (logits or self.from_logits):
+            return super().gradient(output, targets, logits, weights)
+        batch, outputs = targets.shape
+        dy = self._workspace(output)
+        if self._probabilities.shape != self._gradients.shape:
+            self._probabilities = zeros(self._gradients.shape)
+        p = self._probabilities[:batch]
+        p[:] = output
+        kernels.activation_forward(kernels.SIGMOID, p)
+        t = self._smooth(targets)
+        np.subtract(p[:, :outputs], t, out=dy[:, :outputs])
+        dy *= np.float32(1 / (batch * outputs))
+        with np.errstate(all="ignore"):  # what is not finite shows in the loss
+            log_p, log_rest = _log_sigmoids(output[:, :outputs])
+            if logits:
+                log_p = np.clip(log_p, _LOG_LEAST, _LOG_GREATEST)
+                log_rest = np.clip(log_rest, _LOG_LEAST_REST, _LOG_GREATEST)
+            rows = _binary_rows(t, log_p, log_rest)
+        return weigh(rows, dy, weights), (p if logits else output), dy
+
+    def _smooth(self, targets: Floats) -> Floats:
+        s = self.label_smoothing
+        return targets * (1 - s) + 0.5 * s if s else targets
+
+
+_SPARSE = SparseCategoricalCrossentropy.name
+
+
+def _smoothing(value: Any) -> float:
+    smoothing = checks.number("label_smoothing", value, least=0)
+    if smoothing > 1:
+        raise ValueError(f"label_smoothing must be in [0, 1], got {smoothing!r}")
+    return smoothing
+
+
+def _twice(loss: Loss, activation: Activation) -> str | None:
+    """The advice for a loss from logits after an activation that has made probabilities of them already."""
+    if activation.name not in ("softmax", *_SIGMOIDS):
+        return None
+    return (
+        f"{loss.name} with from_logits=True computes the probabilities itself, but the last activation is "
+        f"{activation.name!r}: leave out one of them"
+    )
+
+
+def _rows_of(targets: Floats, p: Floats) -> Floats:
+    """- sum t log(clip(p / sum p)) of each row."""
+    with np.errstate(all="ignore"):  # a row of zeros has no shares: its loss is NaN, visibly
+        shares = np.clip(p / p.sum(axis=1, keepdims=True), CLIP, 1 - CLIP)
+        rows: Floats = -(targets * np.log(shares)).sum(axis=1)
+    return rows
+
+
+def _gradient_by_probabilities(targets: Floats, p: Floats) -> Floats:
+    """The gradient of `_rows_of` by p: (sum t - t / q) / s, q = p / s, s = sum p, where not clipped."""
+    with np.errstate(all="ignore"):
+        s = p.sum(axis=1, keepdims=True)
+        q = p / s
+        t = np.where((q > CLIP) & (q < 1 - CLIP), targets, p.dtype.type(0))
+        pull = t.sum(axis=1, keepdims=True) - np.where(t != 0, t / q, p.dtype.type(0))
+        gradient: Floats = pull / s
+    return gradient
+
+
+def _log_sigmoids(z: Floats) -> tuple[Floats, Floats]:
+    """log p and log(1 - p) for p = 1 / (1 + exp(-z)); only exp of what is not positive is taken: nothing overflows."""
+    common = np.log1p(np.exp(-np.abs(z)))
+    return np.minimum(z, 0) - common, -np.maximum(z, 0) - common
+
+
+def _binary_rows(t: Floats, log_p: Floats, log_rest: Floats) -> Floats:
+    rows: Floats = -(t * log_p + (1 - t) * log_rest).mean(axis=1)
+    return rows
+
+
+def categorical_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0
+) -> Floats:
+    """The crossentropy of each row: targets (n, C) and predictions (n, C) to losses (n,); errors as the class."""
+    return CategoricalCrossentropy(from_logits, label_smoothing).per_row(y_true, y_pred)
+
+
+def sparse_categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False) -> Floats:
+    """The crossentropy of each row: labels (n,) and predictions (n, C) to losses (n,); errors as the class."""
+    return SparseCategoricalCrossentropy(from_logits).per_row(y_true, y_pred)
+
+
+def binary_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0) -> Floats:
+    """The binary crossentropy of each row: targets and predictions (n, C) to losses (n,); errors as the class."""
+    return BinaryCrossentropy(from_logits, label_smoothing).per_row(y_true, y_pred)

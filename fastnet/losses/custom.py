@@ -1,0 +1,115 @@
+"""Losses of the user's own: a function and its gradient, which are compared if that is asked for."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastnet import checks
+from fastnet.checks import Floats
+from fastnet.losses.base import Loss
+
+Function = Callable[[Any, Any], Any]
+
+
+class CustomLoss(Loss):
+    """What `custom` returns: a loss whose `call` and `derivative` are two functions."""
+
+    def __init__(self, function: Function, gradient: Function, name: str | None = None) -> None:
+        for argument, value in (("function", function), ("gradient", gradient)):
+            if not callable(value):
+                raise TypeError(f"{argument} must be callable as {argument}(y_true, y_pred), got {value!r}")
+        super().__init__(name or getattr(function, "__name__", type(function).__name__))
+        self.function, self.function_gradient = function, gradient
+
+    def call(self, y_true: Floats, y_pred: Floats) -> Floats:
+        rows: Floats = np.asarray(self.function(y_true, y_pred))
+        if rows.ndim == 2 and len(rows) == len(y_pred):
+            rows = rows.mean(axis=1)
+        if rows.shape != (len(y_pred),):
+            raise ValueError(
+                f"the loss {self.name!r} returned shape {rows.shape}; expected one number a row, ({len(y_pred)},)"
+            )
+        return rows
+
+    def derivative(self, y_true: Floats, y_pred: Floats) -> Floats:
+        gradient: Floats = np.asarray(self.function_gradient(y_true, y_pred))
+        if gradient.shape != y_pred.shape:
+            raise ValueError(
+                f"the gradient of the loss {self.name!r} returned shape {gradient.shape}; expected that of y_pred, "
+                f"{y_pred.shape}: each row's loss derived by its predictions"
+            )
+        return gradient
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+    def check(self, y_true: Any = None, y_pred: Any = None) -> float:
+        """Compares the gradient with central differences, in float64.
+
+        Args:
+            y_true, y_pred: (n, C), where to compare; by default random numbers between 0.05 and 0.95, (8, 3), which
+                suits probabilities and other numbers alike.
+
+        Returns:
+            The largest difference.
+
+        Raises:
+            ValueError: if it is more than 1e-5 of the gradient's size (1e-2 where the function computes in float32).
+        """
+        random = np.random.default_rng(0).uniform(0.05, 0.95, (2, 8, 3))
+        t: Any = random[0] if y_true is None else checks.numeric("y_true", y_true).astype(np.float64)
+        p: Any = random[1] if y_pred is None else checks.numeric("y_pred", y_pred).astype(np.float64)
+        if t.shape != p.shape or t.ndim != 2:
+            raise ValueError(f"y_true and y_pred must have the same shape (n, C), got {t.shape} and {p.shape}")
+        exact = self.call(t, p).dtype == np.float64
+        step, tolerance = (1e-5, 1e-5) if exact else (1e-2, 1e-2)
+        gradient = self.derivative(t, p)
+        differences: Any = np.empty(p.shape)
+        for column in range(p.shape[1]):
+            above, below = p.copy(), p.copy()
+            above[:, column] += step
+            below[:, column] -= step
+            differences[:, column] = (self.call(t, above) - self.call(t, below)) / (2 * step)
+        errors = np.abs(gradient - differences)
+        row, column = divmod(int(errors.argmax()), errors.shape[1])  # argmax finds a NaN, too
+        largest = float(errors[row, column])
+        if not largest <= tolerance * max(1.0, float(np.abs(differences).max())):
+            raise ValueError(
+                f"the gradient of the loss {self.name!r} is off by {largest:.3g} at row {row}, column {column}: it "
+                f"says {gradient[row, column]:.6g}, central differences say {differences[row, column]:.6g}"
+            )
+        return largest
+
+
+def custom(function: Function, gradient: Function, check: Any = False, name: str | None = None) -> CustomLoss:
+    """A loss of the user's own.
+
+    Args:
+        function: ``function(y_true, y_pred)`` for arrays (n, C) returns the loss of each row, (n,), or of each output,
+            (n, C), whose mean is the row's.
+        gradient: ``gradient(y_true, y_pred)`` returns the gradient of each row's loss by its predictions, (n, C). The
+            mean over the batch, and weights, are the model's affair.
+        check: True to compare the two on random data, or a pair (y_true, y_pred) to compare them there.
+        name: what it is called, by default as the function.
+
+    Returns:
+        A `Loss`, for `compile`.
+
+    Raises:
+        ValueError: if `check` finds that they differ; the message says where and how much.
+        TypeError: if one is not callable.
+
+    Example:
+        >>> loss = custom(lambda t, p: (p - t) ** 4, lambda t, p: 4 * (p - t) ** 3 / p.shape[1], check=True, name="l4")
+        >>> loss([[1.0]], [[3.0]])
+        16.0
+    """
+    loss = CustomLoss(function, gradient, name)
+    if isinstance(check, tuple | list):
+        if len(check) != 2:
+            raise ValueError(f"check must be True, False or a pair (y_true, y_pred), got {len(check)} elements")
+        loss.check(*check)
+    elif check:
+        loss.check()
+    return loss

@@ -1,0 +1,245 @@
+"""Metrics: what is reported beside the loss, of all the examples seen."""
+
+from typing import Any
+
+from fastnet import checks, losses
+from fastnet.losses import (
+    Loss,
+    binary_crossentropy,
+    categorical_crossentropy,
+    categorical_hinge,
+    hinge,
+    huber,
+    kl_divergence,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+    poisson,
+    sparse_categorical_crossentropy,
+    squared_hinge,
+)
+from fastnet.metrics.accuracy import (
+    FUNCTIONS,
+    AccuracyByShape,
+    BinaryAccuracy,
+    CategoricalAccuracy,
+    SparseCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy,
+    TopKCategoricalAccuracy,
+    binary_accuracy,
+    categorical_accuracy,
+    sparse_categorical_accuracy,
+    sparse_top_k_categorical_accuracy,
+    top_k_categorical_accuracy,
+)
+from fastnet.metrics.base import FunctionMetric, Mean, Metric
+from fastnet.metrics.confusion import AUC, F1Score, FBetaScore, Precision, Recall
+from fastnet.metrics.of_losses import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    CategoricalHinge,
+    CosineSimilarity,
+    Hinge,
+    KLDivergence,
+    LogCoshError,
+    LossMetric,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Poisson,
+    RootMeanSquaredError,
+    SparseCategoricalCrossentropy,
+    SquaredHinge,
+)
+
+__all__ = [
+    "AUC",
+    "BinaryAccuracy",
+    "BinaryCrossentropy",
+    "CategoricalAccuracy",
+    "CategoricalCrossentropy",
+    "CategoricalHinge",
+    "CosineSimilarity",
+    "F1Score",
+    "FBetaScore",
+    "FunctionMetric",
+    "Hinge",
+    "KLDivergence",
+    "LogCoshError",
+    "LossMetric",
+    "Mean",
+    "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
+    "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Metric",
+    "Poisson",
+    "Precision",
+    "Recall",
+    "RootMeanSquaredError",
+    "SparseCategoricalAccuracy",
+    "SparseCategoricalCrossentropy",
+    "SparseTopKCategoricalAccuracy",
+    "SquaredHinge",
+    "TopKCategoricalAccuracy",
+    "binary_accuracy",
+    "binary_crossentropy",
+    "categorical_accuracy",
+    "categorical_crossentropy",
+    "categorical_hinge",
+    "get",
+    "get_all",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "log_cosh",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "poisson",
+    "serialize",
+    "sparse_categorical_accuracy",
+    "sparse_categorical_crossentropy",
+    "sparse_top_k_categorical_accuracy",
+    "squared_hinge",
+    "top_k_categorical_accuracy",
+]
+
+# The names are Keras's: a class's own, and that in small letters.
+_NAMES: dict[str, type[Metric]] = {
+    "auc": AUC,
+    "binary_accuracy": BinaryAccuracy,
+    "binary_crossentropy": BinaryCrossentropy,
+    "categorical_accuracy": CategoricalAccuracy,
+    "categorical_crossentropy": CategoricalCrossentropy,
+    "categorical_hinge": CategoricalHinge,
+    "cosine_similarity": CosineSimilarity,
+    "f1_score": F1Score,
+    "f_beta_score": FBetaScore,
+    "hinge": Hinge,
+    "kl_divergence": KLDivergence,
+    "log_cosh_error": LogCoshError,
+    "mean": Mean,
+    "mean_absolute_error": MeanAbsoluteError,
+    "mean_absolute_percentage_error": MeanAbsolutePercentageError,
+    "mean_squared_error": MeanSquaredError,
+    "mean_squared_logarithmic_error": MeanSquaredLogarithmicError,
+    "poisson": Poisson,
+    "precision": Precision,
+    "recall": Recall,
+    "root_mean_squared_error": RootMeanSquaredError,
+    "sparse_categorical_accuracy": SparseCategoricalAccuracy,
+    "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
+    "sparse_top_k_categorical_accuracy": SparseTopKCategoricalAccuracy,
+    "squared_hinge": SquaredHinge,
+    "top_k_categorical_accuracy": TopKCategoricalAccuracy,
+}
+_SHORT: dict[str, type[Metric]] = {
+    "bce": BinaryCrossentropy,
+    "mae": MeanAbsoluteError,
+    "mape": MeanAbsolutePercentageError,
+    "mse": MeanSquaredError,
+    "msle": MeanSquaredLogarithmicError,
+}
+_ACCURACY = dict.fromkeys(("accuracy", "acc", "Accuracy", "Acc"), AccuracyByShape)
+CLASSES: dict[str, type[Metric]] = {kind.__name__: kind for kind in (*_NAMES.values(), AccuracyByShape)}
+_BY_NAME: dict[str, type[Metric]] = {
+    **CLASSES,
+    **_NAMES,
+    **_SHORT,
+    **{name.upper(): kind for name, kind in _SHORT.items()},
+    **_ACCURACY,
+}
+
+
+def get(identifier: Any, loss: Loss | None = None) -> Metric:
+    """A new metric of a name, a function or a description, called as that, or the object itself.
+
+    Args:
+        identifier: a name such as ``"accuracy"`` or ``"mae"``; a `Metric` or its class; a `Loss`; a function of this
+            module or of `fastnet.losses`; or any function, as `FunctionMetric` takes it.
+        loss: what the model is trained with: if that takes labels, functions and metrics of the user's own get labels.
+
+    Raises:
+        ValueError: if there is none of that name.
+        TypeError: if it is of another type.
+    """
+    metric = _find(identifier)
+    metric.labels_come = loss is not None and loss.of_labels
+    return metric
+
+
+def get_all(identifiers: Any, loss: Loss | None = None, weighted: Any = None) -> list[Metric]:
+    """The metrics of a model, each as `get` finds it.
+
+    Args:
+        identifiers: a list, or a single entry, or None; in these all examples count alike.
+        loss: what the model is trained with.
+        weighted: the same, for metrics in which the examples' weights count.
+
+    Returns:
+        All of them. A name that comes again gets a number, as in ``precision_1``, or, of `weighted`, ``weighted_``.
+
+    Raises:
+        ValueError, TypeError: as `get`.
+    """
+    found = [(get(entry, loss), False) for entry in _entries(identifiers)]
+    found += [(get(entry, loss), True) for entry in _entries(weighted)]
+    seen = {"loss"}
+    for metric, counts in found:
+        metric.weighted = counts
+        if counts and metric.name in seen:
+            metric.name = f"weighted_{metric.name}"
+        name, count = metric.name, 0
+        while metric.name in seen:
+            count += 1
+            metric.name = f"{name}_{count}"
+        seen.add(metric.name)
+    return [metric for metric, _ in found]
+
+
+def _entries(identifiers: Any) -> list[Any]:
+    if identifiers is None:
+        return []
+    return list(identifiers) if isinstance(identifiers, list | tuple) else [identifiers]
+
+
+def _find(identifier: Any) -> Metric:
+    if isinstance(identifier, Metric):
+        return identifier
+    if isinstance(identifier, Loss):
+        return LossMetric(identifier)
+    if isinstance(identifier, type) and issubclass(identifier, Metric):
+        return identifier()
+    if isinstance(identifier, str):
+        metric = checks.choose("metric", identifier, _BY_NAME)()
+        metric.name = identifier
+        metric.reset_state()  # which may hand the name on
+        return metric
+    if callable(identifier) and not isinstance(identifier, type):
+        for function, kind in FUNCTIONS.items():
+            if identifier is function:
+                return kind(name=function.__name__)
+        for function, of in losses.FUNCTIONS.items():
+            if identifier is function:
+                same = CLASSES.get(of.__name__)
+                if same is None or same is CosineSimilarity:  # a metric of the other sign
+                    return LossMetric(of(), function.__name__)
+                return same(name=function.__name__)
+        return FunctionMetric(identifier)
+    return checks.build("metric", identifier, _BY_NAME)
+
+
+def serialize(metric: Metric) -> dict[str, Any]:
+    """Name and arguments, as `get` takes them.
+
+    Raises:
+        TypeError: if it is a metric of the user's own, whose code a description cannot hold.
+    """
+    if type(metric) is not CLASSES.get(type(metric).__name__):
+        raise TypeError(f"{metric!r} is a metric of your own, which has no description; give it again when needed")
+    return checks.describe(metric)

@@ -1,0 +1,194 @@
+"""Accuracies: the share of predictions that are right, in all the meanings of that."""
+
+from typing import Any
+
+import numpy as np
+
+from fastnet import checks, kernels
+from fastnet.checks import Floats
+from fastnet.losses import SparseCategoricalCrossentropy
+from fastnet.metrics.base import Checked, MeanOverRows, Metric
+
+_LABELS = SparseCategoricalCrossentropy(name="sparse_categorical_accuracy")  # checks labels
+
+
+class BinaryAccuracy(MeanOverRows):
+    """The share of outputs on the right side of a threshold: p > threshold for the target 1, else for 0.
+
+    Args:
+        name: what it is called.
+        threshold: 0.5 suits probabilities; a model whose outputs are logits wants 0.
+
+    Raises:
+        TypeError: if the threshold is no number.
+
+    Example:
+        >>> BinaryAccuracy()([[1], [1], [0], [0]], [[0.98], [1], [0], [0.6]])
+        0.75
+    """
+
+    name = "binary_accuracy"
+
+    def __init__(self, name: str | None = None, threshold: float = 0.5) -> None:
+        super().__init__(name)
+        self.threshold = checks.number("threshold", threshold, least=-np.inf)
+
+    def rows(self, targets: Floats, predictions: Floats) -> Floats:
+        rows: Floats = ((predictions > self.threshold) == targets).mean(axis=1, dtype=np.float32)
+        return rows
+
+    def update_checked(self, targets: Floats, predictions: Floats, weights: Floats | None = None) -> None:
+        if self.weighted and weights is not None:
+            super().update_checked(targets, predictions, weights)
+        else:
+            outputs = targets.shape[1]
+            self._total += np.count_nonzero((predictions[:, :outputs] > self.threshold) == targets) / outputs
+            self._count += len(targets)
+
+
+class CategoricalAccuracy(MeanOverRows):
+    """The share of examples whose greatest prediction is where the one-hot target is.
+
+    Example:
+        >>> accuracy = CategoricalAccuracy()
+        >>> accuracy.update_state([[0, 1], [1, 0]], [[0.2, 0.8], [0.4, 0.6]])
+        >>> accuracy.result()
+        0.5
+    """
+
+    name = "categorical_accuracy"
+
+    def rows(self, targets: Floats, predictions: Floats) -> Floats:
+        rows: Floats = (predictions.argmax(axis=1) == targets.argmax(axis=1)).astype(np.float32)
+        return rows
+
+    def update_checked(self, targets: Floats, predictions: Floats, weights: Floats | None = None) -> None:
+        if self.weighted and weights is not None:
+            super().update_checked(targets, predictions, weights)
+        else:
+            self._total += kernels.count_correct(predictions, targets)
+            self._count += len(targets)
+
+
+class SparseCategoricalAccuracy(CategoricalAccuracy):
+    """The share of examples whose greatest prediction is that of their label, for labels (n,) or (n, 1).
+
+    Example:
+        >>> SparseCategoricalAccuracy()([2, 1], [[0.1, 0.6, 0.3], [0.05, 0.95, 0]])
+        0.5
+    """
+
+    name = "sparse_categorical_accuracy"
+
+    def targets(self, y_true: Any, outputs: int) -> Floats:
+        return _LABELS.check_targets("y_true", y_true, outputs)
+
+
+class TopKCategoricalAccuracy(MeanOverRows):
+    """The share of examples for whose one-hot target fewer than k predictions are greater.
+
+    Args:
+        k: how many predictions count as right, at least 1.
+        name: what it is called.
+
+    Raises:
+        ValueError, TypeError: if `k` is no such number.
+
+    Example:
+        >>> TopKCategoricalAccuracy(k=2)([[0, 0, 1], [0, 1, 0]], [[0.1, 0.9, 0.8], [0.05, 0.95, 0]])
+        1.0
+    """
+
+    name = "top_k_categorical_accuracy"
+
+    def __init__(self, k: int = 5, name: str | None = None) -> None:
+        super().__init__(name)
+        self.k = checks.integer("k", k, least=1)
+
+    def rows(self, targets: Floats, predictions: Floats) -> Floats:
+        right = np.take_along_axis(predictions, targets.argmax(axis=1)[:, None], axis=1)
+        rows: Floats = ((predictions > right).sum(axis=1) < self.k).astype(np.float32)
+        return rows
+
+
+class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
+    """`TopKCategoricalAccuracy` for labels (n,) or (n, 1)."""
+
+    name = "sparse_top_k_categorical_accuracy"
+
+    def targets(self, y_true: Any, outputs: int) -> Floats:
+        return _LABELS.check_targets("y_true", y_true, outputs)
+
+
+class AccuracyByShape(Checked):
+    """What the name "accuracy" stands for: `BinaryAccuracy` for one output, else `CategoricalAccuracy`.
+
+    Labels have become one-hot rows when they come here, so `SparseCategoricalAccuracy` is the latter. A user's own
+    targets may be any: (n,) or (n, 1) with several outputs are labels.
+    """
+
+    name = "accuracy"
+    _chosen: Checked
+
+    def reset_state(self) -> None:
+        self._chosen = CategoricalAccuracy(self.name)
+
+    def update_checked(self, targets: Floats, predictions: Floats, weights: Floats | None = None) -> None:
+        self._choose(targets.shape[1])
+        self._chosen.update_checked(targets, predictions, weights)
+
+    def add(self, targets: Floats, predictions: Floats, weights: Floats | None) -> None:
+        self._choose(targets.shape[1])
+        self._chosen.add(targets, predictions, weights)
+
+    def targets(self, y_true: Any, outputs: int) -> Floats:
+        array = checks.numeric("y_true", y_true)
+        if outputs > 1 and (array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)):
+            return _LABELS.check_targets("y_true", array, outputs)
+        return super().targets(array, outputs)
+
+    def result(self) -> Any:
+        return self._chosen.result()
+
+    def _choose(self, outputs: int) -> None:
+        kind = BinaryAccuracy if outputs == 1 else CategoricalAccuracy
+        if type(self._chosen) is not kind:
+            self._chosen = kind(self.name)
+        self._chosen.weighted = self.weighted
+
+    def __repr__(self) -> str:
+        return repr(self._chosen)
+
+
+def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Floats:
+    """The share of each row's outputs that are right: targets and predictions (n, C) to (n,); errors as the class."""
+    return BinaryAccuracy.per_row(y_true, y_pred, threshold=threshold)
+
+
+def categorical_accuracy(y_true: Any, y_pred: Any) -> Floats:
+    """1 for each row that is right: targets and predictions (n, C) to (n,); errors as the class."""
+    return CategoricalAccuracy.per_row(y_true, y_pred)
+
+
+def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Floats:
+    """1 for each row that is right: labels (n,) and predictions (n, C) to (n,); errors as the class."""
+    return SparseCategoricalAccuracy.per_row(y_true, y_pred)
+
+
+def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Floats:
+    """1 for each row that is right: targets and predictions (n, C) to (n,); errors as the class."""
+    return TopKCategoricalAccuracy.per_row(y_true, y_pred, k=k)
+
+
+def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Floats:
+    """1 for each row that is right: labels (n,) and predictions (n, C) to (n,); errors as the class."""
+    return SparseTopKCategoricalAccuracy.per_row(y_true, y_pred, k=k)
+
+
+FUNCTIONS: dict[Any, type[Metric]] = {
+    binary_accuracy: BinaryAccuracy,
+    categorical_accuracy: CategoricalAccuracy,
+    sparse_categorical_accuracy: SparseCategoricalAccuracy,
+    sparse_top_k_categorical_accuracy: SparseTopKCategoricalAccuracy,
+    top_k_categorical_accuracy: TopKCategoricalAccuracy,
+}

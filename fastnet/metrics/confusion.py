@@ -1,0 +1,302 @@
+"""Metrics of true and false positives and negatives: precision, recall, F-scores, and the areas under their curves.
+
+A prediction is positive if it is greater than a threshold, a target if it is not 0. Every output of every example
+counts as one; a share of nothing is 0.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet import activations, checks
+from fastnet.checks import Floats
+from fastnet.metrics.base import Checked
+
+Counts = NDArray[np.float64]
+
+
+class _Thresholded(Checked):
+    """Base of `Precision` and `Recall`: counts of positives at one threshold or several."""
+
+    _true: Counts  # true positives, (T,)
+    _all: Counts  # what they are a share of, (T,)
+
+    def __init__(
+        self, thresholds: Any = None, top_k: int | None = None, class_id: int | None = None, name: str | None = None
+    ) -> None:
+        self.top_k = None if top_k is None else checks.integer("top_k", top_k, least=1)
+        self.class_id = None if class_id is None else checks.integer("class_id", class_id, least=0)
+        self.thresholds = thresholds
+        if thresholds is None:
+            limits = [0.5 if top_k is None else -np.inf]
+        else:
+            given = list(thresholds) if isinstance(thresholds, list | tuple | np.ndarray) else [thresholds]
+            limits = [_share("thresholds", limit) for limit in given]
+            if not limits:
+                raise ValueError("thresholds is empty; expected a number or several")
+            self.thresholds = limits if isinstance(thresholds, list | tuple | np.ndarray) else limits[0]
+        self._limits = np.array(limits, np.float32)
+        super().__init__(name)
+
+    def reset_state(self) -> None:
+        self._true, self._all = np.zeros(len(self._limits)), np.zeros(len(self._limits))
+
+    def targets(self, y_true: Any, outputs: int) -> Floats:
+        if self.class_id is not None and self.class_id >= outputs:
+            raise ValueError(f"class_id is {self.class_id}, but y_pred has {outputs} outputs")
+        return super().targets(y_true, outputs)
+
+    def add(self, targets: Floats, predictions: Floats, weights: Floats | None) -> None:
+        allowed = np.ones(predictions.shape, bool)
+        if self.top_k is not None:
+            order = np.argsort(-predictions, axis=1, kind="stable")[:, : self.top_k]
+            allowed[:] = False
+            np.put_along_axis(allowed, order, True, axis=1)
+        if self.class_id is not None:
+            if self.class_id >= targets.shape[1]:
+                raise ValueError(f"class_id is {self.class_id}, but there are {targets.shape[1]} outputs")
+            one = slice(self.class_id, self.class_id + 1)
+            targets, predictions, allowed = targets[:, one], predictions[:, one], allowed[:, one]
+        positive = (predictions > self._limits[:, None, None]) & allowed  # (T, n, C)
+        row_weights: Any = np.ones(len(targets)) if weights is None else weights.astype(np.float64)
+        real = targets != 0
+        self._true = self._true + (positive & real).sum(axis=2) @ row_weights
+        self._all = self._all + self.whole(positive, real).sum(axis=2) @ row_weights
+
+    def whole(self, positive: Any, real: Any) -> Any:
+        """Of what true positives are a share: predictions (T, n, C) and targets (n, C) that are positive to either."""
+        raise NotImplementedError
+
+    def result(self) -> Any:
+        """The share, 0 of nothing: a float, or an array, (T,), if several thresholds were given."""
+        shares = _divide(self._true, self._all)
+        return shares if isinstance(self.thresholds, list) else float(shares[0])
+
+
+class Precision(_Thresholded):
+    """The share of positive predictions that are right: TP / (TP + FP).
+
+    Args:
+        thresholds: a number in [0, 1], 0.5 by default, or a list of them, for which the result is an array.
+        top_k: if given, only each row's k greatest predictions may be positive, at any threshold unless one is given.
+        class_id: if given, the only output that counts.
+        name: what it is called.
+
+    Raises:
+        ValueError, TypeError: if an argument is no such number.
+
+    Example:
+        >>> Precision()([0, 1, 1, 1], [1, 0, 1, 1])
+        0.6666666666666666
+    """
+
+    name = "precision"
+
+    def whole(self, positive: Any, real: Any) -> Any:
+        return positive
+
+
+class Recall(_Thresholded):
+    """The share of positive targets that were found: TP / (TP + FN); arguments as those of `Precision`.
+
+    Example:
+        >>> Recall()([0, 1, 1, 1], [1, 0, 1, 1])
+        0.6666666666666666
+    """
+
+    name = "recall"
+
+    def whole(self, positive: Any, real: Any) -> Any:
+        return np.broadcast_to(real, positive.shape)
+
+
+class FBetaScore(Checked):
+    """(1 + b^2) P R / (b^2 P + R), the weighted harmonic mean of precision and recall, by class.
+
+    Args:
+        average: None for a score each class, as an array; ``"macro"`` for their mean; ``"weighted"`` for their mean
+            weighted by how often each class is a target; ``"micro"`` for the score of all classes counted together.
+        beta: how much recall counts, greater than 0.
+        threshold: predictions above it are positive; None takes each row's greatest, if it is not 0.
+        name: what it is called.
+
+    Raises:
+        ValueError, TypeError: if an argument is no such value.
+    """
+
+    name = "fbeta_score"
+    _true: Counts  # true positives of each class, (C,)
+    _predicted: Counts
+    _real: Counts
+
+    def __init__(
+        self, average: str | None = None, beta: float = 1.0, threshold: float | None = None, name: str | None = None
+    ) -> None:
+        if average not in (None, "micro", "macro", "weighted"):
+            raise ValueError(f"average must be None, 'micro', 'macro' or 'weighted', got {average!r}")
+        self.average = average
+        self.beta = checks.number("beta", beta, least=0)
+        if self.beta == 0:
+            raise ValueError("beta must be greater than 0, got 0")
+        self.threshold = None if threshold is None else _share("threshold", threshold)
+        super().__init__(name)
+
+    def reset_state(self) -> None:
+        self._true = self._predicted = self._real = np.zeros(1)
+
+    def add(self, targets: Floats, predictions: Floats, weights: Floats | None) -> None:
+        if self.threshold is None:
+            greatest = predictions.max(axis=1, keepdims=True, initial=-np.inf)
+            positive: Any = (predictions >= greatest) & (np.abs(predictions) > 1e-9)
+        else:
+            positive = predictions > self.threshold
+        row_weights: Any = np.ones(len(targets)) if weights is None else weights.astype(np.float64)
+        positive, real = positive.astype(np.float64), targets.astype(np.float64)
+        self._true = self._true + row_weights @ (positive * real)
+        self._predicted = self._predicted + row_weights @ positive
+        self._real = self._real + row_weights @ real
+
+    def result(self) -> Any:
+        """The score, 0 for a class that never occurs: a float, or an array, (C,), if nothing is averaged."""
+        true, predicted, real = self._true, self._predicted, self._real
+        if self.average == "micro":
+            true, predicted, real = (counts.sum(keepdims=True) for counts in (true, predicted, real))
+        precision, recall = _divide(true, predicted), _divide(true, real)
+        square = self.beta**2
+        scores = _divide((1 + square) * precision * recall, square * precision + recall)
+        if self.average is None:
+            return scores
+        if self.average == "weighted":
+            return float(_divide((scores * real).sum(), real.sum()))
+        return float(scores.mean())
+
+
+class F1Score(FBetaScore):
+    """2 P R / (P + R), the harmonic mean of precision and recall, by class; arguments as those of `FBetaScore`.
+
+    Example:
+        >>> f1 = F1Score(average="micro", threshold=0.5)
+        >>> f1.update_state([[1, 1, 1], [1, 0, 0], [1, 1, 0]], [[0.2, 0.6, 0.7], [0.2, 0.6, 0.6], [0.6, 0.8, 0.0]])
+        >>> round(f1.result(), 4)
+        0.6667
+    """
+
+    name = "f1_score"
+
+    def __init__(self, average: str | None = None, threshold: float | None = None, name: str | None = None) -> None:
+        super().__init__(average=average, threshold=threshold, name=name)
+
+
+class AUC(Checked):
+    """The area under a curve over all thresholds, approximated at some: those that Keras takes.
+
+    ROC is the share of positive targets found over the share of negative ones taken for positive; PR is precision over
+    recall. Several outputs are taken together, as if each were an example; a score by label (Keras's ``multi_label``)
+    is not offered.
+
+    Args:
+        num_thresholds: how many thresholds, evenly from 0 to 1, at least 2.
+        curve: ``"ROC"`` or ``"PR"``.
+        summation_method: ``"interpolation"``, the trapezoidal rule for ROC and, for PR, that of J. Davis, M. Goadrich,
+            "The Relationship Between Precision-Recall and ROC Curves", 2006; ``"minoring"`` or ``"majoring"``, which
+            bound the area from below or above.
+        name: what it is called.
+        thresholds: thresholds in [0, 1] to take instead, besides one below 0 and one above 1.
+        from_logits: whether predictions are logits, of which the sigmoid is taken.
+
+    Raises:
+        ValueError, TypeError: if an argument is no such value.
+
+    Example:
+        >>> AUC(num_thresholds=3)([0, 0, 1, 1], [0, 0.5, 0.3, 0.9])
+        0.75
+    """
+
+    name = "auc"
+    _positives: Counts  # positive targets whose prediction is above this threshold and no greater one, (T,)
+    _negatives: Counts
+
+    def __init__(
+        self,
+        num_thresholds: int = 200,
+        curve: str = "ROC",
+        summation_method: str = "interpolation",
+        name: str | None = None,
+        thresholds: Any = None,
+        *,
+        from_logits: bool = False,
+    ) -> None:
+        self.num_thresholds = checks.integer("num_thresholds", num_thresholds, least=2)
+        if curve not in ("ROC", "PR", "roc", "pr"):
+            raise ValueError(f"curve must be 'ROC' or 'PR', got {curve!r}")
+        self.curve = curve.upper()
+        if summation_method not in ("interpolation", "minoring", "majoring"):
+            raise ValueError(
+                f"summation_method must be 'interpolation', 'minoring' or 'majoring', got {summation_method!r}"
+            )
+        self.summation_method = summation_method
+        self.thresholds = None if thresholds is None else sorted(_share("thresholds", each) for each in thresholds)
+        self.from_logits = bool(from_logits)
+        self._size = self.num_thresholds if self.thresholds is None else len(self.thresholds) + 2
+        super().__init__(name)
+
+    def reset_state(self) -> None:
+        self._positives, self._negatives = np.zeros(self._size), np.zeros(self._size)
+
+    def add(self, targets: Floats, predictions: Floats, weights: Floats | None) -> None:
+        p: Any = predictions.reshape(-1)
+        p = activations.sigmoid(p) if self.from_logits and p.size else p
+        p = np.fmin(np.fmax(p, 0), 1)  # a NaN becomes 0: it shows in the loss
+        # The greatest threshold that p is above; all are above the first, which is below 0.
+        if self.thresholds is None:
+            above = np.maximum(np.ceil(p * np.float32(self._size - 1)) - 1, 0).astype(np.intp)
+        else:
+            above = np.searchsorted(np.array(self.thresholds, np.float32), p, side="left")
+        real = targets.reshape(-1) != 0
+        each = np.ones(len(targets)) if weights is None else weights.astype(np.float64)
+        each = np.repeat(each, targets.shape[1])
+        self._positives = self._positives + np.bincount(above, each * real, self._size)
+        self._negatives = self._negatives + np.bincount(above, each * ~real, self._size)
+
+    def result(self) -> float:
+        """The area, 0 if nothing was seen."""
+        true = self._positives[::-1].cumsum()[::-1]  # true positives at each threshold
+        false = self._negatives[::-1].cumsum()[::-1]
+        if self.curve == "PR" and self.summation_method == "interpolation":
+            return self._interpolated(true, true + false)
+        recall = _divide(true, true[0])
+        x, y = (_divide(false, false[0]), recall) if self.curve == "ROC" else (recall, _divide(true, true + false))
+        if self.summation_method == "interpolation":
+            heights = (y[:-1] + y[1:]) / 2
+        else:
+            heights = (np.minimum if self.summation_method == "minoring" else np.maximum)(y[:-1], y[1:])
+        return float(((x[:-1] - x[1:]) * heights).sum())
+
+    @staticmethod
+    def _interpolated(true: Counts, positive: Counts) -> float:
+        """The area under precision over recall.
+
+        Between two thresholds TP = a + s P, as P = TP + FP goes from P1 to P0, so that the integral of TP / P dTP is
+        s (TP0 - TP1 + a log(P0 / P1)); where P1 = 0 the logarithm's factor a is 0.
+        """
+        gained, grown = true[:-1] - true[1:], positive[:-1] - positive[1:]
+        slope = _divide(gained, grown)
+        offset = true[1:] - slope * positive[1:]
+        both = (positive[:-1] > 0) & (positive[1:] > 0)
+        ratio = np.divide(positive[:-1], positive[1:], out=np.ones_like(gained), where=both)
+        return float(_divide((slope * (gained + offset * np.log(ratio))).sum(), true[0]))
+
+
+def _divide(a: Any, b: Any) -> Any:
+    """a / b, 0 where b is 0."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    shape = np.broadcast_shapes(a.shape, b.shape)
+    return np.divide(a, b, out=np.zeros(shape), where=np.broadcast_to(b != 0, shape))
+
+
+def _share(argument: str, value: Any) -> float:
+    x = checks.number(argument, value, least=0)
+    if x > 1:
+        raise ValueError(f"{argument} must be in [0, 1], got {x!r}")
+    return x

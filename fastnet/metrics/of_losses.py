@@ -1,0 +1,160 @@
+"""Losses as metrics: their means over the rows seen, whatever a model is trained with."""
+
+import math
+from typing import Any, ClassVar
+
+from fastnet import losses
+from fastnet.checks import Floats
+from fastnet.losses import Loss
+from fastnet.metrics.base import MeanOverRows
+
+
+class LossMetric(MeanOverRows):
+    """The mean of a loss over the rows seen; a metric for each loss is derived from it.
+
+    Args:
+        loss: a `Loss`.
+        name: what it is called, by default as the loss.
+    """
+
+    def __init__(self, loss: Loss, name: str | None = None) -> None:
+        self.loss = loss
+        super().__init__(name or loss.name)
+
+    def targets(self, y_true: Any, outputs: int) -> Floats:
+        return self.loss.check_targets("y_true", y_true, outputs)
+
+    def rows(self, targets: Floats, predictions: Floats) -> Floats:
+        return self.loss.call(targets, predictions)
+
+
+class _OfLoss(LossMetric):
+    """Base of those whose loss has no arguments; `kind` is its class."""
+
+    kind: ClassVar[type[Loss]]
+
+    def __init__(self, name: str | None = None) -> None:
+        super().__init__(self.kind(), name or type(self).name)
+
+
+class MeanSquaredError(_OfLoss):
+    """The mean of (p - t)^2.
+
+    Example:
+        >>> MeanSquaredError()([[0, 1], [0, 0]], [[1, 1], [0, 0]])
+        0.25
+    """
+
+    name, kind = "mean_squared_error", losses.MeanSquaredError
+
+
+class RootMeanSquaredError(_OfLoss):
+    """The root of the mean of (p - t)^2.
+
+    Example:
+        >>> RootMeanSquaredError()([[0, 1], [0, 0]], [[1, 1], [0, 0]])
+        0.5
+    """
+
+    name, kind = "root_mean_squared_error", losses.MeanSquaredError
+
+    def result(self) -> float:
+        return math.sqrt(super().result())
+
+
+class MeanAbsoluteError(_OfLoss):
+    """The mean of |p - t|."""
+
+    name, kind = "mean_absolute_error", losses.MeanAbsoluteError
+
+
+class MeanAbsolutePercentageError(_OfLoss):
+    """The mean of 100 |p - t| / max(|t|, 1e-7)."""
+
+    name, kind = "mean_absolute_percentage_error", losses.MeanAbsolutePercentageError
+
+
+class MeanSquaredLogarithmicError(_OfLoss):
+    """The mean of (log(1 + p) - log(1 + t))^2."""
+
+    name, kind = "mean_squared_logarithmic_error", losses.MeanSquaredLogarithmicError
+
+
+class LogCoshError(_OfLoss):
+    """The mean of log(cosh(p - t))."""
+
+    name, kind = "logcosh", losses.LogCosh
+
+
+class CosineSimilarity(_OfLoss):
+    """The mean cosine of the angle between targets and predictions: 1 in the same direction.
+
+    Example:
+        >>> CosineSimilarity()([[0, 1], [1, 0]], [[0, 5], [0, 3]])
+        0.5
+    """
+
+    name, kind = "cosine_similarity", losses.CosineSimilarity
+
+    def rows(self, targets: Floats, predictions: Floats) -> Floats:
+        return -super().rows(targets, predictions)
+
+
+class KLDivergence(_OfLoss):
+    """The mean Kullback-Leibler divergence."""
+
+    name, kind = "kl_divergence", losses.KLDivergence
+
+
+class Poisson(_OfLoss):
+    """The mean of p - t log(p + 1e-7)."""
+
+    name, kind = "poisson", losses.Poisson
+
+
+class Hinge(_OfLoss):
+    """The mean of max(1 - t p, 0)."""
+
+    name, kind = "hinge", losses.Hinge
+
+
+class SquaredHinge(_OfLoss):
+    """The mean of max(1 - t p, 0)^2."""
+
+    name, kind = "squared_hinge", losses.SquaredHinge
+
+
+class CategoricalHinge(_OfLoss):
+    """The mean of max(n - p + 1, 0), p the prediction of the right class, n the greatest of the others."""
+
+    name, kind = "categorical_hinge", losses.CategoricalHinge
+
+
+class BinaryCrossentropy(LossMetric):
+    """The mean binary crossentropy; arguments as those of the loss."""
+
+    name = "binary_crossentropy"
+
+    def __init__(self, name: str | None = None, from_logits: bool = False, label_smoothing: float = 0.0) -> None:
+        super().__init__(losses.BinaryCrossentropy(from_logits, label_smoothing), name)
+        self.from_logits, self.label_smoothing = bool(from_logits), float(label_smoothing)
+
+
+class CategoricalCrossentropy(LossMetric):
+    """The mean crossentropy of one-hot targets; arguments as those of the loss."""
+
+    name = "categorical_crossentropy"
+
+    def __init__(self, name: str | None = None, from_logits: bool = False, label_smoothing: float = 0.0) -> None:
+        super().__init__(losses.CategoricalCrossentropy(from_logits, label_smoothing), name)
+        self.from_logits, self.label_smoothing = bool(from_logits), float(label_smoothing)
+
+
+class SparseCategoricalCrossentropy(LossMetric):
+    """The mean crossentropy of labels, (n,) or (n, 1); arguments as those of the loss."""
+
+    name = "sparse_categorical_crossentropy"
+
+    def __init__(self, name: str | None = None, from_logits: bool = False) -> None:
+        super().__init__(losses.SparseCategoricalCrossentropy(from_logits), name)
+        self.from_logits = bool(from_logits)

@@ -1,0 +1,283 @@
+"""Predictor: what a model does without learning: evaluate and predict, with data sets or single batches."""
+
+from __future__ import annotations
+
+import copy
+import math
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from fastnet import checks, kernels, losses, metrics, optimizers
+from fastnet.batches import Rows
+from fastnet.callbacks import Callback
+from fastnet.checks import Floats
+from fastnet.data import Data, Stream, check_data, check_examples, is_stream
+from fastnet.hooks import Hooks
+from fastnet.layers import Layer
+from fastnet.plan import Plan
+from fastnet.progress import ProgressBar, check_verbose
+from fastnet.results import Results, as_keras
+from fastnet.sparse import Csr, CsrBatch
+
+
+class Predictor:
+    """What `Trainer` inherits; a model says which layers it has, and how they are built."""
+
+    layers: list[Layer]
+    optimizer: optimizers.Optimizer | None
+    loss: losses.Loss | None
+    metrics: list[metrics.Metric]
+    _plan: Plan
+    _lock: threading.RLock
+
+    @property
+    def built(self) -> bool:
+        raise NotImplementedError
+
+    def _ensure_built(self, shape: tuple[int, ...]) -> None:
+        raise NotImplementedError
+
+    def _example_shape(self) -> tuple[int, ...] | None:
+        raise NotImplementedError
+
+    def _units(self) -> int:
+        raise NotImplementedError
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Iterable[Callback] | Callback | None = None,
+        return_dict: bool = False,
+        sparse: Any = "auto",
+    ) -> Any:
+        """The loss and the metrics of a data set.
+
+        Args:
+            x, y, sample_weight, sparse: as for `fit`.
+            batch_size: what the progress bar counts in, 32 by default; the result does not depend on it.
+            verbose, callbacks: as for `fit`.
+            steps: batches to take, if a generator makes them.
+            return_dict: whether to return a dict.
+
+        Returns:
+            The loss, or a list of it and the metrics if there are some, or a dict of them.
+
+        Raises:
+            RuntimeError, ValueError, TypeError: as `fit`.
+        """
+        loss, _ = self._compiled()
+        batch_size = 32 if batch_size is None else checks.integer("batch_size", batch_size, least=1)
+        steps = None if steps is None else checks.integer("steps", steps, least=1)
+        verbose = check_verbose(verbose)
+        entries = check_callbacks(callbacks)
+        check_sparse(sparse)
+        data: Data | Stream
+        if is_stream(x, y):
+            data = self._stream(loss, x, steps)
+            shape, count = self._shape_of(data.first().x), len(data)
+        else:
+            data = self._data(loss, x, y, sample_weight)
+            shape = np.shape(x)[1:] if not isinstance(data.x, Csr) else data.x.shape[1:]
+            count = -(-len(data.x) // batch_size)
+        with self._lock:
+            self._ensure_built(shape)
+            hooks = Hooks(entries, self, {"steps": count or None, "verbose": verbose})
+            bar = ProgressBar(count, verbose)
+            try:
+                logs = self._evaluate(data, loss, sparse, hooks, (bar, batch_size))
+                bar.finish(logs)
+            finally:
+                bar.close()
+            return as_keras(logs, return_dict)
+
+    def _evaluate(
+        self,
+        data: Data | Stream,
+        loss: losses.Loss,
+        sparse: Any,
+        hooks: Hooks,
+        progress: tuple[ProgressBar, int] | None = None,
+    ) -> dict[str, float]:
+        results = Results([copy.copy(metric) for metric in self.metrics])  # an epoch's own may be under way
+        logits = self._plan.fuse(loss)
+        penalty = self._plan.penalty()
+        at_begin, at_end = hooks["on_test_batch_begin"], hooks["on_test_batch_end"]
+        hooks.call("on_test_begin")
+        seen = 0
+        for block, (x, targets, weights) in enumerate(self._blocks(data, sparse)):
+            for begin in at_begin:
+                begin(block)
+            output = self._forward(*x)
+            total, predictions, _ = loss.gradient(output, targets, logits, weights)
+            results.add(total + penalty * len(targets), predictions, targets, weights)
+            seen += len(targets)
+            for end in at_end:
+                end(block, results.logs())
+            if progress:
+                count = block + 1 if isinstance(data, Stream) else seen // progress[1]
+                progress[0].update(count, results.logs)
+        logs = results.logs()
+        hooks.call("on_test_end", logs)
+        return logs
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Iterable[Callback] | Callback | None = None,
+        sparse: Any = "auto",
+    ) -> Floats:
+        """The outputs for examples.
+
+        Args:
+            x: (n, ...), n may be 0; or a SciPy sparse matrix; or what makes batches of them.
+            batch_size: what the progress bar counts in, 32 by default; the result does not depend on it.
+            verbose, callbacks, sparse: as for `fit`.
+            steps: batches to take, if a generator makes them.
+
+        Returns:
+            float32 array (n, units of the last layer).
+
+        Raises:
+            ValueError: if the shape does not fit, or a value is not finite.
+            TypeError: if `x` does not hold numbers.
+        """
+        if verbose == 0 and type(x) is np.ndarray and len(x) == 1 and callbacks is None and self._takes(x):
+            return self._predict_one(x)
+        batch_size = 32 if batch_size is None else checks.integer("batch_size", batch_size, least=1)
+        steps = None if steps is None else checks.integer("steps", steps, least=1)
+        verbose = check_verbose(verbose)
+        entries = check_callbacks(callbacks)
+        check_sparse(sparse)
+        if is_stream(x, None):
+            batches = Stream(x, lambda *entry: entry[0], steps).entries()
+            parts = [entry[0] if isinstance(entry, tuple | list) else entry for entry in batches]
+            if not parts:
+                raise ValueError("x makes no batches")
+            x = np.concatenate([np.asarray(part) for part in parts])
+        rows = check_examples(x, "x", self._example_shape())
+        with self._lock:
+            self._ensure_built(rows.shape[1:] if isinstance(rows, Csr) else np.shape(x)[1:])
+            self._plan.fuse(None)
+            shape = self.layers[-1].output_shape
+            assert shape is not None
+            predictions = np.empty((len(rows), math.prod(shape)), np.float32)
+            count = max(1, -(-len(rows) // batch_size))
+            hooks = Hooks(entries, self, {"steps": count, "verbose": verbose})
+            at_begin, at_end = hooks["on_predict_batch_begin"], hooks["on_predict_batch_end"]
+            hooks.call("on_predict_begin")
+            bar = ProgressBar(count, verbose)
+            try:
+                start = 0
+                for block, (part, first) in enumerate(self._plan.parts(rows, sparse)):
+                    for begin in at_begin:
+                        begin(block)
+                    output = self._forward(part, first)
+                    predictions[start : start + len(output)] = output[:, : predictions.shape[1]]
+                    start += len(output)
+                    for end in at_end:
+                        end(block, {})
+                    bar.update(start // batch_size, dict)
+                bar.finish({})
+            finally:
+                bar.close()
+            hooks.call("on_predict_end")
+            return predictions.reshape(len(rows), *shape)
+
+    def _takes(self, x: np.ndarray[Any, Any]) -> bool:
+        """Whether x is float32 just as the built model wants it, so that nothing but NaN need be looked for."""
+        return (
+            x.dtype == np.float32
+            and x.flags.carray
+            and self.built
+            and x.shape[1:] == self._example_shape()
+            and kernels.all_finite(x.reshape(-1))
+        )
+
+    def _predict_one(self, x: Floats) -> Floats:
+        """The fast lane for one example: no blocks, no bar."""
+        with self._lock:
+            self._plan.fuse(None)
+            y = x.reshape(1, -1)
+            for layer in self.layers:
+                y = layer.forward(y)
+            shape = self.layers[-1].output_shape
+            assert shape is not None
+            return y[:, : math.prod(shape)].reshape(1, *shape).copy()
+
+    def predict_classes(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> np.ndarray[Any, Any]:
+        """The most probable class of each example, (n,); with a single output whether it is above 0.5, (n, 1)."""
+        predictions = self.predict(x, batch_size, verbose)
+        return predictions.argmax(axis=-1) if predictions.shape[-1] > 1 else (predictions > 0.5).astype(np.int32)
+
+    def _blocks(self, data: Data | Stream, sparse: Any) -> Iterable[Any]:
+        """Blocks of a data set: (examples, first layer), targets, weights."""
+        if isinstance(data, Stream):
+            for x, targets, weights in data:
+                yield (x, self._plan.first if isinstance(x, CsrBatch) else 0), targets, weights
+            return
+        start = 0
+        for part, first in self._plan.parts(data.x, sparse):
+            rows = slice(start, start + len(part))
+            yield (part, first), data.targets[rows], None if data.weights is None else data.weights[rows]
+            start += len(part)
+
+    def _forward(self, x: Any, first: int) -> Floats:
+        """The output of the last layer for a block of examples."""
+        for layer in self.layers[first:]:
+            x = layer.forward(x)
+        return x  # type: ignore[no-any-return]
+
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """The loss and the metrics of one batch; returned and raised as `evaluate` does."""
+        return self.evaluate(x, y, sample_weight=sample_weight, verbose=0, return_dict=return_dict)
+
+    def predict_on_batch(self, x: Any) -> Floats:
+        """The outputs for one batch; returned and raised as `predict` does."""
+        return self.predict(x, verbose=0)
+
+    # Checking ---------------------------------------------------------------------------------------------------------
+
+    def _compiled(self) -> tuple[losses.Loss, optimizers.Optimizer]:
+        if self.loss is None or self.optimizer is None:
+            raise checks.NotCompiledError(
+                "call compile() first, as in model.compile('rmsprop', 'categorical_crossentropy')"
+            )
+        return self.loss, self.optimizer
+
+    def _data(self, loss: losses.Loss, x: Any, y: Any, *others: Any, **named: Any) -> Data:
+        return check_data(loss, self._example_shape(), self._units(), x, y, *others, **named)
+
+    def _stream(
+        self, loss: losses.Loss, source: Any, steps: int | None, argument: str = "x", class_weight: Any = None
+    ) -> Stream:
+        def check(x: Any, y: Any, sample_weight: Any = None) -> Data:
+            return self._data(loss, x, y, sample_weight, class_weight, name=f"a batch's {argument[:-1]}")
+
+        return Stream(source, check, steps, argument)
+
+    def _shape_of(self, x: Rows | Csr) -> tuple[int, ...]:
+        return self._example_shape() or x.shape[1:]
+
+
+def check_sparse(sparse: Any) -> None:
+    if not (isinstance(sparse, bool) or (isinstance(sparse, str) and sparse == "auto")):
+        raise ValueError(f"sparse must be True, False or 'auto', got {sparse!r}")
+
+
+def check_callbacks(callbacks: Any) -> list[Callback]:
+    entries = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or [])
+    for entry in entries:
+        if not isinstance(entry, Callback):
+            raise TypeError(f"callbacks must be fastnet.callbacks.Callback objects, got {entry!r}")
+    return entries

@@ -1,0 +1,178 @@
+"""The profile: where the time of a training step goes, kernel by kernel.
+
+While a profile runs, each kernel is called through a wrapper that takes the time; otherwise none is there, so it costs
+nothing. A kernel's arithmetic and its least possible traffic follow from the shapes of its arrays.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from fastnet import checks, kernels
+from fastnet.callbacks import Callback
+
+if TYPE_CHECKING:
+    from fastnet.trainer import Trainer
+
+
+class Row(NamedTuple):
+    """One kernel: calls and seconds in all, floating-point operations and bytes that they took at least."""
+
+    kernel: str
+    calls: int
+    seconds: float
+    flops: float
+    bytes: float
+
+
+class Profile(list[Row]):
+    """The rows of a profile, the slowest kernel first.
+
+    Attributes:
+        steps: training steps that were taken.
+        seconds: what they took in all.
+        peak: floating-point operations a second of the fastest dense product that this machine did meanwhile.
+    """
+
+    def __init__(self, rows: list[Row], steps: int, seconds: float, peak: float) -> None:
+        super().__init__(sorted(rows, key=lambda row: -row.seconds))
+        self.steps = steps
+        self.seconds = seconds
+        self.peak = peak
+
+    def __str__(self) -> str:
+        head = f"{'kernel':22} calls/step   us/step  share  GFLOP/s  of roof    MB/step"
+        lines = [f"{self.steps} steps, {self.seconds / max(1, self.steps) * 1e6:.0f} us each", head]
+        for row in self:
+            rate = row.flops / row.seconds if row.seconds else 0.0
+            lines.append(
+                f"{row.kernel:22} {row.calls / self.steps:10.1f} {row.seconds / self.steps * 1e6:9.1f} "
+                f"{row.seconds / self.seconds:6.0%} {rate / 1e9:8.1f} {rate / self.peak:8.0%} "
+                f"{row.bytes / self.steps / 1e6:10.2f}"
+            )
+        rest = self.seconds - sum(row.seconds for row in self)
+        lines.append(f"{'around the kernels':22} {'':10} {rest / self.steps * 1e6:9.1f} {rest / self.seconds:6.0%}")
+        lines.append(f"roof: {self.peak / 1e9:.0f} GFLOP/s, a dense product of 256 x 1024 x 1024 on these threads")
+        return "\n".join(lines)
+
+
+def _gemm(x: Any, w: Any, *_: Any) -> float:
+    return 2.0 * len(x) * float(w.size)
+
+
+def _csr(indptr: Any, rows: Any, w: Any) -> float:
+    return 2.0 * float((indptr[rows + 1] - indptr[rows]).sum()) * float(w.shape[0] * w.shape[2])
+
+
+# What a call computes, in floating-point operations, from its arguments; a kernel that is not here counts none.
+_FLOPS: dict[str, Callable[..., float]] = {
+    "gemm_bias_act": _gemm,
+    "gemv_bias_act": lambda x, w, *_: 2.0 * np.count_nonzero(x) * w.shape[0] * w.shape[2],
+    "gemm_nt": _gemm,
+    "gemm_tn": lambda x, dz, dw, *_: _gemm(x, dw),
+    "gemm_tn_update": lambda x, dz, rule, w, *_: _gemm(x, w),
+    "csrmm_bias_act": lambda indptr, narrow, wide, values, rows, w, *_: _csr(indptr, rows, w),
+    "csrmm_tn": lambda ends, entries, dz, dw, *_: 2.0 * float(ends[-1]) * dw.shape[0] * dw.shape[2],
+    "csrmm_tn_update": lambda ends, entries, dz, rule, w, *_: 2.0 * float(ends[-1]) * w.shape[0] * w.shape[2],
+}
+_WHOLE_SET = ("csrmm_bias_act", "csr_transpose")  # whose first arrays are the data set's, not the batch's
+
+
+def _bytes(name: str, arguments: tuple[Any, ...]) -> float:
+    """The sizes of the arrays, each touched once."""
+    sizes = sum(a.nbytes for a in arguments if isinstance(a, np.ndarray))
+    if name in _WHOLE_SET:
+        indptr, narrow, wide, values, rows = arguments[:5]
+        whole = sum(a.nbytes for a in (indptr, narrow, wide, values) if a is not None)
+        share = float((indptr[rows + 1] - indptr[rows]).sum()) / max(1, len(values))
+        sizes += int(whole * share) - whole
+    return float(sizes)
+
+
+def _peak() -> float:
+    """The rate of a product that is large enough to run at the machine's speed, the best of some."""
+    x, w = np.ones((256, 1024), np.float32), np.ones((64, 1024, 16), np.float32)
+    bias, y = np.zeros(1024, np.float32), np.zeros((256, 1040), np.float32)
+    best = float("inf")
+    for _ in range(8):
+        start = time.perf_counter()
+        kernels._chosen.gemm_bias_act(x, w, bias, kernels.LINEAR, y)
+        best = min(best, time.perf_counter() - start)
+    return 2 * 256 * 1024 * 1024 / best
+
+
+class _Clock(Callback):
+    """Counts the steps, and the seconds of the epochs, without what a fit does once."""
+
+    steps, seconds = 0, 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.seconds -= time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.seconds += time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.steps += 1
+
+
+def profile(
+    model: Trainer, x: Any, y: Any, batch_size: int = 32, epochs: int = 1, print_fn: Callable[[str], Any] | None = print
+) -> Profile:
+    """Trains a copy of the model for some epochs, taking the time of each kernel.
+
+    Args:
+        model: compiled; left as it is.
+        x, y, batch_size, epochs: as for `fit`.
+        print_fn: takes the table as text; None prints nothing.
+
+    Returns:
+        The Profile: rows of kernel, calls, seconds, operations and bytes. Other threads' kernels would count too.
+
+    Raises:
+        RuntimeError, ValueError, TypeError: as `fit`.
+    """
+    epochs = checks.integer("epochs", epochs, least=1)
+    model = copy.deepcopy(model)
+    totals: dict[str, list[float]] = {}
+
+    def timed(name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
+        flops = _FLOPS.get(name, lambda *_: 0.0)
+
+        def call(*arguments: Any) -> Any:
+            start = time.perf_counter()
+            result = kernel(*arguments)
+            seconds = time.perf_counter() - start
+            total = totals.setdefault(name, [0, 0.0, 0.0, 0.0, 0.0])
+            for i, value in enumerate((1, seconds, flops(*arguments), _bytes(name, arguments))):
+                total[i] += value
+            total[4] += time.perf_counter() - start - seconds  # what counting cost
+            return result
+
+        return call
+
+    clock = _Clock()
+    model.fit(x, y, batch_size=batch_size, epochs=1, verbose=0)  # makes the workspaces
+    originals = {name: getattr(kernels, name) for name in kernels.NAMES}
+    try:
+        for name, kernel in originals.items():
+            setattr(kernels, name, timed(name, kernel))
+        model.fit(x, y, batch_size=batch_size, epochs=epochs, verbose=0, callbacks=[clock])
+    finally:
+        for name, kernel in originals.items():
+            setattr(kernels, name, kernel)
+    seconds = clock.seconds - sum(total[4] for total in totals.values())
+    rows = [
+        Row(name, int(t[0]), t[1], t[2], t[3])
+        for name, t in totals.items()
+        if name not in ("csr_count", "csr_compress")
+    ]
+    result = Profile(rows, clock.steps, seconds, _peak())
+    if print_fn is not None:
+        print_fn(str(result))
+    return result

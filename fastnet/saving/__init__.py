@@ -1,0 +1,19 @@
+"""Model files: save and load; what a file looks like is in layout.py."""
+
+from fastnet.saving.layout import MODEL_SUFFIX, WEIGHTS_SUFFIX, ModelFormatError, check_suffix
+from fastnet.saving.models import load_model, load_weights, restore_training, save_model, save_training, save_weights
+from fastnet.saving.state import NotFiniteError
+
+__all__ = [
+    "MODEL_SUFFIX",
+    "WEIGHTS_SUFFIX",
+    "ModelFormatError",
+    "NotFiniteError",
+    "check_suffix",
+    "load_model",
+    "load_weights",
+    "restore_training",
+    "save_model",
+    "save_training",
+    "save_weights",
+]

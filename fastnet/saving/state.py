@@ -1,0 +1,280 @@
+"""What a file holds of a model, and a model from what a file holds."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnet import configuration, kernels, rng
+from fastnet._version import __version__
+from fastnet.checks import Floats
+from fastnet.layers import Dense, InputLayer, Layer
+from fastnet.layers.base import Shape
+from fastnet.optimizers import Optimizer
+from fastnet.saving.layout import FORMAT_VERSION, LAYER_LIMIT, RANK_LIMIT, Contents, File
+from fastnet.variables import Variable
+
+if TYPE_CHECKING:
+    from fastnet.models import Sequential
+
+
+class NotFiniteError(ValueError):
+    """A model was not saved, since it has weights that are NaN or infinite."""
+
+
+# Out of a model -------------------------------------------------------------------------------------------------------
+
+
+def contents_of(model: Sequential, kind: str) -> Contents:
+    """What a file of this kind, "model" or "weights", holds of the model: copies.
+
+    Raises:
+        NotFiniteError: if a weight is NaN or infinite.
+        ValueError: if there are too many layers.
+    """
+    with model._lock:
+        variables = _named(model)
+        tensors = {name: variable.numpy() for name, variable in variables.items()}
+        for name, value in tensors.items():
+            if not kernels.all_finite(np.ascontiguousarray(value).reshape(-1)):
+                raise NotFiniteError(f"{name} holds NaN or infinite weights, so the model is not worth keeping")
+        about: dict[str, Any] = {
+            "format_version": FORMAT_VERSION,
+            "fastnet_version": __version__,
+            "kind": kind,
+            "architecture": None,
+            "compile": None,
+            "optimizer": None,
+            "weights": list(variables),
+            "training": None,
+        }
+        if kind == "model":
+            if len(model.layers) > LAYER_LIMIT:
+                raise ValueError(f"a model file holds at most {LAYER_LIMIT} layers, but the model has more")
+            about["architecture"] = configuration.model_config(model)
+            about["compile"] = configuration.compile_config(model)
+        if about["compile"] is not None:
+            optimizer = model.optimizer
+            assert optimizer is not None
+            about["optimizer"] = {
+                "iterations": int(optimizer.iterations),
+                "learning_rate": None if optimizer._schedule else float(optimizer.learning_rate),
+                "numbers": {name: float(getattr(optimizer, name)) for name in _numbers(optimizer)},
+            }
+            tensors |= _slots(variables, optimizer)
+    return Contents(about, tensors)
+
+
+def _named(model: Sequential) -> dict[str, Variable]:
+    """A model's variables by names that are unique in it, in their order: layers/0_dense/kernel."""
+    named: dict[str, Variable] = {}
+    for i, layer in enumerate(model.layers):
+        for variable in layer.weights:
+            stem = f"layers/{i}_{_safe(layer.name)}/{_safe(variable.name.rpartition('/')[2])}"
+            name, count = stem, 1
+            while name in named:
+                name, count = f"{stem}_{count}", count + 1
+            named[name] = variable
+    return named
+
+
+def _safe(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:64]
+
+
+def _slots(variables: Mapping[str, Variable], optimizer: Optimizer) -> dict[str, Floats]:
+    """The optimizer's arrays by name: optimizer/0_dense/kernel/velocity."""
+    names = {id(variable): name.removeprefix("layers/") for name, variable in variables.items()}
+    arrays = {}
+    for (variable, slot), state in optimizer._slots.items():
+        if "/" in slot:
+            raise ValueError(f"the optimizer's state {slot!r} cannot be saved: its name must be without a slash")
+        if id(variable) in names:  # not of a layer that was taken off, or of a bias that is none
+            arrays[f"optimizer/{names[id(variable)]}/{slot}"] = variable.unpack(state)
+    return arrays
+
+
+def _numbers(optimizer: Optimizer) -> tuple[str, ...]:
+    """Attributes of an optimizer that are numbers and belong to its state, beside `iterations`."""
+    return tuple(getattr(optimizer, "state_numbers", ()))
+
+
+def generators_of(model: Sequential) -> dict[str, np.random.Generator]:
+    """fastnet's random generator, and those that layers have of their own."""
+    found = {"fastnet": rng.generator()}
+    for i, layer in enumerate(model.layers):
+        for attribute, value in vars(layer).items():
+            if isinstance(value, np.random.Generator):
+                found[f"{i}_{_safe(layer.name)}/{attribute}"] = value
+    return found
+
+
+def generator_state(generator: np.random.Generator) -> dict[str, Any]:
+    """The state of a generator, in types that JSON has."""
+    state = dict(generator.bit_generator.state)
+    if state.get("bit_generator") != "PCG64":
+        raise ValueError(f"the random generator is {state.get('bit_generator')}; a training can be saved with PCG64")
+    return state
+
+
+def checked_generator_state(state: Any) -> dict[str, Any]:
+    """The state of a PCG64 generator, in types and ranges that it takes."""
+    inner = state["state"]
+    whole = {"has_uint32": (state["has_uint32"], 1), "uinteger": (state["uinteger"], 32)}
+    whole |= {"state": (inner["state"], 128), "inc": (inner["inc"], 128)}
+    for name, (value, bits) in whole.items():
+        if type(value) is not int or not 0 <= value < 2**bits:
+            raise ValueError(f"{name} of a random generator is {value!r:.80}")
+    if state["bit_generator"] != "PCG64" or not inner["inc"] % 2:
+        raise ValueError("the random generator is no PCG64")
+    return {
+        "bit_generator": "PCG64",
+        "state": {"state": inner["state"], "inc": inner["inc"]},
+        "has_uint32": state["has_uint32"] % 2,
+        "uinteger": state["uinteger"],
+    }
+
+
+def without_rate(description: Any) -> Any:
+    """An optimizer's description without a fixed learning rate, which a training may have changed."""
+    config = {k: v for k, v in description["config"].items() if k != "learning_rate" or not isinstance(v, float)}
+    return description | {"config": config}
+
+
+# Into a model ---------------------------------------------------------------------------------------------------------
+
+
+def build(file: File, custom_objects: Mapping[str, Any] | None) -> Sequential:
+    """The model of the file's architecture, its weights not set; each array is made only if the file has it too."""
+    from fastnet.models import Sequential  # imports this module
+
+    with file.refusals("holds a model that cannot be made"):
+        name, shape, entries = configuration.parts_of(file.about["architecture"])
+        if len(entries) > LAYER_LIMIT:
+            raise ValueError(f"{len(entries)} layers; a model file has at most {LAYER_LIMIT}")
+        layers = configuration.make_layers(entries, custom_objects)
+        model = Sequential(name=name)
+        if shape is not None:
+            _check_shape(shape)
+            model.add(InputLayer(shape))
+        expected = [file.shapes[weight] for weight in file.about["weights"]]
+        state = rng.generator().bit_generator.state
+        try:
+            for layer in layers:
+                if not layer.name:
+                    raise ValueError("a layer without a name")
+                shape = layer.input_shape if shape is None else shape
+                if shape is not None:
+                    _check_shape(shape)
+                    expected = _build_layer(layer, shape, expected)
+                    shape = layer.output_shape
+                model.add(layer)
+        finally:
+            rng.generator().bit_generator.state = state
+        if expected:
+            raise ValueError(f"{len(expected)} more arrays than the layers have")
+    return model
+
+
+def _check_shape(shape: Shape) -> None:
+    if len(shape) > RANK_LIMIT or math.prod(shape) >= 2**40:
+        raise ValueError(f"examples of shape {shape!r:.200}")
+
+
+def _build_layer(layer: Layer, shape: Shape, expected: list[Shape]) -> list[Shape]:
+    """Builds a layer whose weights have the first of the expected shapes; returns the others."""
+    rest = list(expected)
+
+    def take(found: Any) -> None:
+        found = (int(found),) if isinstance(found, int | np.integer) else tuple(int(n) for n in found)
+        if not rest or rest[0] != found:
+            other = f"the file has {rest[0]}" if rest else "the file has no more"
+            raise ValueError(f"layer {layer.name!r} has weights of shape {found}, but {other}")
+        rest.pop(0)
+
+    if isinstance(layer, Dense):
+        if len(shape) == 1:  # or the layer says itself what is wrong
+            take((shape[0], layer.units))
+            if layer.use_bias:
+                take((layer.units,))
+        initializers = layer.kernel_initializer, layer.bias_initializer
+        layer.kernel_initializer = layer.bias_initializer = _zeros  # type: ignore[assignment]
+        try:
+            layer.ensure_built(shape)
+        finally:
+            layer.kernel_initializer, layer.bias_initializer = initializers
+        return rest
+
+    add_weight = layer.add_weight
+
+    def checked(shape: Any, initializer: Any = "zeros", *args: Any, **kwargs: Any) -> Variable:
+        take(shape)
+        return add_weight(shape, "zeros", *args, **kwargs)
+
+    layer.add_weight = checked  # type: ignore[method-assign]
+    try:
+        layer.ensure_built(shape)
+    finally:
+        del layer.add_weight
+    return rest
+
+
+def _zeros(shape: Shape) -> Floats:
+    return np.zeros(shape, np.float32)
+
+
+def assign(file: File, model: Sequential) -> None:
+    """Sets all weights of a model, or none."""
+    variables, names = model.weights, file.about["weights"]
+    if len(variables) != len(names):
+        raise file.error(f"holds {len(names)} arrays of weights, but the model has {len(variables)}")
+    for variable, name in zip(variables, names, strict=True):
+        if file.shapes[name] != variable.shape:
+            raise file.error(
+                f"holds {name} of shape {file.shapes[name]}, but the model's {variable.name} has shape {variable.shape}"
+            )
+    with model._lock:
+        values = [file.array(name) for name in names]
+        for value, name in zip(values, names, strict=True):
+            if not kernels.all_finite(value.reshape(-1)):
+                raise file.error(f"holds {name} with NaN or infinite weights")
+        for variable, value in zip(variables, values, strict=True):
+            variable.packed[...] = variable.pack(value)
+
+
+def check_optimizer(file: File, optimizer: Optimizer) -> None:
+    """The state of the optimizer in the file is one that this optimizer can have."""
+    saved = file.about["optimizer"]
+    with file.refusals("holds an optimizer's state that does not fit"):
+        if type(saved["iterations"]) is not int or not 0 <= saved["iterations"] < 2**63:
+            raise ValueError(f"iterations {saved['iterations']!r:.80}")
+        rate = saved["learning_rate"]
+        if rate is not None and not (type(rate) in (int, float) and 0 <= float(rate) < math.inf):
+            raise ValueError(f"learning rate {rate!r:.80}")
+        if (rate is None) != (optimizer._schedule is not None):
+            raise ValueError("a learning rate that is fixed in one and by schedule in the other")
+        numbers = saved["numbers"]
+        if set(numbers) != set(_numbers(optimizer)) or not all(type(n) in (int, float) for n in numbers.values()):
+            raise ValueError(f"numbers {numbers!r:.80}, not of {sorted(_numbers(optimizer))}")
+
+
+def set_optimizer(file: File, model: Sequential, optimizer: Optimizer) -> None:
+    """Puts the optimizer's state back; it was checked, and the weights fit."""
+    saved = file.about["optimizer"]
+    variables = dict(zip(file.about["weights"], model.weights, strict=True))
+    slots = {}
+    for name in file.shapes:
+        weight, _, slot = name.rpartition("/")
+        if weight.startswith("optimizer/"):
+            variable = variables[f"layers/{weight.removeprefix('optimizer/')}"]
+            slots[variable, slot] = variable.pack(file.array(name))
+    if saved["learning_rate"] is not None:
+        optimizer.learning_rate = saved["learning_rate"]
+    optimizer.iterations = saved["iterations"]
+    for name, value in saved["numbers"].items():
+        setattr(optimizer, name, float(value))
+    optimizer._slots = slots

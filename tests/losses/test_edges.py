@@ -1,0 +1,122 @@
+"""Losses at their edges: perfect predictions, probabilities of 0 and 1, great numbers, and what is not a number."""
+
+import math
+
+import numpy as np
+import pytest
+
+from fastnet import losses
+
+GREATEST = float(np.float32(1 - 1e-7))  # Keras cuts off in float32
+
+
+def fused(loss: losses.Loss, z: list[list[float]], t: list[list[float]]) -> tuple[float, np.ndarray, np.ndarray]:
+    output = np.zeros((len(z), 16), np.float32)
+    output[:, : len(z[0])] = z
+    total, p, dy = loss.gradient(output, np.array(t, np.float32), True)
+    return total, p[:, : len(z[0])], dy[:, : len(z[0])]
+
+
+def test_binary_probabilities_are_cut_off_as_in_keras() -> None:
+    loss = losses.BinaryCrossentropy()
+    assert loss([[1]], [[0]]) == pytest.approx(-math.log(1e-7), rel=1e-6)
+    assert loss([[0]], [[1]]) == pytest.approx(-math.log(1 - GREATEST), rel=1e-6)
+    assert loss([[1], [0]], [[1], [0]]) == pytest.approx(1.19e-7, rel=1e-2)
+    np.testing.assert_array_equal(loss.derivative(np.float32([[1, 0]]), np.float32([[0, 1]])), [[0, 0]])
+
+
+def test_the_fused_binary_loss_is_cut_off_alike_but_its_gradient_is_not() -> None:
+    loss = losses.BinaryCrossentropy()
+    total, p, dy = fused(loss, [[-200], [200], [200], [-200]], [[1], [0], [1], [0]])
+    assert total == pytest.approx(-math.log(1e-7) - math.log(1 - GREATEST) + 2 * 1.19e-7, rel=1e-6)
+    np.testing.assert_array_equal(p, [[0], [1], [1], [0]])
+    np.testing.assert_array_equal(dy, [[-0.25], [0.25], [0], [0]])
+
+
+def test_the_fused_binary_gradient_keeps_small_differences() -> None:
+    # 1 - sigmoid(20) = 2.06e-9 is less than float32 can hold beside 1; sigmoid(-20) is not
+    _, _, dy = fused(losses.BinaryCrossentropy(), [[-20]], [[0]])
+    assert dy[0, 0] == pytest.approx(1 / (1 + math.exp(20)), rel=1e-5)
+
+
+def test_binary_logits_are_not_cut_off() -> None:
+    assert losses.BinaryCrossentropy(from_logits=True)([[1], [0]], [[-200], [200]]) == 200
+
+
+def test_categorical_probabilities_are_cut_off() -> None:
+    loss = losses.SparseCategoricalCrossentropy()
+    assert loss([0], [[0, 1]]) == pytest.approx(-math.log(1e-7), rel=1e-6)
+    assert loss([1], [[0, 1]]) == pytest.approx(1.19e-7, rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        losses.MeanSquaredError(), losses.MeanAbsoluteError(), losses.MeanAbsolutePercentageError(),
+        losses.MeanSquaredLogarithmicError(), losses.Huber(), losses.LogCosh(), losses.KLDivergence(),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_a_perfect_prediction_costs_nothing_and_stays(loss: losses.Loss) -> None:
+    t = np.float32([[0, 1], [0.5, 0.5]])
+    assert loss(t, t) == pytest.approx(0, abs=1e-6)
+    if not isinstance(loss, losses.KLDivergence):  # whose predictions have to add to 1 for that
+        assert not loss.derivative(t, t).any()
+
+
+def test_what_is_beyond_the_margin_costs_nothing() -> None:
+    for loss in (losses.Hinge(), losses.SquaredHinge()):
+        t, p = np.float32([[-1, 1]]), np.float32([[-1.5, 2]])
+        assert loss(t, p) == 0
+        assert not loss.derivative(t, p).any()
+    t, p = np.float32([[1, 0]]), np.float32([[2, 0.5]])
+    assert losses.CategoricalHinge()(t, p) == 0
+    assert not losses.CategoricalHinge().derivative(t, p).any()
+
+
+def test_the_categorical_hinge_pulls_no_class_down_that_is_below_zero() -> None:
+    t, p = np.float32([[1, 0, 0]]), np.float32([[0.25, -1, -2]])
+    assert losses.CategoricalHinge()(t, p) == 0.75
+    np.testing.assert_array_equal(losses.CategoricalHinge().derivative(t, p), [[-1, 0, 0]])
+
+
+def test_hinge_takes_zeros_for_minus_ones_only_where_all_targets_are_binary() -> None:
+    p = [[0.5, -0.25]]
+    assert losses.Hinge()([[0, 1]], p) == losses.Hinge()([[-1, 1]], p) == (1.5 + 1.25) / 2
+    assert losses.Hinge()([[0, -1]], p) == (1 + 0.75) / 2
+
+
+def test_great_errors_do_not_overflow() -> None:
+    assert losses.LogCosh()([[0.0]], [[1000.0]]) == pytest.approx(1000 - math.log(2))
+    assert losses.Huber()([[0.0]], [[1e20]]) == pytest.approx(1e20)
+    np.testing.assert_allclose(losses.LogCosh().derivative(np.float32([[0]]), np.float32([[-1e30]])), [[-1]])
+
+
+def test_a_row_of_zeros_has_no_direction() -> None:
+    loss, t, p = losses.CosineSimilarity(), np.float32([[1, 2]]), np.zeros((1, 2), np.float32)
+    assert loss(t, p) == loss(p, t) == 0
+    assert not loss.derivative(t, p).any()
+
+
+def test_percentage_of_zero_divides_by_a_small_number() -> None:
+    loss = losses.MeanAbsolutePercentageError()
+    assert loss([[0.0]], [[-1.0]]) == pytest.approx(1e9)
+    np.testing.assert_allclose(loss.derivative(np.float32([[0]]), np.float32([[-1]])), [[-1e9]])
+
+
+def test_what_is_below_zero_has_no_logarithmic_error_and_no_pull() -> None:
+    loss = losses.MeanSquaredLogarithmicError()
+    assert loss([[-3.0]], [[-5.0]]) == 0
+    assert not loss.derivative(np.float32([[1]]), np.float32([[-5]])).any()
+
+
+FUSED = ["BinaryCrossentropy", "CategoricalCrossentropy"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "logits"), [*((kind, False) for kind in losses.CLASSES), *((kind, True) for kind in FUSED)]
+)
+def test_a_nan_shows_in_the_loss(kind: str, logits: bool) -> None:
+    output = np.full((2, 16), np.nan, np.float32)
+    total, _, _ = losses.get(kind).gradient(output, np.eye(2, dtype=np.float32), logits)
+    assert math.isnan(total)
