@@ -13,11 +13,10 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 # The order of additions is part of a result ("same seed, same bits"): no -ffast-math, and multiplications are fused
-# with additions only where the source says so. -fira-loop-pressure keeps GCC from moving a constant out of a tile's
-# inner loop into a register that a sum needs: 1.3 x on the tile that skips zeros.
+# with additions only where the source says so.
 # A tile's shape is a constant only where it is inlined, and then its sums stay in registers: 2 x on the sparse product.
 INLINE = "-DCYTHON_INLINE=__inline__ __attribute__((always_inline, unused))"
-COMMON = ["-O3", "-g0", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-fira-loop-pressure", "-Wno-psabi"]
+COMMON = ["-O3", "-g0", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-Wno-psabi"]
 COMMON += [INLINE]
 AVX2 = ["-mavx2", "-mfma"]
 AVX512 = ["-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw"]
@@ -59,6 +58,7 @@ extensions = [
         include_dirs=["fastnet/kernels"],
         depends=[str(path) for path in Path("fastnet/kernels").glob("*.[ph]*")],
         extra_compile_args=COMMON + flags + SANITIZE,
+        define_macros=[("COMPILER_FLAGS", '"' + " ".join([*COMMON[:-1], *flags]) + '"')],
         extra_link_args=(["-pthread"] if sys.platform != "win32" else []) + SANITIZE_LINK,
     )
     for name, flags in VARIANTS.items()

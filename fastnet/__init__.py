@@ -5,12 +5,16 @@ import fastnet as keras
 model = keras.Sequential([keras.Input((784,)), keras.layers.Dense(512, activation="relu"), ...])
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from fastnet import (
     activations,
     backend,
     callbacks,
     constraints,
-    datasets,
     initializers,
     layers,
     losses,
@@ -22,9 +26,13 @@ from fastnet import (
     utils,
 )
 from fastnet._version import __version__
+from fastnet.config import show_config
 from fastnet.kernels import get_num_threads, set_num_threads
 from fastnet.layers import Input
 from fastnet.models import Sequential
+
+if TYPE_CHECKING:
+    from fastnet import datasets, saving
 
 threadpool.announce()
 
@@ -45,6 +53,15 @@ __all__ = [
     "models",
     "optimizers",
     "regularizers",
+    "saving",
     "set_num_threads",
+    "show_config",
     "utils",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What reads and writes files is imported when it is first used: it needs a dozen modules of Python's own."""
+    if name in ("datasets", "saving"):
+        return importlib.import_module(f"fastnet.{name}")
+    raise AttributeError(f"module 'fastnet' has no attribute {name!r}")

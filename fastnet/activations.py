@@ -209,7 +209,7 @@ class Softmax(Activation):
             ValueError: if x has no such axis.
         """
         z, shape = _float32(x)
-        if not -len(shape) <= checks.integer("axis", axis, least=-len(shape)) < len(shape):
+        if not -len(shape) <= checks.integer("axis", axis, least=-64) < len(shape):
             raise ValueError(f"axis is {axis}, but x has shape {shape}")
         if not z.size:
             return z
@@ -324,7 +324,8 @@ class HardSigmoid(Formula):
     name = "hard_sigmoid"
 
     def value(self, x: Floats) -> Floats:
-        result: Floats = np.clip(x / np.float32(6) + np.float32(0.5), np.float32(0), np.float32(1))
+        # (x + 3) / 6, in which nothing is rounded near -3
+        result: Floats = np.clip(x + np.float32(3), np.float32(0), np.float32(6)) / np.float32(6)
         return result
 
     def slope(self, x: Floats) -> Floats:
@@ -449,13 +450,12 @@ class Gelu(Formula):
 
     def value(self, x: Floats) -> Floats:
         share = _sigmoid(2 * self._inner(x)) if self.approximate else _normal_cdf(x)
-        result: Floats = np.maximum(x, np.float32(-40)) * share  # Phi is 0 there, and minus infinity times 0 is NaN
-        return result
+        return np.multiply(np.maximum(x, np.float32(-40)), share)  # Phi is 0 there; minus infinity times 0 is NaN
 
     def slope(self, x: Floats) -> Floats:
         x = _within(x, 40)
         if not self.approximate:
-            density = np.exp(np.float32(-0.5) * x * x) * np.float32(1 / math.sqrt(2 * math.pi))
+            density: Floats = np.exp(np.float32(-0.5) * x * x) * np.float32(1 / math.sqrt(2 * math.pi))
             return _normal_cdf(x) + x * density
         u, share = np.float32(math.sqrt(2 / math.pi)), _sigmoid(2 * self._inner(x))
         du = u * (np.float32(1) + np.float32(3 * 0.044715) * x * x)

@@ -4,7 +4,6 @@ Kernels index memory without looking, so nothing reaches one that has not been t
 anything has changed.
 """
 
-import difflib
 import math
 import operator
 from collections.abc import Callable, Iterable, Mapping
@@ -90,8 +89,11 @@ def keywords(owner: str, given: dict[str, Any], accepted: Iterable[str]) -> dict
 
 
 def near_miss(name: str, names: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name.lower(), list(names), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    import difflib  # takes milliseconds, and is needed for an error only
+
+    by_lower = {other.lower(): other for other in names}
+    close = difflib.get_close_matches(name.lower(), list(by_lower), n=1)
+    return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
 
 
 def numeric(argument: str, value: Any) -> NDArray[Any]:

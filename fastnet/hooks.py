@@ -28,6 +28,8 @@ class Hooks:
         return [getattr(callback, hook) for callback in self._callbacks if overrides(callback, hook)]
 
     def call(self, hook: str, *arguments: Any) -> None:
-        """Calls them all."""
+        """Calls them all; without logs they get an empty dict, in its place, as Keras gives it."""
+        if len(arguments) < (2 if "epoch" in hook else 1):
+            arguments = (*arguments, {})
         for method in self[hook]:
             method(*arguments)

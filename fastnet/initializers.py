@@ -11,7 +11,6 @@ One of your own is a class with `__call__(shape)`, or a function that takes a sh
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -72,6 +71,8 @@ class Filler(Initializer):
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
+        import inspect
+
         arguments = inspect.signature(type(self)).parameters.items()
         return {name: getattr(self, name) for name, p in arguments if getattr(self, name) != p.default}
 

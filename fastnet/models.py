@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -186,6 +187,43 @@ class Sequential(Trainer):
         """Prints a table of the layers, their shapes and their numbers of weights."""
         print_fn(summary.table(self.name, self.layers))
 
+    # Keeping ----------------------------------------------------------------------------------------------------------
+
+    def save(self, filepath: Any, overwrite: bool = True) -> None:
+        """Writes layers, weights, compile arguments and the optimizer's state to a ``.safetensors`` file: saving/."""
+        from fastnet import saving
+
+        saving.save_model(self, filepath, overwrite)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
+        """Writes the weights to a ``.weights.safetensors`` file."""
+        from fastnet import saving
+
+        saving.save_weights(self, filepath, overwrite)
+
+    def load_weights(self, filepath: Any) -> None:
+        """Sets the weights from a file of `save_weights` or `save`; nothing changes if they do not fit."""
+        from fastnet import saving
+
+        saving.load_weights(self, filepath)
+
+    def get_config(self) -> dict[str, Any]:
+        """The model's name and layers, from which `from_config` makes one alike, with new weights."""
+        from fastnet import configuration
+
+        return configuration.model_config(self)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Sequential:
+        """A new model from what `get_config` returned; layers of one's own come by name in `custom_objects`."""
+        from fastnet import configuration
+
+        return configuration.model_from_config(config, custom_objects)
+
+    def to_json(self, **kwargs: Any) -> str:
+        """What `get_config` returns, as a text that `model_from_json` reads."""
+        return json.dumps({"class_name": "Sequential", "config": self.get_config()}, **kwargs)
+
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_lock"}
 
@@ -196,3 +234,29 @@ class Sequential(Trainer):
     def __repr__(self) -> str:
         entries = [f"Input({self._input_shape})"] if self._input_shape is not None else []
         return f"Sequential([{', '.join(entries + [repr(layer) for layer in self.layers])}])"
+
+
+def load_model(filepath: Any, custom_objects: dict[str, Any] | None = None, compile: bool = True) -> Sequential:
+    """The model of a file that `Sequential.save` wrote; see `fastnet.saving.load_model`."""
+    from fastnet import saving
+
+    return saving.load_model(filepath, custom_objects, compile)
+
+
+def save_model(model: Sequential, filepath: Any, overwrite: bool = True) -> None:
+    """`model.save(filepath)`."""
+    model.save(filepath, overwrite)
+
+
+def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Sequential:
+    """A new model, with new weights, from what `Sequential.to_json` returned.
+
+    Raises:
+        ValueError: if the text is no such thing, or names a layer that is not known.
+    """
+    return Sequential.from_config(json.loads(json_string), custom_objects)
+
+
+def clone_model(model: Sequential) -> Sequential:
+    """A model of the same layers with new weights."""
+    return Sequential.from_config(model.get_config(), {type(layer).__name__: type(layer) for layer in model.layers})

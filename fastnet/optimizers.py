@@ -89,6 +89,11 @@ class Optimizer:
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
+        if getattr(self, "_schedule", None) is not None and not isinstance(value, LearningRateSchedule):
+            raise TypeError(
+                "learning_rate follows a schedule, so it cannot be set to a number; make the optimizer with a number "
+                "if a callback is to change it"
+            )
         self._schedule = value if isinstance(value, LearningRateSchedule) else None
         self._fixed_rate = 0.0 if self._schedule else checks.number("learning_rate", value, least=0)
 

@@ -114,7 +114,7 @@ class Predictor:
         seen = 0
         for block, (x, targets, weights) in enumerate(self._blocks(data, sparse)):
             for begin in at_begin:
-                begin(block)
+                begin(block, {})
             output = self._forward(*x)
             total, predictions, _ = loss.gradient(output, targets, logits, weights)
             results.add(total + penalty * len(targets), predictions, targets, weights)
@@ -181,12 +181,12 @@ class Predictor:
                 start = 0
                 for block, (part, first) in enumerate(self._plan.parts(rows, sparse)):
                     for begin in at_begin:
-                        begin(block)
+                        begin(block, {})
                     output = self._forward(part, first)
                     predictions[start : start + len(output)] = output[:, : predictions.shape[1]]
                     start += len(output)
                     for end in at_end:
-                        end(block, {})
+                        end(block, {"outputs": output[:, : predictions.shape[1]]})
                     bar.update(start // batch_size, dict)
                 bar.finish({})
             finally:

@@ -70,7 +70,7 @@ def _csr(indptr: Any, rows: Any, w: Any) -> float:
 
 
 # What a call computes, in floating-point operations, from its arguments; a kernel that is not here counts none.
-_FLOPS: dict[str, Callable[..., float]] = {
+_FLOPS: dict[str, Any] = {
     "gemm_bias_act": _gemm,
     "gemv_bias_act": lambda x, w, *_: 2.0 * np.count_nonzero(x) * w.shape[0] * w.shape[2],
     "gemm_nt": _gemm,

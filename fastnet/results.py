@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from fastnet.checks import Floats
 from fastnet.metrics import Metric
 
@@ -25,7 +27,11 @@ class Results:
 
     def logs(self) -> dict[str, float]:
         """The means by name, the loss first."""
-        return {"loss": self._loss / max(1, self._seen)} | {metric.name: metric.result() for metric in self._metrics}
+        logs: dict[str, Any] = {"loss": self._loss / max(1, self._seen)}
+        for metric in self._metrics:
+            value = metric.result()
+            logs[metric.name] = float(value) if np.ndim(value) == 0 else value
+        return logs
 
 
 def as_keras(logs: dict[str, float], return_dict: bool) -> Any:

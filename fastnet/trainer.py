@@ -206,7 +206,7 @@ class Trainer(Predictor):
         try:
             for step, (x, targets, weights) in enumerate(batches):
                 for begin in at_begin:
-                    begin(step)
+                    begin(step, {})
                 interrupts.hold()
                 total, predictions = self._train_step(x, targets, weights, loss, optimizer, first)
                 interrupts.release()

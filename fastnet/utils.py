@@ -1,6 +1,5 @@
 """Helpers that Keras keeps under this name: one-hot labels, and the seed."""
 
-import random
 from typing import Any
 
 import numpy as np
@@ -63,6 +62,8 @@ def set_random_seed(seed: int) -> None:
         TypeError: if it is not an integer.
         ValueError: if it is out of range.
     """
+    import random
+
     value = checks.integer("seed", seed, least=0)
     if value >= 2**32:
         raise ValueError(f"seed must be below 2**32, got {value}")

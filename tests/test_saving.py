@@ -108,9 +108,15 @@ def test_a_model_that_is_not_built_or_not_compiled(path: Path) -> None:
 
 
 def test_loading_leaves_the_random_numbers_alone(path: Path) -> None:
-    save_model(small(), path)
+    class Draws(Layer):
+        def build(self, input_shape: Any) -> None:
+            self.first = rng.generator().random()
+
+    model = small()
+    model.add(Draws())
+    save_model(model, path)
     before = rng.generator().bit_generator.state
-    load_model(path)
+    load_model(path, {"Draws": Draws})
     assert rng.generator().bit_generator.state == before
 
 
@@ -446,6 +452,18 @@ CHANGES: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "infinite units": (lambda h, a: json.dumps(a).replace('"units": 2', '"units": 1e999'), "units must be an integer"),
     "huge input": (lambda h, a: a["architecture"].update(build_input_shape=[None, 10**13]), "examples of shape"),
     "deep input": (lambda h, a: a["architecture"].update(build_input_shape=[None] + [1] * 9), "examples of shape"),
+    "deep shape between layers": (
+        lambda h, a: a["architecture"]["layers"].insert(
+            0, {"class_name": "Reshape", "config": {"name": "r", "target_shape": [1] * 8 + [3]}}
+        ),
+        "made: examples of shape",
+    ),
+    "bias of another shape": (
+        lambda h, a: [
+            h[name].update(shape=[1, 2]) for name in ("layers/0_dense/bias", "optimizer/0_dense/bias/velocity")
+        ],
+        r"weights of shape \(2,\), but the file has \(1, 2\)",
+    ),
     "no name": (lambda h, a: layer(a, 0)["config"].pop("name"), "a layer without a name"),
     "same name twice": (lambda h, a: layer(a, 1)["config"].update(name="dense"), "already has a layer called 'dense'"),
     "too many layers": (lambda h, a: a["architecture"].update(layers=[layer(a, 0)] * 1025), "1025 layers"),
@@ -575,21 +593,26 @@ def test_a_header_that_is_too_long_is_not_read(path: Path, length: int) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t.update(epoch=-1), "epoch -1"),
-        (lambda t: t.update(epoch=1.0), "epoch 1.0"),
-        (lambda t: t.pop("epoch"), "'epoch' is missing"),
-        (lambda t: t["generators"].update(other={}), "random generators of"),
-        (lambda t: t["generators"]["fastnet"].update(bit_generator="MT19937"), "no PCG64"),
-        (lambda t: t["generators"]["fastnet"]["state"].update(state=2**128), "state of a random generator"),
-        (lambda t: t["generators"]["fastnet"]["state"].update(inc=2), "no PCG64"),
-        (lambda t: t["generators"]["fastnet"].update(uinteger=1.5), "uinteger of a random generator"),
-        (lambda t: t["generators"]["fastnet"].pop("state"), "'state' is missing"),
+        (lambda t, a: a["optimizer"].update(iterations=-1), "iterations -1"),
+        (lambda t, a: a["optimizer"].update(learning_rate=None), "a learning rate that is fixed in one"),
+        (lambda t, a: a["optimizer"].update(numbers={"x": 1}), "numbers {'x': 1}"),
+        (lambda t, a: a.update(compile=[1]), "compile arguments that do not fit"),
+        (lambda t, a: a.update(compile=None), "is no backup of a training"),
+        (lambda t, a: t.update(epoch=-1), "epoch -1"),
+        (lambda t, a: t.update(epoch=1.0), "epoch 1.0"),
+        (lambda t, a: t.pop("epoch"), "'epoch' is missing"),
+        (lambda t, a: t["generators"].update(other={}), "random generators of"),
+        (lambda t, a: t["generators"]["fastnet"].update(bit_generator="MT19937"), "no PCG64"),
+        (lambda t, a: t["generators"]["fastnet"]["state"].update(state=2**128), "state of a random generator"),
+        (lambda t, a: t["generators"]["fastnet"]["state"].update(inc=2), "no PCG64"),
+        (lambda t, a: t["generators"]["fastnet"].update(uinteger=1.5), "uinteger of a random generator"),
+        (lambda t, a: t["generators"]["fastnet"].pop("state"), "'state' is missing"),
     ],
 )
 def test_the_state_of_a_training_is_checked(path: Path, good: bytes, change: Any, message: str) -> None:
     path.write_bytes(good)
     model = load_model(path)
-    forge(path, good, lambda header, about: change(about["training"]) and None)
+    forge(path, good, lambda header, about: change(about["training"], about))
     before = state(model), rng.generator().bit_generator.state
     with pytest.raises(ModelFormatError, match=message):
         saving.restore_training(model, path)

@@ -7,7 +7,6 @@ import os
 import warnings
 from typing import Any
 
-from fastnet import saving
 from fastnet.callbacks.base import Callback, Logs
 from fastnet.callbacks.model_checkpoint import check_save_freq
 
@@ -58,10 +57,14 @@ class BackupAndRestore(Callback):
         self._path = os.path.join(self.backup_dir, _FILE)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
+        from fastnet import saving
+
         if os.path.lexists(self._path):
             self.model._initial_epoch = saving.restore_training(self.model, self._path)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        from fastnet import saving
+
         os.makedirs(self.backup_dir, exist_ok=True)
         try:
             saving.save_training(self.model, self._path, epoch + 1)

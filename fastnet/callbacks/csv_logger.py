@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -38,6 +37,8 @@ class CSVLogger(Callback):
         self.keys: list[str] | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
+        import csv
+
         self.keys = None
         with open(self.filename, "a+" if self.append else "w+", encoding="utf-8", newline="") as file:
             file.seek(0)
@@ -53,6 +54,8 @@ class CSVLogger(Callback):
         self._write([epoch, *(_text(logs.get(key, "NA")) for key in self.keys)])
 
     def _write(self, row: Sequence[Any]) -> None:
+        import csv
+
         with open(self.filename, "a", encoding="utf-8", newline="") as file:
             csv.writer(file, delimiter=self.sep).writerow(row)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -42,6 +41,8 @@ class LearningRateScheduler(Callback):
         optimizer = _optimizer(self)
         arguments: tuple[Any, ...] = (epoch, float(optimizer.learning_rate))
         try:
+            import inspect
+
             inspect.signature(self.schedule).bind(*arguments)
         except TypeError:
             arguments = (epoch,)

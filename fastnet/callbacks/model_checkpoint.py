@@ -7,7 +7,7 @@ import os
 import warnings
 from typing import Any
 
-from fastnet import checks, saving
+from fastnet import checks
 from fastnet.callbacks.base import Logs
 from fastnet.callbacks.history import Spellings
 from fastnet.callbacks.monitor import Monitor
@@ -48,6 +48,8 @@ class ModelCheckpoint(Monitor):
         save_freq: Any = "epoch",
         initial_value_threshold: float | None = None,
     ) -> None:
+        from fastnet import saving
+
         super().__init__(monitor, mode)
         self.save_weights_only = bool(save_weights_only)
         self.filepath = saving.check_suffix("filepath", filepath, weights=self.save_weights_only)
@@ -130,6 +132,8 @@ def check_save_freq(value: Any) -> Any:
 
 def save_finite(callback: Monitor, path: str, weights_only: bool) -> bool:
     """Saves the model unless its weights are not finite; whether it did."""
+    from fastnet import saving
+
     try:
         if weights_only:
             saving.save_weights(callback.model, path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import warnings
 from typing import Any
@@ -43,6 +42,8 @@ class Monitor(Callback):
         if name is not None:
             return float((logs or {})[name])
         known = [*(logs or {})]
+        import difflib
+
         close = difflib.get_close_matches(self.monitor, known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else "."
         if self.monitor.startswith("val_") and not any(other.startswith("val_") for other in known):

@@ -68,6 +68,7 @@ MIRRORS = (
     "https://raw.githubusercontent.com/fgnt/mnist/master/",
     "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
 )
+_CHUNK = 2**20  # bytes unpacked at a time
 _TIMEOUT = (5, 30)  # seconds to connect, and without a byte
 
 
@@ -163,13 +164,16 @@ def _read_idx(file: Path, part: _Part) -> Bytes:
     opener: Callable[..., Any] = gzip.open if file.suffix == ".gz" else open
     try:
         with opener(file, "rb") as stream:
-            content = stream.read(size + 1)  # no more: a compressed file may claim any length
+            content = np.empty(size + 1, np.uint8)  # no more is read: a compressed file may claim any length
+            count = read = 0
+            while count < len(content) and (read := stream.readinto(content.data[count : count + _CHUNK])):
+                count += read
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{file} is truncated or corrupt: {error}") from error
-    if len(content) < size:
-        raise ValueError(f"{file} is truncated: {len(content):,} bytes uncompressed, expected {size:,}")
-    _check(content, part, file)
-    return np.frombuffer(content, np.uint8, offset=len(part.header)).reshape(part.shape).copy()
+    if count < size:
+        raise ValueError(f"{file} is truncated: {count:,} bytes uncompressed, expected {size:,}")
+    _check(content.data[:count], part, file)
+    return content[len(part.header) : size].reshape(part.shape)
 
 
 def _read_npz(file: Path) -> list[Bytes]:
@@ -195,7 +199,7 @@ def _member(archive: zipfile.ZipFile, part: _Part, file: Path) -> Bytes:
     return np.frombuffer(content, np.uint8).reshape(part.shape).copy()
 
 
-def _check(content: bytes, part: _Part, file: Path) -> None:
+def _check(content: bytes | memoryview, part: _Part, file: Path) -> None:
     found = hashlib.sha256(content).hexdigest()
     if found != part.sha256:
         raise ValueError(f"{file} is corrupt: SHA-256 of {part.file} is {found}, expected {part.sha256}")

@@ -37,16 +37,21 @@ def _import(isa: str) -> Any:
         ) from error
 
 
-def _choose() -> str:
+def usable() -> list[str]:
+    """The instruction sets that this processor runs, the best one last."""
     level = _import("baseline").x86_level()
-    usable = [name for name, needs in _LEVELS.items() if needs <= level]
+    return [name for name, needs in _LEVELS.items() if needs <= level]
+
+
+def _choose() -> str:
+    names = usable()
     wanted = os.environ.get("FASTNET_ISA", "")
     if not wanted:
-        return usable[-1]
+        return names[-1]
     if wanted not in _LEVELS:
         raise ValueError(f"FASTNET_ISA is {wanted!r}; expected one of {', '.join(_LEVELS)}")
-    if wanted not in usable:
-        raise ValueError(f"FASTNET_ISA is {wanted!r}, which this processor cannot run; it can run {', '.join(usable)}")
+    if wanted not in names:
+        raise ValueError(f"FASTNET_ISA is {wanted!r}, which this processor cannot run; it can run {', '.join(names)}")
     return wanted
 
 

@@ -11,6 +11,8 @@ Wide = NDArray[np.int32]
 
 PANEL: int
 lanes: int
+COMPILER: str
+FLAGS: str
 
 def x86_level() -> int: ...
 def set_threads(threads: int, cores: int) -> None: ...

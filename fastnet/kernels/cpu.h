@@ -1,6 +1,17 @@
-/* What this processor and its operating system can run, asked at run time. */
+/* What this processor and its operating system can run, asked at run time, and what compiled this file. */
 #ifndef FASTNET_CPU_H
 #define FASTNET_CPU_H
+
+#if defined(__clang__)
+#define COMPILER_VERSION "Clang " __clang_version__
+#elif defined(__GNUC__)
+#define COMPILER_VERSION "GCC " __VERSION__
+#else
+#define COMPILER_VERSION "unknown"
+#endif
+#ifndef COMPILER_FLAGS /* what setup.py added to Python's own */
+#define COMPILER_FLAGS ""
+#endif
 
 /* 4 for AVX-512 (F, VL, DQ, BW), 3 for AVX2 with FMA, else 0. */
 static int cpu_x86_level(void) {

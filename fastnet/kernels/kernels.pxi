@@ -11,9 +11,13 @@ include "finite.pxi"
 
 cdef extern from "cpu.h":
     int cpu_x86_level()
+    const char* COMPILER_VERSION
+    const char* COMPILER_FLAGS
 
 PANEL = P
 lanes = LANES
+COMPILER = COMPILER_VERSION.decode()
+FLAGS = COMPILER_FLAGS.decode()
 
 
 def x86_level():

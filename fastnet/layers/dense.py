@@ -177,7 +177,7 @@ class Dense(Layer):
             self.omit_activation = omitted
 
     def get_config(self) -> dict[str, Any]:
-        config = super().get_config() | {"units": self.units, "activation": self.activation.name}
+        config = super().get_config() | {"units": self.units, "activation": activations.serialize(self.activation)}
         if not self.use_bias:
             config["use_bias"] = False
         for part in ("kernel", "bias"):
@@ -195,7 +195,7 @@ class Dense(Layer):
     def __repr__(self) -> str:
         parts = [str(self.units)]
         if self.activation.name != "linear":
-            parts.append(f"activation={self.activation.name!r}")
+            parts.append(f"activation={activations.as_typed(self.activation)}")
         if not self.use_bias:
             parts.append("use_bias=False")
         return f"Dense({', '.join(parts)})"

@@ -1,6 +1,5 @@
 """Loss: what all losses share; what a model asks of one, and what users call."""
 
-import inspect
 import math
 from typing import Any
 
@@ -191,6 +190,8 @@ def wrong_shape(argument: str, shape: tuple[int, ...], units: int) -> str:
 def arguments(thing: Any) -> dict[str, Any]:
     """The arguments of an object's constructor that are its attributes too, and not the defaults; without the name."""
     found = {}
+    import inspect
+
     for parameter in inspect.signature(type(thing)).parameters.values():
         if parameter.name != "name" and hasattr(thing, parameter.name):
             value = getattr(thing, parameter.name)

@@ -47,11 +47,13 @@ def halve(epoch: int, rate: float) -> float:
     return rate / 2 if epoch == 1 else rate
 
 
-def train(optimizer: str, seed: int, callbacks: list[Callback], bias: bool = True) -> Sequential:
+def train(
+    optimizer: str, seed: int, callbacks: list[Callback], bias: bool = True, activation: str = "relu"
+) -> Sequential:
     data = np.random.default_rng(1)
     x, y = data.standard_normal((50, 6)).astype(np.float32), to_categorical(data.integers(0, 3, 50), 3)
     set_random_seed(seed)
-    layers = [Dense(8, "relu", use_bias=bias), Dropout(0.2), Dropout(0.1, seed=3), Dense(3, "softmax")]
+    layers = [Dense(8, activation, use_bias=bias), Dropout(0.2), Dropout(0.1, seed=3), Dense(3, "softmax")]
     model = Sequential([Input((6,)), *layers])
     model.compile(OPTIMIZERS[optimizer](), "categorical_crossentropy", metrics=["accuracy"])
     if optimizer != "schedule":
@@ -116,7 +118,9 @@ def test_what_is_not_its_own_stays(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-@pytest.mark.parametrize("damage", ["flip", "other optimizer", "other model", "no backup"])
+@pytest.mark.parametrize(
+    "damage", ["flip", "other optimizer", "other rule", "other model", "other weights", "no backup"]
+)
 def test_a_backup_that_does_not_fit_is_refused_and_nothing_changed(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "latest.safetensors"
     train("adam", 1, [BackupAndRestore(tmp_path, delete_checkpoint=False)])
@@ -127,7 +131,11 @@ def test_a_backup_that_does_not_fit_is_refused_and_nothing_changed(tmp_path: Pat
         path.write_bytes(data)
     elif damage == "other optimizer":
         arguments["optimizer"] = "rmsprop"
+    elif damage == "other rule":
+        arguments["optimizer"] = "clipped"
     elif damage == "other model":
+        arguments["activation"] = "tanh"
+    elif damage == "other weights":
         arguments["bias"] = False
     else:
         saving.save_model(saving.load_model(path), path)

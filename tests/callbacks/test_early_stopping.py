@@ -35,6 +35,8 @@ def epochs(values: list[float], name: str = "val_loss", **arguments: Any) -> int
         ([NAN, 5, 4, 3], {"patience": 2}, 4),  # NaN is better than nothing
         ([5, NAN, 4, NAN, NAN], {"patience": 2}, 5),
         ([1, 2, 3, 2], {"mode": "max"}, 4),
+        ([1, 1.05, 1.2, 1.4], {"mode": "max", "min_delta": 0.1, "patience": 1}, 2),
+        ([NAN, 5, 6], {}, 3),  # never after the first epoch
     ],
 )
 def test_when_it_stops(values: list[float], arguments: dict[str, Any], expected: int) -> None:
@@ -80,9 +82,10 @@ def test_a_number_that_is_not_there_is_a_warning(monitor: str, logs: dict[str, f
 
 def test_it_can_be_used_again() -> None:
     stop = EarlyStopping("loss", patience=1)
-    for _ in range(2):
-        assert len(run(stop, [{"loss": 2.0}, {"loss": 3.0}, {"loss": 1.0}])) == 2
-        assert (stop.stopped_epoch, stop.best, stop.best_epoch) == (1, 2.0, 0)
+    assert len(run(stop, [{"loss": 2.0}, {"loss": 3.0}, {"loss": 1.0}])) == 2
+    assert (stop.stopped_epoch, stop.best, stop.best_epoch) == (1, 2.0, 0)
+    assert len(run(stop, [{"loss": 5.0}, {"loss": 4.0}, {"loss": 4.0}, {"loss": 4.0}])) == 3
+    assert (stop.stopped_epoch, stop.best, stop.best_epoch) == (2, 4.0, 1)
 
 
 def test_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
