@@ -43,7 +43,7 @@ def number(argument: str, value: Any, least: float, below: float = math.inf) -> 
         x = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{argument} must be a number, got {value!r}") from None
-    if not least <= x < below:
+    if not least <= x < below or math.isinf(x):
         limits = f"at least {least:g}" if below == math.inf else f"in [{least:g}, {below:g})"
         raise ValueError(f"{argument} must be a finite number {limits}, got {x!r}")
     return x
@@ -75,8 +75,8 @@ def describe(thing: Any) -> dict[str, Any]:
     return {"class_name": type(thing).__name__, "config": thing.get_config()}
 
 
-def keywords(owner: str, given: dict[str, Any], accepted: Iterable[str]) -> dict[str, Any]:
-    """`given`, if all its names are accepted.
+def keywords(owner: str, given: dict[str, Any], accepted: Iterable[str], others: Iterable[str] = ()) -> dict[str, Any]:
+    """`given`, if all its names are accepted; `others` are arguments that were not given by keyword, but may be meant.
 
     Raises:
         TypeError: if one is not, as Python says it, with the near miss.
@@ -84,14 +84,16 @@ def keywords(owner: str, given: dict[str, Any], accepted: Iterable[str]) -> dict
     names = list(accepted)
     for name in given:
         if name not in names:
-            raise TypeError(f"{owner}() got an unexpected keyword argument {name!r}{near_miss(name, names)}")
+            raise TypeError(
+                f"{owner}() got an unexpected keyword argument {name!r}{near_miss(name, [*names, *others])}"
+            )
     return given
 
 
 def near_miss(name: str, names: Iterable[str]) -> str:
     import difflib  # takes milliseconds, and is needed for an error only
 
-    by_lower = {other.lower(): other for other in names}
+    by_lower = {other.lower(): other for other in sorted(names)}  # of Adam and adam the name, which sorts last
     close = difflib.get_close_matches(name.lower(), list(by_lower), n=1)
     return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
 

@@ -113,10 +113,17 @@ def check_gradients(
     model._ensure_built(data.x.shape[1:] if isinstance(data.x, Csr) else np.shape(x)[1:])
     rows, first = model._plan.front(data.x, "auto" if isinstance(data.x, Csr) else False)
     batch = CsrBatch(rows, np.arange(len(rows))) if isinstance(rows, Csr) else as_floats(rows)
-    state = rng.generator().bit_generator.state
+    # Each step draws the same random numbers, also in layers with a generator of their own.
+    generators = [g for layer in model.layers for g in vars(layer).values() if isinstance(g, np.random.Generator)]
+    generators.append(rng.generator())
+    states = [g.bit_generator.state for g in generators]
+
+    def rewind() -> None:
+        for generator, state in zip(generators, states, strict=True):
+            generator.bit_generator.state = state
 
     def step() -> tuple[float, dict[Variable, Floats]]:
-        rng.generator().bit_generator.state = state
+        rewind()
         sink = GradientCollector()
         total, _ = model._train_step(batch, data.targets, data.weights, loss, sink, first)
         return total / len(data.targets), sink.gradients
@@ -127,7 +134,7 @@ def check_gradients(
         for variable in [v for layer in model.layers for v in layer.trainable_weights]:
             table.append(_compare(variable, gradients[variable].reshape(-1), samples, lambda: step()[0]))
     finally:
-        rng.generator().bit_generator.state = state
+        rewind()
     if print_fn is not None:
         print_fn(str(table))
     return table

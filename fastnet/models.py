@@ -38,6 +38,7 @@ class Sequential(Trainer):
         self.name = name
         self.layers: list[Layer] = []
         self._input_shape: Shape | None = None
+        self._is_planned = False
         for layer in layers or []:
             self.add(layer)
 
@@ -98,7 +99,8 @@ class Sequential(Trainer):
         self._rebuilt()
 
     def _rebuilt(self) -> None:
-        if self.built:
+        self._is_planned = self.built
+        if self._is_planned:
             self._plan = Plan(self.layers)
 
     def _ensure_built(self, shape: Shape) -> None:

@@ -492,7 +492,8 @@ def _epsilon(value: Any) -> float:
 def _start(optimizer: Optimizer, learning_rate: Any, kwargs: dict[str, Any]) -> None:
     """The rest of a constructor: the base's, with the older spelling `lr=` for `learning_rate=`."""
     accepted = ("lr", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "name")
-    given = dict(checks.keywords(type(optimizer).__name__, kwargs, accepted))
+    others = "learning_rate", *vars(optimizer)
+    given = dict(checks.keywords(type(optimizer).__name__, kwargs, accepted, others))
     learning_rate = given.pop("lr", learning_rate)
     if isinstance(learning_rate, dict):
         learning_rate = schedules.get(learning_rate)

@@ -31,6 +31,7 @@ class Predictor:
     loss: losses.Loss | None
     metrics: list[metrics.Metric]
     _plan: Plan
+    _is_planned: bool  # whether the layers are built and `_plan` is theirs
     _lock: threading.RLock
 
     @property
@@ -197,10 +198,10 @@ class Predictor:
     def _takes(self, x: np.ndarray[Any, Any]) -> bool:
         """Whether x is float32 just as the built model wants it, so that nothing but NaN need be looked for."""
         return (
-            x.dtype == np.float32
+            self._is_planned
+            and x.dtype == np.float32
             and x.flags.carray
-            and self.built
-            and x.shape[1:] == self._example_shape()
+            and x.shape[1:] == self.layers[0].input_shape
             and kernels.all_finite(x.reshape(-1))
         )
 
@@ -208,12 +209,13 @@ class Predictor:
         """The fast lane for one example: no blocks, no bar."""
         with self._lock:
             self._plan.fuse(None)
-            y = x.reshape(1, -1)
+            y: Any = x.reshape(1, -1)
             for layer in self.layers:
                 y = layer.forward(y)
             shape = self.layers[-1].output_shape
             assert shape is not None
-            return y[:, : math.prod(shape)].reshape(1, *shape).copy()
+            row: Floats = y[:, : math.prod(shape)].copy()
+            return row if len(shape) == 1 else row.reshape(1, *shape)
 
     def predict_classes(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> np.ndarray[Any, Any]:
         """The most probable class of each example, (n,); with a single output whether it is above 0.5, (n, 1)."""

@@ -96,3 +96,105 @@ def test_the_learning_rate_can_be_changed_and_is_checked() -> None:
     with pytest.raises(ValueError, match="learning_rate"):
         optimizer.learning_rate = -1
     assert optimizer.learning_rate == 0.5
+
+
+LR = 0.01
+FORMULAS: dict[str, Any] = {
+    "SGD": (optimizers.SGD(LR), lambda g, s, t: (-LR * g, s)),
+    "momentum": (optimizers.SGD(LR, momentum=0.9), lambda g, s, t: (v := 0.9 * s.get("v", 0) - LR * g, {"v": v})),
+    "nesterov": (
+        optimizers.SGD(LR, momentum=0.9, nesterov=True),
+        lambda g, s, t: (0.9 * (v := 0.9 * s.get("v", 0) - LR * g) - LR * g, {"v": v}),
+    ),
+    "Adagrad": (
+        optimizers.Adagrad(LR),
+        lambda g, s, t: (-LR * g / np.sqrt((a := s.get("a", 0.1) + g**2) + 1e-7), {"a": a}),
+    ),
+}
+
+
+def adam(g: Any, s: dict[str, Any], t: int) -> tuple[Any, dict[str, Any]]:
+    m, v = s.get("m", 0) * 0.9 + 0.1 * g, s.get("v", 0) * 0.999 + 0.001 * g**2
+    return -LR * np.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m / (np.sqrt(v) + 1e-7), {"m": m, "v": v}
+
+
+def nadam(g: Any, s: dict[str, Any], t: int) -> tuple[Any, dict[str, Any]]:
+    u, ahead = (0.9 * (1 - 0.5 * 0.96**i) for i in (t, t + 1))
+    product = s.get("u", 1) * u
+    m, v = s.get("m", 0) * 0.9 + 0.1 * g, s.get("v", 0) * 0.999 + 0.001 * g**2
+    mean = ahead * m / (1 - product * ahead) + (1 - u) * g / (1 - product)
+    return -LR * mean / (np.sqrt(v / (1 - 0.999**t)) + 1e-7), {"m": m, "v": v, "u": product}
+
+
+FORMULAS["Adam"] = optimizers.Adam(LR), adam
+FORMULAS["Nadam"] = optimizers.Nadam(LR), nadam
+
+
+@pytest.mark.parametrize("decay", [None, 0.1])
+@pytest.mark.parametrize("name", FORMULAS)
+def test_trajectories_follow_the_formulas_in_float64(name: str, decay: float | None) -> None:
+    optimizer, formula = FORMULAS[name]
+    optimizer = type(optimizer)(**optimizer.get_config() | {"weight_decay": decay})
+    rng = np.random.default_rng(0)
+    x, t = rng.standard_normal((32, 5)), np.eye(3)[rng.integers(0, 3, 32)]
+    model = Sequential([Input((5,)), Dense(3, activation="softmax")])
+    values = [a.astype(np.float64) for a in model.get_weights()]
+    states: list[dict[str, Any]] = [{}, {}]
+    model.compile(optimizer, "categorical_crossentropy")
+    for step in range(1, 9):
+        model.train_on_batch(x, t)
+        p = np.exp(x @ values[0] + values[1])
+        dz = (p / p.sum(axis=1, keepdims=True) - t) / 32
+        for i, g in enumerate((x.T @ dz, dz.sum(axis=0))):
+            if decay:
+                values[i] = values[i] - values[i] * decay * LR
+            change, states[i] = formula(g, states[i], step)
+            values[i] = values[i] + change
+    for found, expected in zip(model.get_weights(), values, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=2e-5)
+
+
+def test_adamw_is_adam_with_its_decay() -> None:
+    outcomes = []
+    for optimizer in (optimizers.AdamW(LR, weight_decay=0.2), optimizers.Adam(LR, weight_decay=0.2)):
+        model = Sequential([Input((4,)), Dense(3, "softmax", kernel_initializer="ones")])
+        model.compile(optimizer, "categorical_crossentropy")
+        model.train_on_batch(np.eye(4), np.eye(3)[[0, 1, 2, 0]])
+        outcomes.append(model.get_weights()[0])
+    np.testing.assert_array_equal(*outcomes)
+    assert optimizers.AdamW().weight_decay == 0.004
+
+
+@pytest.mark.parametrize("clip", ["clipnorm", "clipvalue", "global_clipnorm"])
+def test_clipping(clip: str) -> None:
+    x, t = 50 * np.random.default_rng(0).standard_normal((8, 4)), np.eye(3)[np.arange(8) % 3]
+    steps = []
+    for arguments in ({}, {clip: 0.5}):
+        model = Sequential([Input((4,)), Dense(3, kernel_initializer="ones", bias_initializer="ones")])
+        model.compile(optimizers.SGD(1.0, **arguments), "mse")
+        before = model.get_weights()
+        model.train_on_batch(x, t)
+        steps.append([a - b for a, b in zip(before, model.get_weights(), strict=True)])
+    lengths = [np.linalg.norm(g) for g in steps[0]]
+    for i, g in enumerate(steps[0]):
+        if clip == "clipvalue":
+            expected = np.clip(g, -0.5, 0.5)
+        else:
+            length = lengths[i] if clip == "clipnorm" else np.hypot(*lengths)
+            expected = g * min(1, 0.5 / length)
+        np.testing.assert_allclose(steps[1][i], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_only_one_way_to_clip() -> None:
+    with pytest.raises(ValueError, match="only one of clipnorm"):
+        optimizers.Adam(clipnorm=1, clipvalue=1)
+
+
+@pytest.mark.parametrize("name", ["sgd", "rmsprop", "adam", "adamw", "adagrad", "nadam", "Adam", "SGD"])
+def test_names_older_spellings_and_descriptions(name: str) -> None:
+    optimizer = optimizers.get(name)
+    again = type(optimizer)(**optimizer.get_config())
+    assert repr(again) == repr(optimizer)
+    assert type(optimizer)(lr=0.5).learning_rate == 0.5
+    with pytest.raises(TypeError, match=r"'learning_rat'; did you mean"):
+        type(optimizer)(learning_rat=0.5)

@@ -34,7 +34,7 @@ class ActivationLayer(Layer):
     def build(self, input_shape: Shape) -> None:
         self._numbers = math.prod(input_shape)
         self._units = self._numbers if self.activation.elementwise else input_shape[-1]
-        self._outputs, self._gradients, self._copies = (Workspace(self._units) for _ in range(3))
+        self._outputs, self._gradients = Workspace(self._units), Workspace(self._units)
 
     def forward(self, x: Floats, training: bool = False) -> Floats:
         """The activation of a batch's rows, in a workspace that the next call writes again."""
@@ -47,8 +47,9 @@ class ActivationLayer(Layer):
             return None
         dz = self._rows(dy, self._gradients)
         of = x if self.activation.of_sums else y
-        if self._units != self._numbers or (of is y and y.shape[1] != dz.shape[1]):  # kernels want rows of one width
-            of = self._rows(of, self._copies)
+        if self._units != self._numbers or (of is y and y.shape[1] != dz.shape[1]):
+            # Kernels want rows of one width. The outputs' place is free: y is not in it, since those rows were copied.
+            of = self._rows(of, self._outputs)
         self.activation.backward(of, dz, self._units)
         return self._examples(dz)
 

@@ -127,14 +127,14 @@ class Dense(Layer):
         """
         y = self._outputs.rows(len(x))
         epilogue = kernels.LINEAR if self.omit_activation else self.activation.epilogue
-        weights = self.kernel.packed, self.bias.packed
+        w, bias = self.kernel.packed, self.bias.packed
         if isinstance(x, CsrBatch):
             columns = self._csc.room(x) if training and self.trainable else ()
-            kernels.csrmm_bias_act(*(*x.arrays, *weights, epilogue, y, *columns))
+            kernels.csrmm_bias_act(*(*x.arrays, w, bias, epilogue, y, *columns))
         elif len(x) == 1:
-            kernels.gemv_bias_act(x, *weights, epilogue, y)
+            kernels.gemv_bias_act(x, w, bias, epilogue, y)
         else:
-            kernels.gemm_bias_act(x, *weights, epilogue, y)
+            kernels.gemm_bias_act(x, w, bias, epilogue, y)
         if epilogue == kernels.LINEAR and not self.omit_activation:
             if self.activation.of_sums:
                 self._sums.rows(len(x))[:] = y

@@ -23,6 +23,7 @@ class Dropout(Layer):
 
     Args:
         rate: the share that becomes 0, in [0, 1).
+        noise_shape: None, as each number is dropped for itself.
         seed: an integer for a sequence of its own; by default fastnet's, which `utils.set_random_seed` seeds.
         name, trainable, input_shape, input_dim: as for `Layer`.
 
@@ -36,7 +37,9 @@ class Dropout(Layer):
                [1., 1., 1.]], dtype=float32)
     """
 
-    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(self, rate: float, noise_shape: None = None, seed: int | None = None, **kwargs: Any) -> None:
+        if noise_shape is not None:
+            raise ValueError(f"noise_shape is not supported; expected None, got {noise_shape!r}")
         super().__init__(**checks.keywords("Dropout", kwargs, LAYER_ARGUMENTS))
         self.rate = checks.number("rate", rate, least=0, below=1)
         self.seed = None if seed is None else checks.integer("seed", seed, least=0)

@@ -77,7 +77,7 @@ def test_products_lie_within_the_proven_bound_of_float64(isa: str, batch: int, i
 
 
 def test_a_deep_product_continues_its_sums_across_blocks_of_the_depth(isa: str) -> None:
-    # gemm_nt transposes 256 units at a time: 700 of them take three rounds, and a row of them must still be exact.
+    # gemm_nt transposes 128 units at a time: 700 of them take six rounds, and a row of them must still be exact.
     rng = np.random.default_rng(2)
     dz, w = integers(rng, 5, 700), integers(rng, 33, 700)
     dx = np.empty((5, padded(33)), np.float32)

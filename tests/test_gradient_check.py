@@ -1,0 +1,79 @@
+"""check_gradients: agrees where the layers are right, says so where one is not, and leaves the model alone."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastnet import Sequential, layers, optimizers
+from fastnet.layers import Dense, Dropout, Input, Layer
+from fastnet.utils import to_categorical
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.standard_normal((24, 6)).astype(np.float32), to_categorical(np.arange(24) % 3)
+
+
+class Scale(Layer):
+    """Each number times a weight of its own; `wrong` gives a wrong gradient."""
+
+    wrong = False
+
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        self.factor = self.add_weight(input_shape, "ones", name="factor")
+
+    def call(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+        return x * self.factor.numpy()
+
+    def gradient(self, x: np.ndarray, y: np.ndarray, dy: np.ndarray) -> Any:
+        return dy * self.factor.numpy(), [(dy * x).sum(axis=0) * (3 if self.wrong else 1)]
+
+
+def model_of(*between: Layer, **last: Any) -> Sequential:
+    model = Sequential([Input((6,)), Dense(8, "tanh"), *between, Dense(3, "softmax", **last)])
+    model.compile("adam", "categorical_crossentropy")
+    return model
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu", "sigmoid", "tanh", "elu", "selu", "gelu", "silu", "softplus"])
+def test_activations_agree(activation: str) -> None:
+    assert model_of(Dense(7, activation)).check_gradients(X, Y, print_fn=None)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: Dropout(0.3),
+        lambda: Dropout(0.3, seed=1),
+        lambda: layers.GaussianNoise(0.1, seed=1),
+        lambda: layers.BatchNormalization(),
+        lambda: layers.LayerNormalization(),
+        lambda: layers.LeakyReLU(),
+        lambda: layers.Reshape((2, 4)),
+        lambda: Scale(),
+    ],
+)
+def test_layers_agree(layer: Any) -> None:
+    between = [layer(), layers.Flatten()]
+    assert model_of(*between).check_gradients(X, Y, print_fn=None)
+
+
+def test_regularized_weights_agree() -> None:
+    assert model_of(kernel_regularizer="l2", bias_regularizer="l2").check_gradients(X, Y, print_fn=None)
+
+
+def test_a_wrong_gradient_is_seen(capsys: pytest.CaptureFixture[str]) -> None:
+    layer = Scale()
+    layer.wrong = True
+    table = model_of(layer).check_gradients(X, Y)
+    assert not table
+    assert [row.name for row in table if not row.agrees] == ["scale/factor"]
+    assert "DIFFERS" in capsys.readouterr().out
+
+
+def test_the_model_is_left_as_it_was() -> None:
+    model = model_of()
+    before = [w.tobytes() for w in model.get_weights()]
+    model.check_gradients(X, Y, print_fn=None)
+    assert [w.tobytes() for w in model.get_weights()] == before
+    assert isinstance(model.optimizer, optimizers.Adam)
+    assert model.optimizer.iterations == 0

@@ -1,0 +1,35 @@
+"""model.profile: where the time goes, and that nothing of it stays behind."""
+
+import numpy as np
+import pytest
+
+from fastnet import Sequential, kernels
+from fastnet.layers import Dense, Input
+
+X, Y = np.random.default_rng(0).random((100, 30), np.float32), np.eye(4)[np.arange(100) % 4]
+
+
+def test_the_rows_are_the_kernels_of_a_step(capsys: pytest.CaptureFixture[str]) -> None:
+    model = Sequential([Input((30,)), Dense(20, "relu"), Dense(4, "softmax")])
+    model.compile("rmsprop", "categorical_crossentropy", ["accuracy"])
+    before = {name: getattr(kernels, name) for name in kernels.NAMES}
+    weights = [w.tobytes() for w in model.get_weights()]
+    profile = model.profile(X, Y, batch_size=25, epochs=2)
+    calls = {row.kernel: row.calls for row in profile}
+    assert profile.steps == 8
+    assert calls["gemm_bias_act"] == calls["gemm_tn_update"] == 16
+    assert calls["gemm_nt"] == calls["softmax_crossentropy"] == 8
+    assert next(row.flops for row in profile if row.kernel == "gemm_nt") == 8 * 2 * 25 * 20 * 16
+    assert 0 < sum(row.seconds for row in profile) < profile.seconds
+    assert "GFLOP/s" in capsys.readouterr().out
+    assert {name: getattr(kernels, name) for name in kernels.NAMES} == before
+    assert [w.tobytes() for w in model.get_weights()] == weights
+
+
+def test_an_error_leaves_the_kernels_as_they_were() -> None:
+    model = Sequential([Input((30,)), Dense(4, "softmax")])
+    model.compile("rmsprop", "categorical_crossentropy")
+    before = kernels.gemm_bias_act
+    with pytest.raises(ValueError, match="features"):
+        model.profile(X[:, :3], Y)
+    assert kernels.gemm_bias_act is before

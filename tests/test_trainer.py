@@ -1,0 +1,340 @@
+"""The loops: what makes batches, weights, validation, frozen layers, NaN and Ctrl-C."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastnet import Sequential, callbacks
+from fastnet.layers import Dense, Dropout, Flatten, Input
+from fastnet.optimizers import SGD
+from fastnet.utils import set_random_seed, to_categorical
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.standard_normal((60, 5)).astype(np.float32), to_categorical(np.arange(60) % 3)
+
+
+def model_of(optimizer: Any = "sgd", loss: str = "categorical_crossentropy", metrics: Any = None) -> Sequential:
+    set_random_seed(1)
+    model = Sequential([Input((5,)), Dense(8, "relu"), Dense(3, "softmax")])
+    model.compile(optimizer, loss, metrics)
+    return model
+
+
+def weights(model: Sequential) -> bytes:
+    return b"".join(w.tobytes() for w in model.get_weights())
+
+
+def batches(size: int = 20) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    return ((X[i : i + size], Y[i : i + size]) for i in range(0, 60, size))
+
+
+class Indexed:
+    """A collection with a length and an index."""
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        return X[i * 20 : i * 20 + 20], Y[i * 20 : i * 20 + 20]
+
+
+class Again:
+    """An iterable that begins anew."""
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        return batches()
+
+
+def endless() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    while True:
+        yield from batches()
+
+
+# What makes batches ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "arguments"), [(Indexed, {}), (Again, {}), (endless, {"steps_per_epoch": 3}), (Again, {"verbose": 1})]
+)
+def test_batches_train_as_the_array_does(source: Any, arguments: dict[str, Any]) -> None:
+    whole, streamed = model_of(), model_of()
+    expected = whole.fit(X, Y, batch_size=20, epochs=2, shuffle=False, verbose=0).history
+    assert streamed.fit(source(), epochs=2, **({"verbose": 0} | arguments)).history == expected
+    assert weights(streamed) == weights(whole)
+    assert streamed.evaluate(Again(), verbose=0) == pytest.approx(whole.evaluate(X, Y, verbose=0), rel=1e-6)
+    np.testing.assert_array_equal(streamed.predict(x for x, _ in batches()), whole.predict(X, verbose=0))
+
+
+def test_a_generator_that_ends_early_ends_the_training_with_a_warning() -> None:
+    with pytest.warns(UserWarning, match="x has no more batches after 1 of 5 epochs"):
+        history = model_of().fit(batches(), epochs=5, verbose=0)
+    assert history.epoch == [0]
+
+
+@pytest.mark.parametrize("bad", [(X[:4],), X[:4], (X[:4], Y[:4], None, None)])
+def test_what_is_no_batch_is_refused(bad: Any) -> None:
+    with pytest.raises(ValueError, match="must make batches"):
+        model_of().fit(iter([bad]), verbose=0)
+
+
+def test_a_bad_batch_in_a_stream_is_named() -> None:
+    with pytest.raises(ValueError, match="a batch's x has 2 features"):
+        model_of().fit(iter([(X[:4, :2], Y[:4])]), verbose=0)
+
+
+def test_steps_per_epoch_of_an_array_ends_the_epoch_early() -> None:
+    seen: list[int] = []
+    count = callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(batch))
+    model_of().fit(X, Y, batch_size=20, steps_per_epoch=2, epochs=2, callbacks=[count], verbose=0)
+    assert seen == [0, 1, 0, 1]
+    with pytest.raises(ValueError, match="steps_per_epoch is 4, but 60 examples make 3"):
+        model_of().fit(X, Y, batch_size=20, steps_per_epoch=4, verbose=0)
+
+
+def test_an_unknown_number_of_batches_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    model_of().fit(Again(), verbose=2)
+    assert "3/3 - " in capsys.readouterr().out
+
+
+def test_one_number_an_example_may_come_in_one_dimension() -> None:
+    model = Sequential([Input((1,)), Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(np.arange(5.0), 2 * np.arange(5.0), verbose=0)
+    assert model.predict(np.arange(5.0), verbose=0).shape == (5, 1)
+
+
+def test_lists_do_as_well() -> None:
+    assert model_of().fit(X.tolist(), Y.tolist(), verbose=0).history == model_of().fit(X, Y, verbose=0).history
+
+
+# Weights of examples --------------------------------------------------------------------------------------------------
+
+
+def test_sample_weights_scale_loss_and_gradient() -> None:
+    w = RNG.random(60).astype(np.float32)
+    weighted = model_of(SGD(0.5))
+    rows = [weighted.evaluate(X[i : i + 1], Y[i : i + 1], verbose=0) for i in range(60)]
+    assert weighted.evaluate(X, Y, sample_weight=w, verbose=0) == pytest.approx(np.mean(rows * w), rel=1e-5)
+    before = weighted.get_weights()[0]
+    weighted.train_on_batch(X, Y, sample_weight=w)
+    step = np.zeros_like(before)
+    for i in range(60):
+        single = model_of(SGD(0.5))
+        single.train_on_batch(X[i : i + 1], Y[i : i + 1])
+        step += w[i] / 60 * (before - single.get_weights()[0])
+    np.testing.assert_allclose(before - weighted.get_weights()[0], step, rtol=1e-3, atol=1e-6)
+
+
+def test_class_weights_are_the_weights_of_their_examples() -> None:
+    by_class, by_sample = model_of(), model_of()
+    by_class.fit(X, Y, class_weight={0: 3.0, 2: 0.5}, verbose=0, shuffle=False)
+    by_sample.fit(X, Y, sample_weight=np.array([3.0, 1.0, 0.5])[np.arange(60) % 3], verbose=0, shuffle=False)
+    assert weights(by_class) == weights(by_sample)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"sample_weight": np.ones(9)}, ValueError, r"sample_weight has shape \(9,\)"),
+        ({"sample_weight": -np.ones(60)}, ValueError, "expected no negative"),
+        ({"class_weight": [1, 2, 3]}, TypeError, "class_weight must be a dict"),
+        ({"class_weight": {3: 1.0}}, ValueError, "class 3, but the targets have 3 classes"),
+        ({"class_weight": {0: -1}}, ValueError, r"class_weight\[0\]"),
+        ({"validation_freq": 0}, ValueError, "validation_freq"),
+        ({"steps_per_epoch": 0}, ValueError, "steps_per_epoch"),
+    ],
+)
+def test_bad_arguments_change_nothing(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
+    model = model_of()
+    before = weights(model)
+    with pytest.raises(error, match=message):
+        model.fit(X, Y, verbose=0, **arguments)
+    assert weights(model) == before
+
+
+# Validation -----------------------------------------------------------------------------------------------------------
+
+
+def test_validation_data_may_be_weighted_or_made_in_batches() -> None:
+    w = np.linspace(0, 1, 60)
+    for data, expected in (
+        ((X, Y), {}),
+        ((X, Y, w), {"sample_weight": w}),
+        (Again(), {}),
+    ):
+        model = model_of(metrics=["accuracy"])
+        history = model.fit(X, Y, validation_data=data, verbose=0).history
+        found = model.evaluate(X, Y, verbose=0, **expected)
+        np.testing.assert_allclose([history["val_loss"][-1], history["val_accuracy"][-1]], found, rtol=1e-5)
+
+
+def test_validation_freq() -> None:
+    history = model_of().fit(X, Y, epochs=5, validation_split=0.2, validation_freq=2, verbose=0).history
+    assert (len(history["loss"]), len(history["val_loss"])) == (5, 2)
+
+
+# Frozen layers --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("frozen", [[0], [1], [0, 1]])
+def test_a_frozen_layer_keeps_its_weights(frozen: list[int]) -> None:
+    model = model_of("adam")
+    model.fit(X, Y, verbose=0)
+    for i in frozen:
+        model.layers[i].trainable = False
+    before = [[w.tobytes() for w in layer.get_weights()] for layer in model.layers]
+    model.fit(X, Y, verbose=0)
+    model.train_on_batch(X, Y)
+    for i, layer in enumerate(model.layers):
+        assert ([w.tobytes() for w in layer.get_weights()] == before[i]) == (i in frozen)
+    assert len(model.trainable_weights) == 4 - 2 * len(frozen)
+    for i in frozen:
+        model.layers[i].trainable = True
+    model.fit(X, Y, verbose=0)
+    assert all([w.tobytes() for w in layer.get_weights()] != before[i] for i, layer in enumerate(model.layers))
+
+
+# Trouble --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_loss_that_is_not_finite_is_told_once_with_the_layer() -> None:
+    model = model_of(SGD(1e30), "mse")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with np.errstate(all="ignore"):
+            model.fit(X * 1e3, Y, epochs=3, verbose=0)
+    told = [str(w.message) for w in caught if "not finite" in str(w.message)]
+    assert len(told) == 1
+    assert "layer 'dense" in told[0]
+
+
+def test_a_loss_that_fits_the_last_layer_badly_is_told() -> None:
+    model = Sequential([Input((5,)), Dense(3)])
+    model.compile("sgd", "categorical_crossentropy")
+    with pytest.warns(UserWarning, match="softmax"):
+        model.fit(X, Y, verbose=0)
+
+
+def test_ctrl_c_leaves_the_weights_of_a_whole_batch() -> None:
+    code = """
+import os, signal, threading, time
+import numpy as np
+from fastnet import Sequential, callbacks
+from fastnet.layers import Dense, Input
+x, y = np.random.default_rng(0).random((2000, 200), np.float32), np.eye(4)[np.arange(2000) % 4]
+model = Sequential([Input((200,)), Dense(600, "relu"), Dense(600, "relu"), Dense(4, "softmax")])
+model.compile("rmsprop", "categorical_crossentropy")
+def state(): return hash(b"".join(w.tobytes() for w in model.get_weights()))
+last = [state()]
+record = callbacks.LambdaCallback(on_train_batch_end=lambda b, logs: last.append(state()))
+sent = []
+def press():
+    time.sleep(1.0 + 0.0137 * int(os.environ["DELAY"]))
+    sent.append(time.perf_counter())
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=press).start()
+try:
+    model.fit(x, y, batch_size=256, epochs=10**6, verbose=0, callbacks=[record])
+except KeyboardInterrupt:
+    felt = time.perf_counter() - sent[0]
+now = state()
+first = model.layers[0].get_weights()[0].copy()
+print(felt < 0.25, signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+steps = model.optimizer.iterations
+print(now == last[-1] if len(last) - 1 == steps else len(last) == steps)
+print(len(model.fit(x, y, batch_size=256, verbose=0).history["loss"]))
+"""
+    for delay in range(3):
+        run = subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"DELAY": str(delay)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert run.stdout.split() == ["True", "True", "True", "1"], run.stdout + run.stderr
+
+
+def test_ctrl_c_in_a_callback_is_raised_at_once() -> None:
+    def press(epoch: int, logs: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        model_of().fit(X, Y, epochs=9, verbose=0, callbacks=[callbacks.LambdaCallback(on_epoch_begin=press)])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_fit_works_in_another_thread() -> None:
+    model = model_of()
+    thread = threading.Thread(target=lambda: model.fit(X, Y, verbose=0))
+    thread.start()
+    thread.join()
+    assert weights(model) == weights(_fitted())
+
+
+def _fitted() -> Sequential:
+    model = model_of()
+    model.fit(X, Y, verbose=0)
+    return model
+
+
+# Single batches -------------------------------------------------------------------------------------------------------
+
+
+def test_on_batch_methods() -> None:
+    model = model_of(metrics=["accuracy"])
+    assert model.test_on_batch(X, Y) == model.evaluate(X, Y, verbose=0)
+    assert model.test_on_batch(X, Y, return_dict=True).keys() == {"loss", "accuracy"}
+    np.testing.assert_array_equal(model.predict_on_batch(X), model.predict(X, verbose=0))
+    np.testing.assert_array_equal(model.predict_classes(X), model.predict(X, verbose=0).argmax(axis=1))
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_one_image_has_the_bits_of_many(rows: int) -> None:
+    x = RNG.random((5, 4, 6), np.float32)
+    model = Sequential([Input((4, 6)), Flatten(), Dense(20, "tanh"), Dropout(0.5), Dense(3, "softmax")])
+    expected = model.predict(x, verbose=0)
+    np.testing.assert_array_equal(model.predict(x[:rows], verbose=0), expected[:rows])
+    bad = x[:1].copy()
+    bad[0, 1, 1] = np.nan
+    with pytest.raises(ValueError, match="x holds nan"):
+        model.predict(bad, verbose=0)
+
+
+# Building -------------------------------------------------------------------------------------------------------------
+
+
+def test_add_pop_and_get_layer() -> None:
+    model = Sequential()
+    model.add(Input((5,)))
+    model.add(Dense(8, name="hidden"))
+    model.add(Dense(3))
+    assert model.get_layer("hidden") is model.get_layer(index=0)
+    assert model.pop() is not model.layers[-1]
+    assert model.output_shape == (None, 8)
+    with pytest.raises(ValueError, match=r"unknown layer 'hiden'; did you mean 'hidden'\?"):
+        model.get_layer("hiden")
+
+
+def test_save_and_load(tmp_path: Any) -> None:
+    from fastnet import models
+
+    model = _fitted()
+    model.save(tmp_path / "m.safetensors")
+    again = models.load_model(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(again.predict(X, verbose=0), model.predict(X, verbose=0))
+    assert again.fit(X, Y, verbose=0, shuffle=False).history == model.fit(X, Y, verbose=0, shuffle=False).history
+    model.save_weights(tmp_path / "w.weights.safetensors")
+    fresh = models.clone_model(model)
+    fresh.load_weights(tmp_path / "w.weights.safetensors")
+    assert weights(fresh) == weights(model)
+    assert models.model_from_json(model.to_json()).to_json() == model.to_json()
