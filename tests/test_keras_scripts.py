@@ -58,8 +58,9 @@ def test_newswires_46_classes(kind: str) -> None:
     loss = "categorical_crossentropy" if kind == "one-hot" else "sparse_categorical_crossentropy"
     model.compile(optimizer="rmsprop", loss=loss, metrics=["accuracy"])
     targets = to_categorical(y) if kind == "one-hot" else y
-    history = model.fit(x, targets, epochs=60, batch_size=32, validation_split=0.1, verbose=0)
-    assert history.history["val_accuracy"][-1] > 0.9
+    history = model.fit(x, targets, epochs=20, batch_size=32, validation_split=0.1, verbose=0)
+    assert history.history["accuracy"][-1] > 0.95
+    assert history.history["val_accuracy"][-1] > 0.4  # a guess is right once in 46
 
 
 def test_house_prices_in_k_folds() -> None:
