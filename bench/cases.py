@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastnet import kernels
-from fastnet.kernels.panels import pack
+from fastnet.kernels.panels import pack, zeros
 
 RMSPROP, ADAM = getattr(kernels, "RMSPROP", 3), getattr(kernels, "ADAM", 4)
 DENSITY = 0.19  # of the pixels of MNIST
@@ -47,9 +47,16 @@ def _floats(*shape: int) -> Any:
     return np.random.default_rng(0).standard_normal(shape, np.float32)
 
 
+def _aligned(size: int) -> Any:
+    """As the weights of a layer are, from a cache line on."""
+    array = zeros((size,))
+    array[:] = _floats(size)
+    return array
+
+
 def _rows(rows: int, columns: int) -> Any:
     """Zeros laid out as a layer's workspace: rows of whole panels, an odd number of them."""
-    return np.zeros((rows, (kernels.padded(columns) // kernels.PANEL | 1) * kernels.PANEL), np.float32)
+    return zeros((rows, (kernels.padded(columns) // kernels.PANEL | 1) * kernels.PANEL))
 
 
 def _gradient(rows: int, columns: int) -> Any:
@@ -102,7 +109,7 @@ def _padded(bias: Any) -> Any:
 def _weights(inputs: int, units: int) -> tuple[Any, ...]:
     """Kernel and two states, bias and two states."""
     w, bias = pack(_floats(inputs, units)), _padded(_floats(units))
-    return w, np.zeros_like(w), np.zeros_like(w), bias, np.zeros_like(bias), np.zeros_like(bias)
+    return w, zeros(w.shape), zeros(w.shape), bias, zeros(bias.shape), zeros(bias.shape)
 
 
 def gemm_tn(batch: int, inputs: int, units: int, update: bool = False) -> Case:
@@ -207,7 +214,7 @@ def count_correct(batch: int, classes: int) -> Case:
 
 
 def update(size: int, rule: str = "RMSprop") -> Case:
-    w, g, s, t, kernel = _floats(size), _floats(size), np.zeros(size, np.float32), _floats(size), function("update")
+    w, g, s, t, kernel = _aligned(size), _aligned(size), zeros((size,)), _aligned(size), function("update")
     number, flops, moved = {"RMSprop": (RMSPROP, 9, 5), "Adam": (ADAM, 12, 7)}[rule]
     t *= t  # a mean square is not negative
     arguments = number, w, g, s, t, *RATES
@@ -215,7 +222,7 @@ def update(size: int, rule: str = "RMSprop") -> Case:
 
 
 def rmsprop(size: int) -> Case:
-    w, g, v, kernel = _floats(size), _floats(size), np.zeros(size, np.float32), function("rmsprop")
+    w, g, v, kernel = _aligned(size), _aligned(size), zeros((size,)), function("rmsprop")
     arguments = w, g, v, None, None, 0.0, 0.9, 0.0, 1e-7
     return Case("rmsprop", f"{size:,}", 9 * size, 20 * size, lambda: kernel(*arguments))
 
