@@ -226,6 +226,7 @@ def test_a_loss_that_fits_the_last_layer_badly_is_told() -> None:
 def test_ctrl_c_leaves_the_weights_of_a_whole_batch() -> None:
     code = """
 import os, signal, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 import numpy as np
 from fastnet import Sequential, callbacks
 from fastnet.layers import Dense, Input
@@ -264,6 +265,15 @@ print(len(model.fit(x, y, batch_size=256, verbose=0).history["loss"]))
         assert run.stdout.split() == ["True", "True", "True", "1"], run.stdout + run.stderr
 
 
+@pytest.fixture
+def _listens() -> Iterator[None]:
+    """Python's own handler of SIGINT, which a job in the background does not have."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_listens")
 def test_ctrl_c_in_a_callback_is_raised_at_once() -> None:
     def press(epoch: int, logs: Any) -> None:
         signal.raise_signal(signal.SIGINT)

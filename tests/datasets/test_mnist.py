@@ -559,8 +559,10 @@ def child() -> "subprocess.Popen[str]":
     """A process that loads what this one would, and prints its SHA-256."""
     code = f"""
 import hashlib
+import signal
 from fastnet.datasets import mnist
 from fastnet.datasets.mnist import _Part
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 mnist._PARTS = {mnist._PARTS!r}
 mnist.MIRRORS = {mnist.MIRRORS!r}
 (a, b), (c, d) = mnist.load_data()
