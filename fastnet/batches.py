@@ -20,6 +20,13 @@ def as_floats(x: Rows) -> Floats:
     return x if x.dtype == np.float32 else x.astype(np.float32)  # type: ignore[return-value]
 
 
+def check_steps(steps: int | None, examples: int, batch_size: int) -> None:
+    """Refuses more steps an epoch than the examples make batches."""
+    count = -(-examples // batch_size)
+    if steps is not None and steps > count:
+        raise ValueError(f"steps_per_epoch is {steps}, but {examples} examples make {count} batches of {batch_size}")
+
+
 class Batches:
     """Examples, targets and, if there are some, weights, `batch_size` rows at a time; the last batch has what is left.
 
@@ -29,7 +36,8 @@ class Batches:
         weights: (n,) float32 or None.
         batch_size: rows of a batch.
         shuffle: whether each walk takes the rows in a new random order.
-        steps: batches of a walk, if it should end before the last.
+        steps: batches of a walk, if not all. A shuffled one begins with a new order; else the next one goes on where it
+            ended, and begins anew when there are no more.
 
     Each step yields x, targets and weights of the batch: views of the arrays or, shuffled, rows gathered into a buffer
     that the next step writes again. Of a Csr it yields the rows' numbers: nothing is gathered.
@@ -49,10 +57,9 @@ class Batches:
         self.weights = weights
         self.batch_size = min(batch_size, len(x))
         self.shuffle = shuffle
-        count = -(-len(x) // self.batch_size)
-        if steps is not None and steps > count:
-            raise ValueError(f"steps_per_epoch is {steps}, but {len(x)} examples make {count} batches of {batch_size}")
-        self._steps = steps or count
+        self._count = -(-len(x) // self.batch_size)
+        self._steps = steps or self._count
+        self._next = 0  # the batch with which the next walk begins
         self._x: Rows | None = None
         if shuffle:
             self._targets = np.empty((self.batch_size, targets.shape[1]), np.float32)
@@ -65,10 +72,17 @@ class Batches:
     def __len__(self) -> int:
         return self._steps
 
+    def skip(self, walks: int) -> None:
+        """The next walk is as if so many had been before it; the order is the random generator's affair."""
+        self._next = walks * self._steps % self._count
+
     def __iter__(self) -> Iterator[Batch]:
         order = rng.generator().permutation(len(self.x)) if self.shuffle else np.arange(len(self.x))
-        for step in range(self._steps):
-            start, stop = step * self.batch_size, (step + 1) * self.batch_size
+        first = 0 if self.shuffle else self._next
+        self._next = (first + self._steps) % self._count
+        for step in range(first, first + self._steps):
+            number = step % self._count
+            start, stop = number * self.batch_size, (number + 1) * self.batch_size
             chosen = order[start:stop]
             weights = None if self.weights is None else self.weights[chosen]
             if not self.shuffle:

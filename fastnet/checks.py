@@ -188,7 +188,10 @@ def class_weights(argument: str, value: Any, targets: Floats) -> Floats:
         if label >= classes:
             raise ValueError(f"{argument} has class {label}, but the targets have {classes} classes")
         table[label] = number(f"{argument}[{label}]", weight, least=0)
-    labels = targets.argmax(axis=1) if targets.shape[1] > 1 else targets[:, 0].astype(np.intp)
+    labels = targets.argmax(axis=1) if targets.shape[1] > 1 else np.rint(targets[:, 0]).astype(np.intp)
+    if labels.min() < 0 or labels.max() >= classes:
+        wrong = labels.min() if labels.min() < 0 else labels.max()
+        raise ValueError(f"{argument} needs targets that are classes, 0 or 1 for one output, but there is {wrong}")
     weights: Floats = table[labels]
     return weights
 

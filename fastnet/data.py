@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastnet import checks
-from fastnet.batches import Batch, Rows, as_floats
+from fastnet.batches import Rows
 from fastnet.checks import Floats
 from fastnet.losses import Loss
-from fastnet.sparse import Csr, CsrBatch, is_scipy_sparse
+from fastnet.sparse import Csr, is_scipy_sparse
 
 Shape = tuple[int, ...]
 
@@ -122,14 +122,24 @@ class Stream:
         check: makes Data of one batch's entries, or raises.
         steps: batches an epoch; None takes all that there are.
         argument: what the source is called in errors.
+        goes_on: whether an epoch of `steps` begins where the last one ended, as those of a training do.
     """
 
-    def __init__(self, source: Any, check: Callable[..., Data], steps: int | None, argument: str = "x") -> None:
+    def __init__(
+        self,
+        source: Any,
+        check: Callable[..., Data],
+        steps: int | None,
+        argument: str = "x",
+        goes_on: bool = False,
+    ) -> None:
         self._source = source
         self._check = check
         self._steps = steps
         self._argument = argument
+        self._goes_on = goes_on and steps is not None
         self._iterator: Iterator[Any] | None = iter(source) if hasattr(source, "__next__") else None
+        self._walking: Iterator[Any] | None = None  # where the next epoch goes on
         self.ended = False  # a generator had no more
 
     def __len__(self) -> int:
@@ -140,25 +150,39 @@ class Stream:
 
     def entries(self) -> Iterator[Any]:
         """An epoch's batches as the source gives them."""
-        walk = self._iterator if self._iterator is not None else _walk(self._source)
+        walk = self._iterator or self._walking or _walk(self._source)
         count = 0
+        may_begin_anew = self._goes_on and self._iterator is None
         while self._steps is None or count < self._steps:
-            entry = next(walk, self)
+            entry: Any = next(walk, self)
             if entry is self:
-                self.ended = self._iterator is not None or (self._steps is not None and count < self._steps)
+                if may_begin_anew:
+                    may_begin_anew, walk = False, _walk(self._source)
+                    continue
+                self.ended = self._iterator is not None or self._steps is not None
                 return
+            may_begin_anew = self._goes_on and self._iterator is None
             count += 1
             yield entry
+        self._walking = walk if self._goes_on else None
 
-    def first(self) -> Data:
-        """The first batch, which is put back: from it a model learns the shape of its examples."""
+    def skip(self, epochs: int) -> None:
+        """The next epoch is as if so many had been before it; a generator is taken as it comes."""
+        if self._goes_on and self._iterator is None:
+            for _ in range(epochs):
+                for _ in self.entries():
+                    pass
+
+    def first(self) -> tuple[Data, tuple[int, ...]]:
+        """The first batch, which is put back, and the shape of its examples, which a model learns from it."""
         walk = self._iterator if self._iterator is not None else _walk(self._source)
-        entry = next(walk, self)
+        entry: Any = next(walk, self)
         if entry is self:
             raise ValueError(f"{self._argument} makes no batches")
         if self._iterator is not None:
             self._iterator = _chain(entry, self._iterator)
-        return self._data(entry)
+        data = self._data(entry)
+        return data, data.x.shape[1:] if isinstance(data.x, Csr) else np.shape(entry[0])[1:]
 
     def _data(self, entry: Any) -> Data:
         if not isinstance(entry, tuple | list) or len(entry) not in (2, 3):
@@ -168,11 +192,9 @@ class Stream:
             )
         return self._check(*entry)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Data]:
         for entry in self.entries():
-            data = self._data(entry)
-            x = CsrBatch(data.x, np.arange(len(data.x))) if isinstance(data.x, Csr) else as_floats(data.x)
-            yield x, data.targets, data.weights
+            yield self._data(entry)
 
 
 def _walk(source: Any) -> Iterator[Any]:

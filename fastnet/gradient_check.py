@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from fastnet import checks
-from fastnet.batches import as_floats
 from fastnet.checks import Floats
 from fastnet.optimizers import multiply
-from fastnet.sparse import Csr, CsrBatch
+from fastnet.sparse import Csr
 from fastnet.variables import Variable
 
 if TYPE_CHECKING:
@@ -111,8 +110,7 @@ def check_gradients(
     loss, _ = model._compiled()
     data = model._data(loss, x, y)
     model._ensure_built(data.x.shape[1:] if isinstance(data.x, Csr) else np.shape(x)[1:])
-    rows, first = model._plan.front(data.x, "auto" if isinstance(data.x, Csr) else False)
-    batch = CsrBatch(rows, np.arange(len(rows))) if isinstance(rows, Csr) else as_floats(rows)
+    batch, first = model._batch(data.x)
     # Each step draws the same random numbers, also in layers with a generator of their own.
     generators = [g for layer in model.layers for g in vars(layer).values() if isinstance(g, np.random.Generator)]
     generators.append(rng.generator())

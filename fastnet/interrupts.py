@@ -11,23 +11,26 @@ from typing import Any
 class Interrupts:
     """While it is entered, Ctrl-C during a step waits for the step's end; at any other moment it is raised at once.
 
-    A second Ctrl-C does not wait. Only Python's own handler is replaced, and only in the main thread, where it runs.
+    A second Ctrl-C does not wait. Only Python's own handler is replaced, or that of a training in whose callback this
+    one runs, and only in the main thread, where handlers run.
     """
 
     def __init__(self) -> None:
-        self._held = self._pending = self._installed = False
+        self._held = self._pending = False
+        self._before: Any = None  # the handler that was replaced
 
     def __enter__(self) -> Interrupts:
-        is_main = threading.current_thread() is threading.main_thread()
-        if is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._handle)
-            self._installed = True
+        if threading.current_thread() is threading.main_thread():
+            handler = signal.getsignal(signal.SIGINT)
+            if handler is signal.default_int_handler or isinstance(getattr(handler, "__self__", None), Interrupts):
+                signal.signal(signal.SIGINT, self._handle)
+                self._before = handler
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        if self._installed:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            self._installed = False
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+            self._before = None
         if self._pending:
             self._pending = False
             raise KeyboardInterrupt

@@ -469,17 +469,31 @@ class Nadam(Optimizer):
         self.beta_2 = checks.number("beta_2", beta_2, least=0, below=1)
         self.epsilon = _epsilon(epsilon)
         _start(self, learning_rate, kwargs)
+        self._products = 0, 1.0  # the last step whose U was needed, and that
 
     def update_step(self, gradient: Floats, variable: Variable, learning_rate: float) -> None:
         t = self.iterations  # counts the step under way
-        u = [self.beta_1 * (1 - 0.5 * math.pow(0.96, i)) for i in range(1, t + 2)]
-        now, ahead = math.prod(u[:-1]), math.prod(u)
+        u, u_ahead, now = self._u(t), self._u(t + 1), self._product(t)
+        ahead = now * u_ahead
         m, v = self.slot(variable, "momentum"), self.slot(variable, "velocity")
         m += (gradient - m) * np.float32(1 - self.beta_1)
         v += (gradient * gradient - v) * np.float32(1 - self.beta_2)
-        mean = m * np.float32(u[-1] / (1 - ahead)) + gradient * np.float32((1 - u[-2]) / (1 - now))
+        mean = m * np.float32(u_ahead / (1 - ahead)) + gradient * np.float32((1 - u) / (1 - now))
         root = np.sqrt(v / np.float32(1 - math.pow(self.beta_2, t))) + np.float32(self.epsilon)
         variable.packed -= np.float32(learning_rate) * mean / root
+
+    def _u(self, t: int) -> float:
+        return self.beta_1 * (1 - 0.5 * math.pow(0.96, t))
+
+    def _product(self, t: int) -> float:
+        """U_t, made from that of the step before where that is known: a training that goes on has none at first."""
+        step, product = self._products
+        if step > t:
+            step, product = 0, 1.0
+        for i in range(step + 1, t + 1):
+            product *= self._u(i)
+        self._products = t, product
+        return product
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}

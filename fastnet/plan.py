@@ -7,7 +7,6 @@ activation's derivative in the product that comes before it on the way back, the
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -47,19 +46,26 @@ class Plan:
         trains = [bool(layer.trainable_weights) for layer in layers]
         self.trains_below = [any(trains[:i]) for i in range(len(trains))]
         self.regularized = [v for layer in layers for v in layer.weights if v.regularizer is not None]
-        for layer in layers:
-            if isinstance(layer, Dense):
-                layer.hands_on_dz, layer.omit_activation, layer.activation_before = False, False, kernels.LINEAR
-        for before, layer in pairwise(layers):
-            if isinstance(before, Dense) and isinstance(layer, Dense) and before.activation.epilogue != kernels.LINEAR:
-                before.hands_on_dz, layer.activation_before = True, before.activation.epilogue
+        dense = {i: layer for i, layer in enumerate(layers) if isinstance(layer, Dense)}
+        passed_on = {
+            i: layer.activation.epilogue
+            for i, layer in dense.items()
+            if i + 1 in dense and layer.activation.epilogue != kernels.LINEAR
+        }
+        self._fused = [(layer, i in passed_on, passed_on.get(i - 1, kernels.LINEAR)) for i, layer in dense.items()]
 
     def is_stale(self) -> bool:
         """Whether a layer was frozen or set free since."""
         return self._trained != [layer.trainable for layer in self._layers]
 
     def fuse(self, loss: losses.Loss | None) -> bool:
-        """Before a computation: whether the loss, if there is one, contains the last activation."""
+        """Before a computation: tells the layers, which other models may have too, what is done in one pass.
+
+        Returns:
+            Whether the loss, if there is one, contains the last activation.
+        """
+        for layer, hands_on_dz, before in self._fused:
+            layer.hands_on_dz, layer.activation_before, layer.omit_activation = hands_on_dz, before, False
         last = self._layers[-1]
         if not isinstance(last, Dense):
             return False

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import math
 import threading
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from fastnet import checks, kernels, losses, metrics, optimizers
-from fastnet.batches import Rows
+from fastnet.batches import Rows, as_floats
 from fastnet.callbacks import Callback
 from fastnet.checks import Floats
 from fastnet.data import Data, Stream, check_data, check_examples, is_stream
@@ -83,7 +84,7 @@ class Predictor:
         data: Data | Stream
         if is_stream(x, y):
             data = self._stream(loss, x, steps)
-            shape, count = self._shape_of(data.first().x), len(data)
+            shape, count = data.first()[1], len(data)
         else:
             data = self._data(loss, x, y, sample_weight)
             shape = np.shape(x)[1:] if not isinstance(data.x, Csr) else data.x.shape[1:]
@@ -125,7 +126,9 @@ class Predictor:
             if progress:
                 count = block + 1 if isinstance(data, Stream) else seen // progress[1]
                 progress[0].update(count, results.logs)
-        logs = results.logs()
+        if not seen:
+            warnings.warn("a generator of validation data has no more batches; its results are left out", stacklevel=4)
+        logs = results.logs() if seen else {}
         hooks.call("on_test_end", logs)
         return logs
 
@@ -226,13 +229,18 @@ class Predictor:
         """Blocks of a data set: (examples, first layer), targets, weights."""
         if isinstance(data, Stream):
             for x, targets, weights in data:
-                yield (x, self._plan.first if isinstance(x, CsrBatch) else 0), targets, weights
+                yield self._batch(x), targets, weights
             return
         start = 0
         for part, first in self._plan.parts(data.x, sparse):
             rows = slice(start, start + len(part))
             yield (part, first), data.targets[rows], None if data.weights is None else data.weights[rows]
             start += len(part)
+
+    def _batch(self, x: Rows | Csr) -> tuple[Floats | CsrBatch, int]:
+        """The rows of a single batch as the layers take them, and the first layer to compute."""
+        rows, first = self._plan.front(x, False)
+        return (CsrBatch(rows, np.arange(len(rows))) if isinstance(rows, Csr) else as_floats(rows)), first
 
     def _forward(self, x: Any, first: int) -> Floats:
         """The output of the last layer for a block of examples."""
@@ -261,15 +269,18 @@ class Predictor:
         return check_data(loss, self._example_shape(), self._units(), x, y, *others, **named)
 
     def _stream(
-        self, loss: losses.Loss, source: Any, steps: int | None, argument: str = "x", class_weight: Any = None
+        self,
+        loss: losses.Loss,
+        source: Any,
+        steps: int | None,
+        argument: str = "x",
+        class_weight: Any = None,
+        goes_on: bool = False,
     ) -> Stream:
         def check(x: Any, y: Any, sample_weight: Any = None) -> Data:
             return self._data(loss, x, y, sample_weight, class_weight, name=f"a batch's {argument[:-1]}")
 
-        return Stream(source, check, steps, argument)
-
-    def _shape_of(self, x: Rows | Csr) -> tuple[int, ...]:
-        return self._example_shape() or x.shape[1:]
+        return Stream(source, check, steps, argument, goes_on)
 
 
 def check_sparse(sparse: Any) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from fastnet import checks, kernels
+from fastnet import checks, kernels, rng
 from fastnet.callbacks import Callback
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ def profile(
     """
     epochs = checks.integer("epochs", epochs, least=1)
     model = copy.deepcopy(model)
+    state = rng.generator().bit_generator.state
     totals: dict[str, list[float]] = {}
 
     def timed(name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
@@ -157,15 +158,16 @@ def profile(
         return call
 
     clock = _Clock()
-    model.fit(x, y, batch_size=batch_size, epochs=1, verbose=0)  # makes the workspaces
     originals = {name: getattr(kernels, name) for name in kernels.NAMES}
     try:
+        model.fit(x, y, batch_size=batch_size, epochs=1, verbose=0)  # makes the workspaces
         for name, kernel in originals.items():
             setattr(kernels, name, timed(name, kernel))
         model.fit(x, y, batch_size=batch_size, epochs=epochs, verbose=0, callbacks=[clock])
     finally:
         for name, kernel in originals.items():
             setattr(kernels, name, kernel)
+        rng.generator().bit_generator.state = state
     seconds = clock.seconds - sum(total[4] for total in totals.values())
     rows = [
         Row(name, int(t[0]), t[1], t[2], t[3])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnet import checks, kernels, losses, metrics, optimizers
-from fastnet.batches import Batches, as_floats
+from fastnet.batches import Batches, check_steps
 from fastnet.callbacks import Callback, History
 from fastnet.checks import Floats
 from fastnet.data import Data, Stream, is_stream
@@ -91,7 +91,7 @@ class Trainer(Predictor):
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
-        validation_freq: int = 1,
+        validation_freq: Any = 1,
         sparse: Any = "auto",
     ) -> History:
         """Trains the model.
@@ -111,10 +111,11 @@ class Trainer(Predictor):
             class_weight: a dict from a class to how much its examples count.
             sample_weight: how much each example counts, (n,).
             initial_epoch: the number of the first epoch, to go on with a training.
-            steps_per_epoch: batches an epoch; by default all. A generator that never ends needs it.
+            steps_per_epoch: batches an epoch; by default all. The next epoch goes on from there, and begins anew when
+                there are no more; of shuffled arrays each takes others. A generator that never ends needs it.
             validation_steps: batches of a validation, if a generator makes them.
             validation_batch_size: accepted as Keras does; the result does not depend on it.
-            validation_freq: every how many epochs to evaluate.
+            validation_freq: every how many epochs to evaluate, or a list of the epochs, from 1, after which to.
             sparse: whether a first Dense layer leaves out the zeros of x: True, False, or ``"auto"``, if that pays.
                 The result has the same bits.
 
@@ -130,7 +131,10 @@ class Trainer(Predictor):
         batch_size = 32 if batch_size is None else checks.integer("batch_size", batch_size, least=1)
         epochs = checks.integer("epochs", epochs, least=0)
         initial_epoch = checks.integer("initial_epoch", initial_epoch, least=0)
-        validation_freq = checks.integer("validation_freq", validation_freq, least=1)
+        due_after = validation_freq if isinstance(validation_freq, list | tuple | set) else None
+        every = 1 if due_after is not None else checks.integer("validation_freq", validation_freq, least=1)
+        for number in due_after or ():
+            checks.integer("validation_freq", number, least=1)
         steps = None if steps_per_epoch is None else checks.integer("steps_per_epoch", steps_per_epoch, least=1)
         verbose = check_verbose(verbose)
         entries = check_callbacks(callbacks)
@@ -141,13 +145,16 @@ class Trainer(Predictor):
         if is_stream(x, y):
             if share:
                 raise ValueError("validation_split needs arrays; give validation_data beside what makes batches")
-            stream = self._stream(loss, x, steps, class_weight=class_weight)
-            shape = self._shape_of(stream.first().x)
+            if sample_weight is not None:
+                raise ValueError("sample_weight needs arrays; let what makes batches make (x, y, sample_weight)")
+            stream = self._stream(loss, x, steps, class_weight=class_weight, goes_on=True)
+            shape = stream.first()[1]
         else:
             data = self._data(loss, x, y, sample_weight, class_weight)
             shape = np.shape(x)[1:] if not isinstance(data.x, Csr) else data.x.shape[1:]
             if share and validation is None:
                 data, validation = data.split(share)
+            check_steps(steps, len(data.x), batch_size)
         if isinstance(validation, Data) and data is not None and validation.x.shape[1] != data.x.shape[1]:
             raise ValueError(f"validation x has {validation.x.shape[1]} features, but x has {data.x.shape[1]}")
 
@@ -168,12 +175,14 @@ class Trainer(Predictor):
             self.stop_training = self._warned = False
             self._initial_epoch = initial_epoch  # BackupAndRestore moves it on
             hooks.call("on_train_begin")
+            batches.skip(self._initial_epoch - initial_epoch)
             logs: dict[str, float] = {}
             for epoch in range(self._initial_epoch, epochs):
                 if verbose:
                     print(f"Epoch {epoch + 1}/{epochs}", flush=True)
                 hooks.call("on_epoch_begin", epoch)
-                due = validation if (epoch + 1) % validation_freq == 0 else None
+                is_due = (epoch + 1) % every == 0 if due_after is None else epoch + 1 in due_after
+                due = validation if is_due else None
                 logs = self._train_epoch(batches, first, loss, optimizer, hooks, due, verbose, interrupts)
                 hooks.call("on_epoch_end", epoch, logs)  # one dict: what is added, all after it see
                 if self.stop_training:
@@ -203,10 +212,13 @@ class Trainer(Predictor):
         at_begin, at_end = hooks["on_train_batch_begin"], hooks["on_train_batch_end"]
         results = Results(self.metrics)
         bar = ProgressBar(len(batches), verbose)
+        x: Any
         try:
             for step, (x, targets, weights) in enumerate(batches):
                 for begin in at_begin:
                     begin(step, {})
+                if isinstance(batches, Stream):
+                    x, first = self._batch(x)
                 interrupts.hold()
                 total, predictions = self._train_step(x, targets, weights, loss, optimizer, first)
                 interrupts.release()
@@ -283,8 +295,7 @@ class Trainer(Predictor):
         with self._lock:
             self._ensure_built(data.x.shape[1:] if isinstance(data.x, Csr) else np.shape(x)[1:])
             results = Results(self.metrics)
-            rows, first = self._plan.front(data.x, "auto" if isinstance(data.x, Csr) else False)
-            batch = CsrBatch(rows, np.arange(len(rows))) if isinstance(rows, Csr) else as_floats(rows)
+            batch, first = self._batch(data.x)
             step = self._train_step(batch, data.targets, data.weights, loss, optimizer, first)
             results.add(*step, data.targets, data.weights)
             return as_keras(results.logs(), return_dict)

@@ -198,3 +198,19 @@ def test_names_older_spellings_and_descriptions(name: str) -> None:
     assert type(optimizer)(lr=0.5).learning_rate == 0.5
     with pytest.raises(TypeError, match=r"'learning_rat'; did you mean"):
         type(optimizer)(learning_rat=0.5)
+
+
+def test_nadam_goes_on_alike_whether_or_not_it_remembers_its_product() -> None:
+    x, t = np.eye(4), np.eye(3)[[0, 1, 2, 0]]
+    model = Sequential([Input((4,)), Dense(3, "softmax")])
+    model.compile(optimizers.Nadam(LR), "categorical_crossentropy")
+    calls = []
+    u = model.optimizer._u
+    model.optimizer._u = lambda t: calls.append(t) or u(t)
+    for _ in range(30):
+        model.train_on_batch(x, t)
+    assert len(calls) < 30 * 6  # a step costs the same however many there were
+    remembered = model.optimizer._product(30)
+    fresh = optimizers.Nadam(LR)
+    assert fresh._product(30) == remembered
+    assert fresh._product(2) == fresh._u(1) * fresh._u(2)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastnet import Sequential, kernels
+from fastnet import Sequential, kernels, rng
 from fastnet.layers import Dense, Input
 
 X, Y = np.random.default_rng(0).random((100, 30), np.float32), np.eye(4)[np.arange(100) % 4]
@@ -33,3 +33,11 @@ def test_an_error_leaves_the_kernels_as_they_were() -> None:
     with pytest.raises(ValueError, match="features"):
         model.profile(X[:, :3], Y)
     assert kernels.gemm_bias_act is before
+
+
+def test_the_random_numbers_go_on_as_if_there_had_been_no_profile() -> None:
+    model = Sequential([Input((30,)), Dense(4, "softmax")])
+    model.compile("rmsprop", "categorical_crossentropy")
+    before = rng.generator().bit_generator.state
+    model.profile(X, Y, print_fn=None)
+    assert rng.generator().bit_generator.state == before

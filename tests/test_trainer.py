@@ -7,13 +7,16 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 from fastnet import Sequential, callbacks
-from fastnet.layers import Dense, Dropout, Flatten, Input
+from fastnet.activations import tanh
+from fastnet.layers import Dense, Dropout, Flatten, Input, Rescaling
 from fastnet.optimizers import SGD
 from fastnet.utils import set_random_seed, to_categorical
 
@@ -99,6 +102,79 @@ def test_steps_per_epoch_of_an_array_ends_the_epoch_early() -> None:
         model_of().fit(X, Y, batch_size=20, steps_per_epoch=4, verbose=0)
 
 
+@pytest.mark.parametrize("source", [lambda: (X, Y), lambda: (Ten(),), lambda: (iter([*Ten(), *Ten()]),)])
+def test_with_steps_per_epoch_an_epoch_begins_where_the_last_one_ended(source: Any) -> None:
+    parts, whole = model_of(), model_of()
+    parts.fit(*source(), batch_size=10, epochs=4, steps_per_epoch=3, shuffle=False, verbose=0)
+    whole.fit(X, Y, batch_size=10, epochs=2, shuffle=False, verbose=0)
+    assert weights(parts) == weights(whole)
+
+
+@pytest.mark.parametrize("source", [lambda: (X, Y), lambda: (Ten(),)])
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_with_steps_per_epoch_a_training_taken_up_again_has_the_same_bits(
+    source: Any, shuffle: bool, tmp_path: Path
+) -> None:
+    def stop(epoch: int, logs: Any) -> None:
+        raise RuntimeError("stopped")
+
+    arguments: dict[str, Any] = {"batch_size": 10, "epochs": 4, "steps_per_epoch": 4, "shuffle": shuffle, "verbose": 0}
+    whole, stopped, again = model_of("adam"), model_of("adam"), model_of("adam")
+    set_random_seed(5)
+    whole.fit(*source(), **arguments)
+    backup = tmp_path / "backup.safetensors"
+    late = callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: epoch == 1 and stop(epoch, logs))
+    set_random_seed(5)
+    with pytest.raises(RuntimeError, match="stopped"):
+        stopped.fit(*source(), callbacks=[callbacks.BackupAndRestore(backup), late], **arguments)
+    again.fit(*source(), callbacks=[callbacks.BackupAndRestore(backup)], **arguments)
+    assert weights(again) == weights(whole)
+
+
+class Ten:
+    """All examples, ten a batch; it begins anew."""
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        return batches(10)
+
+
+def test_more_steps_than_batches_are_refused_before_the_model_is_built() -> None:
+    model = Sequential([Dense(3, "softmax")])
+    model.compile("sgd", "categorical_crossentropy")
+    with pytest.raises(ValueError, match="steps_per_epoch is 4"):
+        model.fit(X, Y, batch_size=20, steps_per_epoch=4, verbose=0)
+    assert not model.built
+
+
+def test_a_model_without_input_learns_the_shape_of_images_from_a_generator() -> None:
+    model = Sequential([Flatten(), Dense(3, "softmax")])
+    model.compile("sgd", "categorical_crossentropy")
+    model.fit(((x.reshape(-1, 5, 1), y) for x, y in batches()), verbose=0)
+    assert model.input_shape == (None, 5, 1)
+
+
+def test_sparse_batches_train_as_dense_ones_do() -> None:
+    outcomes = []
+    for convert in (np.asarray, scipy.sparse.csr_matrix):
+        set_random_seed(1)
+        model = Sequential([Input((5,)), Rescaling(0.5), Dense(8, "relu"), Dense(3, "softmax")])
+        model.compile("sgd", "categorical_crossentropy")
+        model.fit(((convert(x), y) for x, y in batches()), verbose=0)
+        outcomes.append((weights(model), model.evaluate(((convert(x), y) for x, y in batches()), verbose=0)))
+    assert outcomes[0] == outcomes[1]
+
+
+def test_weights_beside_a_generator_are_refused() -> None:
+    with pytest.raises(ValueError, match="sample_weight needs arrays"):
+        model_of().fit(batches(), sample_weight=np.ones(60), verbose=0)
+
+
+def test_data_frames_do_as_well() -> None:
+    pandas = pytest.importorskip("pandas", reason="needs pandas, which is not installed")
+    frames = pandas.DataFrame(X), pandas.DataFrame(Y)
+    assert model_of().fit(*frames, verbose=0).history == model_of().fit(X, Y, verbose=0).history
+
+
 def test_an_unknown_number_of_batches_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     model_of().fit(Again(), verbose=2)
     assert "3/3 - " in capsys.readouterr().out
@@ -160,6 +236,14 @@ def test_bad_arguments_change_nothing(arguments: dict[str, Any], error: type[Exc
     assert weights(model) == before
 
 
+@pytest.mark.parametrize("y", [np.arange(60.0), np.where(np.arange(60) % 2, 1.0, -1.0)])
+def test_class_weights_need_classes(y: np.ndarray) -> None:
+    model = Sequential([Input((5,)), Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="class_weight needs targets that are classes, 0 or 1 for one output"):
+        model.fit(X, y, class_weight={0: 2.0}, verbose=0)
+
+
 # Validation -----------------------------------------------------------------------------------------------------------
 
 
@@ -179,6 +263,24 @@ def test_validation_data_may_be_weighted_or_made_in_batches() -> None:
 def test_validation_freq() -> None:
     history = model_of().fit(X, Y, epochs=5, validation_split=0.2, validation_freq=2, verbose=0).history
     assert (len(history["loss"]), len(history["val_loss"])) == (5, 2)
+
+
+def test_validation_freq_may_list_the_epochs() -> None:
+    model, seen = model_of(), []
+    count = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append("val_loss" in logs))
+    model.fit(X, Y, epochs=4, validation_data=(X, Y), validation_freq=[1, 4], callbacks=[count], verbose=0)
+    assert seen == [True, False, False, True]
+
+
+def test_a_validation_generator_that_ends_leaves_no_results_behind() -> None:
+    with pytest.warns(UserWarning, match="validation data has no more batches"):
+        history = model_of().fit(X, Y, epochs=3, validation_data=batches(), verbose=0).history
+    assert (len(history["loss"]), len(history["val_loss"])) == (3, 1)
+
+
+def test_validation_steps_begin_anew_each_time() -> None:
+    history = model_of(SGD(0)).fit(X, Y, epochs=2, validation_data=Ten(), validation_steps=4, verbose=0).history
+    assert history["val_loss"][0] == history["val_loss"][1]
 
 
 # Frozen layers --------------------------------------------------------------------------------------------------------
@@ -265,6 +367,25 @@ print(len(model.fit(x, y, batch_size=256, verbose=0).history["loss"]))
         assert run.stdout.split() == ["True", "True", "True", "1"], run.stdout + run.stderr
 
 
+@pytest.mark.usefixtures("_listens")
+def test_ctrl_c_waits_for_the_step_also_of_a_training_in_a_callback(monkeypatch: pytest.MonkeyPatch) -> None:
+    inner, done = model_of(), []
+    step = inner._train_step
+
+    def pressed(*arguments: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        result = step(*arguments)
+        done.append(1)
+        return result
+
+    monkeypatch.setattr(inner, "_train_step", pressed)
+    train = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: inner.fit(X, Y, verbose=0))
+    with pytest.raises(KeyboardInterrupt):
+        model_of().fit(X, Y, verbose=0, callbacks=[train])
+    assert done == [1]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 @pytest.fixture
 def _listens() -> Iterator[None]:
     """Python's own handler of SIGINT, which a job in the background does not have."""
@@ -318,6 +439,28 @@ def test_one_image_has_the_bits_of_many(rows: int) -> None:
     bad[0, 1, 1] = np.nan
     with pytest.raises(ValueError, match="x holds nan"):
         model.predict(bad, verbose=0)
+
+
+# Layers of several models ---------------------------------------------------------------------------------------------
+
+
+def test_a_model_made_of_anothers_layers_leaves_it_as_it_is() -> None:
+    alone, shared = model_of(), model_of()
+    for model in (alone, shared):
+        model.layers[0].activation = tanh
+        model.build((None, 5))
+    Sequential(shared.layers[:1]).predict(X, verbose=0)
+    for model in (alone, shared):
+        model.fit(X, Y, verbose=0, shuffle=False)
+    assert weights(alone) == weights(shared)
+
+
+def test_a_model_longer_than_the_one_that_has_its_layers_predicts_the_same_after_that_was_used() -> None:
+    model = model_of()
+    longer = Sequential([*model.layers, Dense(2)])
+    expected = longer.predict(X, verbose=0)
+    model.evaluate(X, Y, verbose=0)
+    np.testing.assert_array_equal(longer.predict(X, verbose=0), expected)
 
 
 # Building -------------------------------------------------------------------------------------------------------------
