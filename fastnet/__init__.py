@@ -33,6 +33,7 @@ from fastnet.models import Sequential
 
 if TYPE_CHECKING:
     from fastnet import datasets, saving
+    from fastnet.playground import export_html
 
 threadpool.announce()
 
@@ -45,6 +46,7 @@ __all__ = [
     "callbacks",
     "constraints",
     "datasets",
+    "export_html",
     "get_num_threads",
     "initializers",
     "layers",
@@ -64,4 +66,6 @@ def __getattr__(name: str) -> Any:
     """What reads and writes files is imported when it is first used: it needs a dozen modules of Python's own."""
     if name in ("datasets", "saving"):
         return importlib.import_module(f"fastnet.{name}")
+    if name == "export_html":
+        return importlib.import_module("fastnet.playground").export_html
     raise AttributeError(f"module 'fastnet' has no attribute {name!r}")

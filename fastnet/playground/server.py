@@ -1,0 +1,155 @@
+"""The server of the playground: it answers one page, to this machine alone.
+
+It computes nothing and takes nothing in: the page has the network in it. What else a browser, or a foreign site that
+uses one, may ask for is refused before it is looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import socketserver
+import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from fastnet.playground.page import policy
+
+ADDRESS = "127.0.0.1"
+CONNECTIONS = 32  # at once; a page needs one
+SECONDS = 10  # that a connection may be silent
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection: one request, one answer, and it is closed."""
+
+    server: Server
+    timeout = SECONDS
+    server_version = "fastnet"
+    sys_version = ""
+
+    def do_GET(self) -> None:
+        if self._is_welcome():
+            self._answer(HTTPStatus.OK, self.server.page, "text/html; charset=utf-8")
+
+    do_HEAD = do_GET  # noqa: N815, the name that http.server looks for
+
+    def _refuse_method(self) -> None:
+        if self._is_welcome():
+            self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "only GET and HEAD", Allow="GET, HEAD")
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _refuse_method  # noqa: N815
+
+    def _is_welcome(self) -> bool:
+        """Whether the request may be answered; if not, the refusal is sent."""
+        hosts = self.headers.get_all("Host", [])
+        # A foreign site whose name was made to point here would ask in that name: DNS rebinding.
+        if len(hosts) != 1 or hosts[0].strip().lower() not in self.server.hosts:
+            self._refuse(HTTPStatus.FORBIDDEN, f"this server is {self.server.address} and no other")
+        elif "Transfer-Encoding" in self.headers or self.headers.get("Content-Length", "0").strip() != "0":
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "no request here has a body")
+        elif self.path != "/":
+            self._refuse(HTTPStatus.NOT_FOUND, "there is one page, /")
+        else:
+            return True
+        return False
+
+    def _refuse(self, status: HTTPStatus, why: str, **headers: str) -> None:
+        self._answer(status, f"{status.value} {status.phrase}: {why}\n".encode(), "text/plain; charset=utf-8", headers)
+
+    def _answer(self, status: HTTPStatus, body: bytes, kind: str, headers: dict[str, str] | None = None) -> None:
+        self.close_connection = True  # what may follow, as a body, is not read
+        self.send_response(status)
+        for name, value in {
+            "Content-Type": kind,
+            "Content-Length": str(len(body)),
+            "Content-Security-Policy": self.server.policy,
+            "Cache-Control": "no-store",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "Referrer-Policy": "no-referrer",
+            "X-Content-Type-Options": "nosniff",
+            "X-Frame-Options": "DENY",
+            **(headers or {}),
+        }.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Says nothing: the terminal is the user's."""
+
+
+class Server(socketserver.ThreadingTCPServer):
+    """Serves a page on 127.0.0.1, at a port that is free.
+
+    Args:
+        page: the page.
+        port: the port to take if it is free; if it is not, or 0, the system chooses another.
+
+    Attributes:
+        port: the one it took.
+        address: where the page is.
+        refused: why it is not the port that was asked for, or None.
+    """
+
+    allow_reuse_address = os.name == "posix"  # elsewhere it would let two servers have the same port
+    request_queue_size = CONNECTIONS
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, page: str, port: int = 0) -> None:
+        self.page = page.encode()
+        self.policy = f"{policy(page)}; frame-ancestors 'none'"
+        self.refused: OSError | None = None
+        self._free = threading.BoundedSemaphore(CONNECTIONS)
+        try:
+            super().__init__((ADDRESS, port), Handler)
+        except OSError as error:  # in use, or not for this user
+            if not port:
+                raise
+            self.refused = error
+            super().__init__((ADDRESS, 0), Handler)
+        self.port: int = self.server_address[1]
+        self.address = f"http://{ADDRESS}:{self.port}/"
+        names = (ADDRESS, "localhost")
+        self.hosts = {f"{name}:{self.port}" for name in names} | (set(names) if self.port == 80 else set())
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Gives a connection a thread, unless there are too many."""
+        if not self._free.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread could be had
+            self._free.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing of a connection that broke: browsers do that."""
+
+
+def serve(page: str, port: int, started: Callable[[Server], None]) -> None:
+    """Serves the page until Ctrl-C.
+
+    Args:
+        page, port: as for `Server`.
+        started: called with the server once it listens; from then on a browser that asks waits for its answer.
+
+    Raises:
+        OSError: if no port can be had.
+    """
+    with Server(page, port) as server:
+        started(server)
+        try:
+            server.serve_forever(poll_interval=0.2)
+        except KeyboardInterrupt:
+            print("\nEnded.")
