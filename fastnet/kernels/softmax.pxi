@@ -11,35 +11,34 @@
 # order, one after the other, so that their bits do not depend on the width of a vector. log is our own polynomial, as
 # exp is in activation.pxi: a C library's differ from machine to machine.
 
-from libc.math cimport frexp
-
 cdef float LOG_MIN = -16.11809565095832  # log 1e-7
 cdef float LOG_MAX = -1.1920929665620834e-07  # log(1 - 1e-7), with 1 - 1e-7 rounded to float32
 
 
-cdef inline float log_of(float x) noexcept nogil:
-    """log(x) for finite x > 0, within 2 units in the last place. Source: S. Moshier, Cephes, logf.
+cdef inline vec vec_log(vec x) noexcept nogil:
+    """log(x) for finite x >= 1.18e-38, within 2 units in the last place; NaN for NaN.
 
     x = m 2^e with sqrt(1/2) <= m < sqrt(2), and log m = f - f^2/2 + f^3 q(f) for f = m - 1.
+    Source of q and of the split of ln 2: S. Moshier, Cephes Mathematical Library, logf.
     """
-    cdef int e = 0
-    cdef float m = <float>frexp(x, &e)
-    if m < <float>0.707106781186547524:
-        e -= 1
-        m += m
-    cdef float f = m - 1
-    cdef float square = f * f
-    cdef float q = <float>7.0376836292e-2
-    q = q * f - <float>1.1514610310e-1
-    q = q * f + <float>1.1676998740e-1
-    q = q * f - <float>1.2420140846e-1
-    q = q * f + <float>1.4249322787e-1
-    q = q * f - <float>1.6668057665e-1
-    q = q * f + <float>2.0000714765e-1
-    q = q * f - <float>2.4999993993e-1
-    q = q * f + <float>3.3333331174e-1
-    q = q * f * square + e * <float>-2.12194440e-4 - <float>0.5 * square
-    return f + q + e * <float>0.693359375
+    cdef vec m = vec_mantissa(x)
+    cdef vec root = vec_set1(0.707106781186547524)
+    cdef vec e = vec_sub(vec_exponent(x), vec_select_less(m, root, vec_set1(1), vec_set1(0)))
+    cdef vec f = vec_sub(vec_select_less(m, root, vec_add(m, m), m), vec_set1(1))
+    cdef vec square = vec_mul(f, f)
+    cdef vec q = vec_set1(7.0376836292e-2)
+    q = vec_sub(vec_mul(q, f), vec_set1(1.1514610310e-1))
+    q = vec_add(vec_mul(q, f), vec_set1(1.1676998740e-1))
+    q = vec_sub(vec_mul(q, f), vec_set1(1.2420140846e-1))
+    q = vec_add(vec_mul(q, f), vec_set1(1.4249322787e-1))
+    q = vec_sub(vec_mul(q, f), vec_set1(1.6668057665e-1))
+    q = vec_add(vec_mul(q, f), vec_set1(2.0000714765e-1))
+    q = vec_sub(vec_mul(q, f), vec_set1(2.4999993993e-1))
+    q = vec_add(vec_mul(q, f), vec_set1(3.3333331174e-1))
+    q = vec_add(vec_mul(vec_mul(q, f), square), vec_mul(e, vec_set1(-2.12194440e-4)))
+    q = vec_sub(q, vec_mul(vec_set1(0.5), square))
+    f = vec_add(vec_add(f, q), vec_mul(e, vec_set1(0.693359375)))
+    return vec_add(f, vec_sub(x, x))  # NaN if x is
 
 
 cdef struct Softmax:
@@ -88,34 +87,43 @@ cdef void softmax_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept no
 
 
 cdef void softmax_crossentropy_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    """LANES rows at a time, so that one vector has the sums whose logarithms are needed."""
     cdef Softmax* s = <Softmax*>args
-    cdef Py_ssize_t n, c
-    cdef float most, log_total, log_p, loss, weight
-    cdef vec scale = vec_set1(s.one_over_batch)
-    cdef const float* z
-    cdef const float* t
-    cdef float* p
-    cdef float* dz
-    for n in range(begin, end):
-        z = s.z + n * s.ld
-        t = s.t + n * s.ldt
-        p = s.p + n * s.ld
-        dz = s.dz + n * s.ld
-        most = row_max(z, s.classes)
-        log_total = log_of(softmax_row(z, p, s.classes, s.ld, most))
-        loss = 0
-        weight = 0
-        for c in range(s.classes):
-            weight += t[c]
-            if t[c] != 0:
-                log_p = z[c] - most - log_total
-                log_p = LOG_MIN if log_p < LOG_MIN else LOG_MAX if log_p > LOG_MAX else log_p
-                loss -= t[c] * log_p
-        s.loss[n] = loss
-        for c in range(s.classes):
-            dz[c] = (p[c] * weight - t[c]) * s.one_over_batch
-        for c in range(s.classes, s.ld):
-            dz[c] = 0
+    cdef float most[LANES]
+    cdef float sums[LANES]
+    cdef Py_ssize_t first = begin, n
+    cdef int r, rows
+    vec_store(sums, vec_set1(1))
+    while first < end:
+        rows = <int>min(LANES, end - first)
+        for r in range(rows):
+            n = first + r
+            most[r] = row_max(s.z + n * s.ld, s.classes)
+            sums[r] = softmax_row(s.z + n * s.ld, s.p + n * s.ld, s.classes, s.ld, most[r])
+        vec_store(sums, vec_log(vec_load(sums)))
+        for r in range(rows):
+            crossentropy_row(s, first + r, most[r], sums[r])
+        first += rows
+
+
+cdef inline void crossentropy_row(Softmax* s, Py_ssize_t n, float most, float log_sum) noexcept nogil:
+    """The loss of row n and its gradient, the probabilities being there."""
+    cdef const float* z = s.z + n * s.ld
+    cdef const float* p = s.p + n * s.ld
+    cdef const float* t = s.t + n * s.ldt
+    cdef float* dz = s.dz + n * s.ld
+    cdef float log_p, loss = 0, weight = 0
+    cdef Py_ssize_t c
+    for c in range(s.classes):
+        log_p = z[c] - most - log_sum
+        log_p = LOG_MIN if log_p < LOG_MIN else LOG_MAX if log_p > LOG_MAX else log_p
+        loss -= t[c] * log_p
+        weight += t[c]
+    s.loss[n] = loss
+    for c in range(s.classes):
+        dz[c] = (p[c] * weight - t[c]) * s.one_over_batch
+    for c in range(s.classes, s.ld):
+        dz[c] = 0
 
 
 def softmax(const float[:, ::1] z, Py_ssize_t classes, float[:, ::1] p):
@@ -161,7 +169,7 @@ def softmax_crossentropy(
     s.ldt = t.shape[1]
     s.one_over_batch = <float>(1.0 / z.shape[0])
     with nogil:
-        parallel_for(softmax_crossentropy_task, &s, z.shape[0], 1 + 4096 // s.classes)
+        parallel_for(softmax_crossentropy_task, &s, z.shape[0], 1 + 600 // s.classes)
         for n in range(z.shape[0]):
             total += loss[n]
     return total

@@ -133,6 +133,10 @@ static inline vec vec_zip_low(vec a, vec b) { return VEC_SHUFFLE(a, b, 0, 4, 1, 
 static inline vec vec_zip_high(vec a, vec b) { return VEC_SHUFFLE(a, b, 2, 6, 3, 7); }
 #endif
 
+/* The parts of a = m 2^e with 0.5 <= m < 1: e as a number, and m. For normal a > 0 only. */
+static inline vec vec_exponent(vec a) { return __builtin_convertvector(((ivec)a >> 23) - 126, vec); }
+static inline vec vec_mantissa(vec a) { return (vec)(((ivec)a & 0x7fffff) | (126 << 23)); }
+
 /* 2^n, n an integer in [-126, 127] given as 1.5 * 2^23 + n: its low bits are moved to the exponent's place. */
 static inline vec vec_power_of_two(vec shifted) { return (vec)(((uvec)shifted << 23) + (127u << 23)); }
 

@@ -29,6 +29,8 @@ cdef extern from "vec.h" nogil:
     vec vec_zero_below(vec a, vec value, vec low)
     vec vec_zip_low(vec a, vec b)
     vec vec_zip_high(vec a, vec b)
+    vec vec_exponent(vec a)
+    vec vec_mantissa(vec a)
     vec vec_power_of_two(vec shifted)
 
 cdef extern from "threads.h" nogil:
