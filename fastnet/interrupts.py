@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import threading
-from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 
 class Interrupts:
@@ -20,6 +21,8 @@ class Interrupts:
         self._before: Any = None  # the handler that was replaced
 
     def __enter__(self) -> Interrupts:
+        import signal  # here, since who does not train need not wait for it
+
         if threading.current_thread() is threading.main_thread():
             handler = signal.getsignal(signal.SIGINT)
             if handler is signal.default_int_handler or isinstance(getattr(handler, "__self__", None), Interrupts):
@@ -29,6 +32,8 @@ class Interrupts:
 
     def __exit__(self, *exception: Any) -> None:
         if self._before is not None:
+            import signal
+
             signal.signal(signal.SIGINT, self._before)
             self._before = None
         if self._pending:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -224,6 +223,8 @@ class Sequential(Trainer):
 
     def to_json(self, **kwargs: Any) -> str:
         """What `get_config` returns, as a text that `model_from_json` reads."""
+        import json  # here, since who does not save need not wait for it
+
         return json.dumps({"class_name": "Sequential", "config": self.get_config()}, **kwargs)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -256,6 +257,8 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
     Raises:
         ValueError: if the text is no such thing, or names a layer that is not known.
     """
+    import json
+
     return Sequential.from_config(json.loads(json_string), custom_objects)
 
 
