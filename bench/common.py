@@ -24,8 +24,8 @@ THREAD_VARIABLES = (
 )
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
 
-# The idle threads of a BLAS look for work for some hundredths of a second before they sleep.
-PAUSE = 0.1
+# The idle threads of a BLAS look for work for a tenth of a second before they sleep, and take a core as long.
+PAUSE = 0.3
 
 
 def environment(threads: int) -> dict[str, str]:
