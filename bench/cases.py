@@ -134,8 +134,9 @@ class _Csr:
         self.nnz = int(np.count_nonzero(x))
         narrow = np.nonzero(x)[1].astype(np.uint16)
         indptr = np.concatenate([[0], np.count_nonzero(x, axis=1).cumsum()]).astype(np.intp)
-        self.rows = indptr, narrow, None, x[x != 0], np.arange(batch, dtype=np.intp)
-        self.columns = np.zeros(inputs + 1, np.intp), np.zeros((self.nnz, 2), np.int32)
+        self.rows = indptr, narrow, None, x[x != 0], None, np.arange(batch, dtype=np.intp)
+        copies = kernels.get_num_threads()
+        self.columns = np.zeros((copies, inputs + 1), np.intp), np.zeros((copies, self.nnz, 2), np.int32)
 
 
 def csrmm_bias_act(batch: int, inputs: int, units: int, density: float = DENSITY) -> Case:
@@ -157,7 +158,7 @@ def csr_compress(rows: int, inputs: int, density: float = DENSITY) -> Case:
     def both() -> None:
         count(x, None, indptr[1:])
         np.cumsum(indptr, out=indptr)
-        compress(x, None, 1.0, indptr, narrow, None, values)
+        compress(x, None, indptr, narrow, None, values, None)
 
     return Case("csr_compress", f"{rows}x{inputs} at {density}", 0, 8 * x.size + 6 * nnz, both)
 

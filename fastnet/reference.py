@@ -118,20 +118,21 @@ def csr_count(floats: Array | None, octets: Array | None, counts: Array) -> None
 def csr_compress(
     floats: Array | None,
     octets: Array | None,
-    scale: float,
     indptr: Array,
     narrow: Array | None,
     wide: Array | None,
-    values: Array,
+    values: Array | None,
+    codes: Array | None,
 ) -> None:
-    """The numbers that are not zero, row by row, times `scale`, and their columns."""
-    x = octets if floats is None else floats
+    """The numbers that are not zero, row by row, and their columns."""
+    x, numbers = (octets, codes) if floats is None else (floats, values)
     indices = wide if narrow is None else narrow
     assert x is not None
     assert indices is not None
+    assert numbers is not None
     rows, columns = np.nonzero(x)
     indices[:] = columns
-    values[:] = x[rows, columns].astype(values.dtype) * values.dtype.type(scale)
+    numbers[:] = x[rows, columns]
 
 
 def csrmm_bias_act(
@@ -139,20 +140,18 @@ def csrmm_bias_act(
     narrow: Array | None,
     wide: Array | None,
     values: Array,
+    octets: Array | None,
     rows: Array,
     w: Array,
     bias: Array,
     activation: int,
     y: Array,
-    ends: Array | None = None,
-    entries: Array | None = None,
 ) -> None:
-    """Y = act(X W + bias), X some rows of a CSR matrix; if wanted also `csr_transpose`."""
+    """Y = act(X W + bias), X some rows of a CSR matrix."""
     indices = wide if narrow is None else narrow
     assert indices is not None
-    gemm_bias_act(_csr_rows(indptr, indices, values, rows, w.shape[1]), w, bias, activation, y)
-    if ends is not None:
-        csr_transpose(indptr, narrow, wide, values, rows, ends, entries)
+    numbers = values if octets is None else values[octets]
+    gemm_bias_act(_csr_rows(indptr, indices, numbers, rows, w.shape[1]), w, bias, activation, y)
 
 
 def csr_transpose(
@@ -160,28 +159,30 @@ def csr_transpose(
     narrow: Array | None,
     wide: Array | None,
     values: Array,
+    octets: Array | None,
     rows: Array,
     ends: Array,
     entries: Any,
 ) -> None:
-    """The batch by columns: the row and the number's bits of each entry, and where each column's end."""
+    """The batch by columns, in copies: the row and the number's bits of each entry, and where each column's end."""
     indices = wide if narrow is None else narrow
     assert indices is not None
+    numbers = values if octets is None else values[octets]
     places = np.concatenate([np.arange(indptr[row], indptr[row + 1]) for row in rows] or [np.zeros(0, int)])
     sample = np.repeat(np.arange(len(rows)), indptr[rows + 1] - indptr[rows])
     order = np.argsort(indices[places], kind="stable")
-    entries[: len(order), 0] = sample[order]
-    entries[: len(order), 1] = values[places][order].view(np.int32)
-    ends[0] = 0
-    ends[1:] = np.cumsum(np.bincount(indices[places], minlength=len(ends) - 1))
+    entries[:, : len(order), 0] = sample[order]
+    entries[:, : len(order), 1] = numbers[places][order].view(np.int32)
+    ends[:, 0] = 0
+    ends[:, 1:] = np.cumsum(np.bincount(indices[places], minlength=ends.shape[1] - 1))
 
 
 def _csc_matrix(ends: Array, entries: Array, batch: int) -> Array:
-    """A batch by columns as a dense matrix (B, K)."""
-    rows, numbers = entries[:, 0], np.ascontiguousarray(entries[:, 1]).view(np.float32)
-    x = np.zeros((batch, len(ends) - 1), np.float32)
-    for k in range(len(ends) - 1):
-        q = slice(ends[k], ends[k + 1])
+    """A batch by columns, of which all copies are the same, as a dense matrix (B, K)."""
+    rows, numbers = entries[0, :, 0], np.ascontiguousarray(entries[0, :, 1]).view(np.float32)
+    x = np.zeros((batch, ends.shape[1] - 1), np.float32)
+    for k in range(ends.shape[1] - 1):
+        q = slice(ends[0, k], ends[0, k + 1])
         x[rows[q], k] = numbers[q]
     return x
 

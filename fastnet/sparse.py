@@ -28,7 +28,8 @@ class Csr:
         shape: (n, K).
         indptr: (n + 1,), where each row begins in the others.
         narrow, wide: (nnz,), the columns, ascending in a row: in 16 bits if K allows it, else in 32; the other is None.
-        values: (nnz,) float32.
+        values: (nnz,) float32; or (256,), the numbers that the octets stand for.
+        octets: (nnz,) uint8, or None.
         longest: how many numbers the row that has most has.
     """
 
@@ -39,12 +40,14 @@ class Csr:
         narrow: NDArray[np.uint16] | None,
         wide: NDArray[np.int32] | None,
         values: Floats,
+        octets: NDArray[np.uint8] | None = None,
     ) -> None:
         self.shape = shape
         self.indptr = indptr
         self.narrow = narrow
         self.wide = wide
         self.values = values
+        self.octets = octets
         self.longest = int(np.diff(indptr).max(initial=0))  # numbers of the row that has most
 
     @classmethod
@@ -58,9 +61,13 @@ class Csr:
         nnz = int(indptr[-1])
         narrow = np.empty(nnz, np.uint16) if x.shape[1] <= _NARROW else None
         wide = np.empty(nnz, np.int32) if narrow is None else None
-        values = np.empty(nnz, np.float32)
-        kernels.csr_compress(floats, octets, scale, indptr, narrow, wide, values)
-        return cls((len(x), x.shape[1]), indptr, narrow, wide, values)
+        values = np.empty(nnz, np.float32) if octets is None else None
+        codes = np.empty(nnz, np.uint8) if values is None else None
+        kernels.csr_compress(floats, octets, indptr, narrow, wide, values, codes)
+        table = np.arange(256, dtype=np.float32) if values is None else values
+        if scale != 1:
+            table *= np.float32(scale)
+        return cls((len(x), x.shape[1]), indptr, narrow, wide, table, codes)
 
     @classmethod
     def from_scipy(cls, argument: str, matrix: Any) -> Csr:
@@ -84,12 +91,12 @@ class Csr:
 
     def scaled(self, scale: float) -> Csr:
         """The same rows with every number times `scale`."""
-        return Csr(self.shape, self.indptr, self.narrow, self.wide, self.values * np.float32(scale))
+        return Csr(self.shape, self.indptr, self.narrow, self.wide, self.values * np.float32(scale), self.octets)
 
     @property
     def nbytes(self) -> int:
-        indices = self.narrow if self.narrow is not None else self.wide
-        return self.indptr.nbytes + self.values.nbytes + (0 if indices is None else indices.nbytes)
+        arrays = self.indptr, self.narrow, self.wide, self.values, self.octets
+        return sum(array.nbytes for array in arrays if array is not None)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -102,34 +109,42 @@ class CsrBatch(NamedTuple):
     rows: Places
 
     @property
-    def arrays(self) -> tuple[Any, ...]:
+    def arrays(self) -> tuple[Places, Any, Any, Floats, Any, Places]:
         """What a kernel takes."""
         m = self.matrix
-        return m.indptr, m.narrow, m.wide, m.values, self.rows
+        return m.indptr, m.narrow, m.wide, m.values, m.octets, self.rows
 
     def __len__(self) -> int:
         return len(self.rows)
 
 
 class CscBatch(NamedTuple):
-    """A batch by columns: column k has the entries from ends[k] to ends[k + 1], each a row and a number's 32 bits."""
+    """A batch by columns: column k has the entries from ends[k] to ends[k + 1], each a row and a number's 32 bits.
+
+    Attributes:
+        ends: (C, K + 1), a copy for each thread.
+        entries: (C, most, 2).
+    """
 
     ends: Places
     entries: NDArray[np.int32]
 
 
 class CscWorkspace:
-    """Room for one CscBatch after another, which `kernels.csrmm_bias_act` writes beside its own work."""
+    """Room for one CscBatch after another."""
 
     def __init__(self, columns: int) -> None:
-        self._ends = np.zeros(columns + 1, np.intp)
-        self._entries = np.empty((0, 2), np.int32)
+        self._columns = columns
+        self._ends = np.empty((0, columns + 1), np.intp)
+        self._entries = np.empty((0, 0, 2), np.int32)
 
-    def room(self, x: CsrBatch) -> CscBatch:
-        """Where the batch x by columns goes."""
-        most = min(len(x) * x.matrix.longest, len(x.matrix.values))
-        if most > len(self._entries):
-            self._entries = np.empty((most, 2), np.int32)
+    def transpose(self, x: CsrBatch) -> CscBatch:
+        """The batch x by columns, valid until the next one."""
+        most, copies = min(len(x) * x.matrix.longest, int(x.matrix.indptr[-1])), kernels.get_num_threads()
+        if copies != len(self._ends) or most > self._entries.shape[1]:
+            self._ends = np.empty((copies, self._columns + 1), np.intp)
+            self._entries = np.empty((copies, most, 2), np.int32)
+        kernels.csr_transpose(*x.arrays, self._ends, self._entries)
         return CscBatch(self._ends, self._entries)
 
 

@@ -25,11 +25,11 @@ def count_correct(p: Floats, t: Floats) -> int: ...
 def csr_compress(
     floats: Floats | None,
     octets: Bytes | None,
-    scale: float,
     indptr: Places,
     narrow: Narrow | None,
     wide: Wide | None,
-    values: Floats,
+    values: Floats | None,
+    codes: Bytes | None,
 ) -> None: ...
 def csr_count(floats: Floats | None, octets: Bytes | None, counts: Places) -> None: ...
 def csr_transpose(
@@ -37,6 +37,7 @@ def csr_transpose(
     narrow: Narrow | None,
     wide: Wide | None,
     values: Floats,
+    octets: Bytes | None,
     rows: Places,
     ends: Places,
     entries: Wide,
@@ -46,13 +47,12 @@ def csrmm_bias_act(
     narrow: Narrow | None,
     wide: Wide | None,
     values: Floats,
+    octets: Bytes | None,
     rows: Places,
     w: Floats,
     bias: Floats,
     activation: int,
     y: Floats,
-    ends: Places | None = None,
-    entries: Wide | None = None,
 ) -> None: ...
 def csrmm_tn(ends: Places, entries: Wide, dz: Floats, dw: Floats, db: Floats) -> None: ...
 def csrmm_tn_update(

@@ -3,8 +3,11 @@
 #   B  rows of a batch     K  inputs     N  units     P  columns of a panel     nnz  numbers that are not zero
 #
 # A data set in compressed sparse rows (CSR): row i has values[q] at column indices[q], for q from indptr[i] to
-# indptr[i + 1], columns ascending. A batch is a list of row numbers: nothing is copied, whatever the order. Indices are
-# 16 bits wide if K allows it, else 32: of `narrow` and `wide` one is given and the other None.
+# indptr[i + 1], columns ascending. A batch is a list of row numbers: nothing is copied, whatever the order.
+#
+# What is smaller is read faster. Columns are 16 bits wide if K allows it, else 32: of `narrow` and `wide` one is given
+# and the other None. Numbers that came as bytes stay bytes, `octets`, and `values` is the table of the 256 numbers that
+# they stand for; else `octets` is None and `values` has the numbers themselves.
 #
 #   csrmm_bias_act   Y  = act(X . W + bias)
 #   csr_transpose    the batch by columns (CSC): which rows have something at column k, and what
@@ -22,6 +25,8 @@ from libc.stdlib cimport free, malloc
 
 cdef enum:
     LENGTHS = 512  # classes in which rows are sorted by length
+    WIDE = 1  # bits of a kind of matrix: its columns are in `wide`,
+    CODED = 2  # its numbers are in `octets`
 
 
 cdef struct Csr:
@@ -29,26 +34,36 @@ cdef struct Csr:
     const unsigned short* narrow
     const int* wide
     const float* values
+    const unsigned char* octets
     const Py_ssize_t* rows
     Py_ssize_t batch
 
 
 cdef inline Csr csr_of(
     const Py_ssize_t[::1] indptr, const unsigned short[::1] narrow, const int[::1] wide, const float[::1] values,
-    const Py_ssize_t[::1] rows,
+    const unsigned char[::1] octets, const Py_ssize_t[::1] rows,
 ) noexcept:
     cdef Csr x
     x.indptr = &indptr[0]
     x.narrow = NULL if narrow is None or narrow.shape[0] == 0 else &narrow[0]
     x.wide = NULL if wide is None or wide.shape[0] == 0 else &wide[0]
     x.values = NULL if values.shape[0] == 0 else &values[0]
+    x.octets = NULL if octets is None or octets.shape[0] == 0 else &octets[0]
     x.rows = &rows[0]
     x.batch = rows.shape[0]
     return x
 
 
-cdef inline Py_ssize_t index_at(const bint is_wide, const Csr* x, Py_ssize_t q) noexcept nogil:
-    return x.wide[q] if is_wide else x.narrow[q]
+cdef inline int kind_of(const Csr* x) noexcept nogil:
+    return (WIDE if x.wide != NULL else 0) | (CODED if x.octets != NULL else 0)
+
+
+cdef inline Py_ssize_t index_at(const int kind, const Csr* x, Py_ssize_t q) noexcept nogil:
+    return x.wide[q] if kind & WIDE else x.narrow[q]
+
+
+cdef inline float value_at(const int kind, const Csr* x, Py_ssize_t q) noexcept nogil:
+    return x.values[x.octets[q]] if kind & CODED else x.values[q]
 
 
 # Making it -------------------------------------------------------------------------------------------------------------
@@ -57,12 +72,12 @@ cdef struct Compress:
     const float* floats
     const unsigned char* bytes
     Py_ssize_t columns
-    float scale
     Py_ssize_t* counts
     const Py_ssize_t* indptr
     unsigned short* narrow
     int* wide
     float* values
+    unsigned char* octets
 
 
 cdef void csr_count_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
@@ -80,20 +95,20 @@ cdef void csr_count_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept 
         q.counts[i] = count
 
 
-cdef inline void compress_row(
-    const bint is_float, const bint is_wide, const Compress* q, Py_ssize_t i
-) noexcept nogil:
+cdef inline void compress_row(const int kind, const Compress* q, Py_ssize_t i) noexcept nogil:
     """Every number is written, but only one that is not zero moves on: no branch to mispredict."""
     cdef Py_ssize_t at = q.indptr[i], end = q.indptr[i + 1], k = 0, first = i * q.columns
-    cdef float x
     while at < end:
-        x = q.floats[first + k] if is_float else <float>q.bytes[first + k]
-        if is_wide:
+        if kind & WIDE:
             q.wide[at] = <int>k
         else:
             q.narrow[at] = <unsigned short>k
-        q.values[at] = x * q.scale
-        at += x != 0
+        if kind & CODED:
+            q.octets[at] = q.bytes[first + k]
+            at += q.bytes[first + k] != 0
+        else:
+            q.values[at] = q.floats[first + k]
+            at += q.floats[first + k] != 0
         k += 1
 
 
@@ -102,13 +117,13 @@ cdef void csr_compress_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexce
     cdef Py_ssize_t i
     for i in range(begin, end):
         if q.floats != NULL and q.wide != NULL:
-            compress_row(True, True, q, i)
+            compress_row(WIDE, q, i)
         elif q.floats != NULL:
-            compress_row(True, False, q, i)
+            compress_row(0, q, i)
         elif q.wide != NULL:
-            compress_row(False, True, q, i)
+            compress_row(WIDE | CODED, q, i)
         else:
-            compress_row(False, False, q, i)
+            compress_row(CODED, q, i)
 
 
 cdef inline Compress compress_of(const float[:, ::1] floats, const unsigned char[:, ::1] bytes) noexcept:
@@ -133,24 +148,25 @@ def csr_count(const float[:, ::1] floats, const unsigned char[:, ::1] bytes, Py_
 
 
 def csr_compress(
-    const float[:, ::1] floats, const unsigned char[:, ::1] bytes, double scale,
-    const Py_ssize_t[::1] indptr, unsigned short[::1] narrow, int[::1] wide, float[::1] values,
+    const float[:, ::1] floats, const unsigned char[:, ::1] bytes, const Py_ssize_t[::1] indptr,
+    unsigned short[::1] narrow, int[::1] wide, float[::1] values, unsigned char[::1] octets,
 ):
-    """The rows' numbers that are not zero, times `scale`, and their columns.
+    """The rows' numbers that are not zero, and their columns.
 
     floats, bytes  (n, K)     as for `csr_count`
     indptr         (n + 1,)   0, then the running sums of the counts
     narrow, wide   (nnz,)     columns, written; one of the two and None for the other, `narrow` only if K <= 65,536
-    values         (nnz,)     written
+    values         (nnz,)     written, if the rows are floats; else None
+    octets         (nnz,)     written, if the rows are bytes; else None
     """
     cdef Compress q = compress_of(floats, bytes)
-    if values.shape[0] == 0:
+    if indptr[indptr.shape[0] - 1] == 0:
         return
-    q.scale = <float>scale
     q.indptr = &indptr[0]
     q.narrow = NULL if narrow is None else &narrow[0]
     q.wide = NULL if wide is None else &wide[0]
-    q.values = &values[0]
+    q.values = NULL if values is None else &values[0]
+    q.octets = NULL if octets is None else &octets[0]
     with nogil:
         parallel_for(csr_compress_task, &q, indptr.shape[0] - 1, 1 + 50_000 // q.columns)
 
@@ -167,64 +183,71 @@ cdef struct Transpose:
     Py_ssize_t columns
     Py_ssize_t* ends
     Entry* entries
+    Py_ssize_t most
 
 
-cdef inline void transpose_rows(const bint is_wide, const Transpose* t) noexcept nogil:
+cdef inline void transpose_rows(const int kind, const Transpose* t, Py_ssize_t copy) noexcept nogil:
     """A counting sort by column: count, sum up, put each number where its column has come to."""
     cdef Py_ssize_t n, k, q, at, total = 0
-    cdef Py_ssize_t* starts = t.ends + 1  # counted one place further on and shifted by filling, so that ends needs no copy
+    cdef Entry* entries = t.entries + copy * t.most
+    cdef Py_ssize_t* ends = t.ends + copy * (t.columns + 1)
+    cdef Py_ssize_t* starts = ends + 1  # counted one place further on and shifted by filling, so that ends needs no copy
     for k in range(t.columns + 1):
-        t.ends[k] = 0
+        ends[k] = 0
     for n in range(t.x.batch):
         for q in range(t.x.indptr[t.x.rows[n]], t.x.indptr[t.x.rows[n] + 1]):
-            starts[index_at(is_wide, &t.x, q)] += 1
+            starts[index_at(kind, &t.x, q)] += 1
     for k in range(t.columns):
         total += starts[k]
         starts[k] = total - starts[k]
     for n in range(t.x.batch):
         for q in range(t.x.indptr[t.x.rows[n]], t.x.indptr[t.x.rows[n] + 1]):
-            at = starts[index_at(is_wide, &t.x, q)]
-            t.entries[at].row = <int>n
-            t.entries[at].x = t.x.values[q]
-            starts[index_at(is_wide, &t.x, q)] = at + 1
+            at = starts[index_at(kind, &t.x, q)]
+            entries[at].row = <int>n
+            entries[at].x = value_at(kind, &t.x, q)
+            starts[index_at(kind, &t.x, q)] = at + 1
 
 
-cdef void transpose_batch(const Transpose* t) noexcept nogil:
-    if t.x.wide == NULL:
-        transpose_rows(False, t)
-    else:
-        transpose_rows(True, t)
-
-
-cdef inline Transpose transpose_of(const Csr x, Py_ssize_t[::1] ends, int[:, ::1] entries) noexcept:
-    cdef Transpose t
-    t.x = x
-    t.columns = ends.shape[0] - 1
-    t.ends = &ends[0]
-    t.entries = NULL if entries.shape[0] == 0 else <Entry*>&entries[0, 0]
-    return t
+cdef void csr_transpose_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    cdef Transpose* t = <Transpose*>args
+    cdef Py_ssize_t copy
+    cdef int kind = kind_of(&t.x)
+    for copy in range(begin, end):
+        if kind == 0:
+            transpose_rows(0, t, copy)
+        elif kind == CODED:
+            transpose_rows(CODED, t, copy)
+        elif kind == WIDE:
+            transpose_rows(WIDE, t, copy)
+        else:
+            transpose_rows(WIDE | CODED, t, copy)
 
 
 def csr_transpose(
     const Py_ssize_t[::1] indptr, const unsigned short[::1] narrow, const int[::1] wide, const float[::1] values,
-    const Py_ssize_t[::1] rows, Py_ssize_t[::1] ends, int[:, ::1] entries,
+    const unsigned char[::1] octets, const Py_ssize_t[::1] rows, Py_ssize_t[:, ::1] ends, int[:, :, ::1] entries,
 ):
     """A batch of CSR rows by columns: column k has the entries from ends[k] to ends[k + 1], rows ascending.
 
-    indptr, narrow, wide, values, rows   as for `csrmm_bias_act`
-    ends     (K + 1,)    written
-    entries  (most, 2)   written: the row in the batch, and the number's 32 bits; most >= the batch's nnz
+    indptr, narrow, wide, values, octets, rows   as for `csrmm_bias_act`
+    ends     (C, K + 1)     written
+    entries  (C, most, 2)   written: the row in the batch, and the number's 32 bits; most >= the batch's nnz
 
-    On one thread: shared among two, the counts and the entries' cache lines would travel between their cores, which
-    takes longer than the work. `csrmm_bias_act` does it beside its own.
+    It is written C times, once for each thread: each makes a copy of its own and reads that one in `csrmm_tn`. One copy
+    for all, made by one thread or by many, travels between their cores, which takes longer than to make it again, and
+    much longer where cores do not share a cache.
     """
     cdef Transpose t
     if rows.shape[0] == 0:
-        ends[:] = 0
+        ends[:, :] = 0
         return
-    t = transpose_of(csr_of(indptr, narrow, wide, values, rows), ends, entries)
+    t.x = csr_of(indptr, narrow, wide, values, octets, rows)
+    t.columns = ends.shape[1] - 1
+    t.ends = &ends[0, 0]
+    t.entries = NULL if entries.shape[1] == 0 else <Entry*>&entries[0, 0, 0]
+    t.most = entries.shape[1]
     with nogil:
-        transpose_batch(&t)
+        parallel_for(csr_transpose_task, &t, ends.shape[0], 1)
 
 
 # Forward ----------------------------------------------------------------------------------------------------------------
@@ -238,8 +261,6 @@ cdef struct Csrmm:
     int activation
     float* y
     Py_ssize_t ldy
-    Transpose transpose  # done by who has the last blocks, if there are `transpose_blocks` of them, as long as it takes
-    Py_ssize_t transpose_blocks
 
 
 cdef void sort_by_length(const Csr* x, Py_ssize_t* order) noexcept nogil:
@@ -265,11 +286,11 @@ cdef void sort_by_length(const Csr* x, Py_ssize_t* order) noexcept nogil:
 
 
 cdef inline void csr_step(
-    const int r, const int panels, const bint is_wide, const Csrmm* g, const float** w, Py_ssize_t q, vec* sums
+    const int r, const int panels, const int kind, const Csrmm* g, const float** w, Py_ssize_t q, vec* sums
 ) noexcept nogil:
     """Adds the q-th number of the matrix, times its row of W, to the sums of the tile's row r."""
-    cdef vec x = vec_set1(g.x.values[q])
-    cdef Py_ssize_t at = index_at(is_wide, &g.x, q) * P
+    cdef vec x = vec_set1(value_at(kind, &g.x, q))
+    cdef Py_ssize_t at = index_at(kind, &g.x, q) * P
     cdef int p, j
     for p in range(panels):
         for j in range(VECTORS):
@@ -279,18 +300,18 @@ cdef inline void csr_step(
 
 
 cdef inline void csr_rest(
-    const int r, const int rows, const int panels, const bint is_wide, const Csrmm* g, const float** w,
+    const int r, const int rows, const int panels, const int kind, const Csrmm* g, const float** w,
     const Py_ssize_t* next, const Py_ssize_t* stop, vec* sums,
 ) noexcept nogil:
     """What row r, one of `rows`, has beyond what all of them have."""
     cdef Py_ssize_t q
     if r < rows:
         for q in range(next[r], stop[r]):
-            csr_step(r, panels, is_wide, g, w, q, sums)
+            csr_step(r, panels, kind, g, w, q, sums)
 
 
 cdef inline void csr_tile(
-    const int rows, const int panels, const bint is_wide, const Csrmm* g, Py_ssize_t first, Py_ssize_t panel
+    const int rows, const int panels, const int kind, const Csrmm* g, Py_ssize_t first, Py_ssize_t panel
 ) noexcept nogil:
     """`rows` rows of the batch, from the `first` in the sorted order, times `panels` panels of W from `panel` on."""
     cdef vec sums[CSR_ROWS * CSR_PANELS * VECTORS]
@@ -314,13 +335,13 @@ cdef inline void csr_tile(
         least = min(least, stop[r] - next[r])
     for i in range(least):
         for r in range(rows):
-            csr_step(r, panels, is_wide, g, w, next[r], sums)
+            csr_step(r, panels, kind, g, w, next[r], sums)
             next[r] += 1
     # Written out, since only a constant row's sums stay in registers.
-    csr_rest(0, rows, panels, is_wide, g, w, next, stop, sums)
-    csr_rest(1, rows, panels, is_wide, g, w, next, stop, sums)
-    csr_rest(2, rows, panels, is_wide, g, w, next, stop, sums)
-    csr_rest(3, rows, panels, is_wide, g, w, next, stop, sums)
+    csr_rest(0, rows, panels, kind, g, w, next, stop, sums)
+    csr_rest(1, rows, panels, kind, g, w, next, stop, sums)
+    csr_rest(2, rows, panels, kind, g, w, next, stop, sums)
+    csr_rest(3, rows, panels, kind, g, w, next, stop, sums)
     for r in range(rows):
         y = g.y + g.order[first + r] * g.ldy + panel * P
         for p in range(panels):
@@ -332,10 +353,15 @@ cdef inline void csr_tile(
 cdef inline void csr_rows(
     const int rows, const int panels, const Csrmm* g, Py_ssize_t first, Py_ssize_t panel
 ) noexcept nogil:
-    if g.x.wide == NULL:
-        csr_tile(rows, panels, False, g, first, panel)
+    cdef int kind = kind_of(&g.x)
+    if kind == 0:
+        csr_tile(rows, panels, 0, g, first, panel)
+    elif kind == CODED:
+        csr_tile(rows, panels, CODED, g, first, panel)
+    elif kind == WIDE:
+        csr_tile(rows, panels, WIDE, g, first, panel)
     else:
-        csr_tile(rows, panels, True, g, first, panel)
+        csr_tile(rows, panels, WIDE | CODED, g, first, panel)
 
 
 cdef inline void csr_panels(const int panels, const Csrmm* g, Py_ssize_t first, Py_ssize_t last, Py_ssize_t panel) noexcept nogil:
@@ -354,9 +380,6 @@ cdef void csrmm_bias_act_task(void* args, Py_ssize_t begin, Py_ssize_t end) noex
     """Blocks [begin, end), counted down a group of panels first, so that a thread keeps to few panels."""
     cdef Csrmm* g = <Csrmm*>args
     cdef Py_ssize_t group, first, last, panel, stop
-    cdef Py_ssize_t blocks = g.groups * g.blocks
-    cdef bint is_last = end == blocks + g.transpose_blocks
-    end = min(end, blocks)
     while begin < end:
         group = begin // g.blocks
         first = begin % g.blocks
@@ -372,25 +395,24 @@ cdef void csrmm_bias_act_task(void* args, Py_ssize_t begin, Py_ssize_t end) noex
             while panel < stop:
                 csr_panels(1, g, first, last, panel)
                 panel += 1
-    if is_last and g.transpose_blocks > 0:  # last, when the batch is in the cache
-        transpose_batch(&g.transpose)
 
 
 def csrmm_bias_act(
     const Py_ssize_t[::1] indptr, const unsigned short[::1] narrow, const int[::1] wide, const float[::1] values,
-    const Py_ssize_t[::1] rows, const float[:, :, ::1] w, const float[::1] bias, int activation, float[:, ::1] y,
-    Py_ssize_t[::1] ends=None, int[:, ::1] entries=None,
+    const unsigned char[::1] octets, const Py_ssize_t[::1] rows,
+    const float[:, :, ::1] w, const float[::1] bias, int activation, float[:, ::1] y,
 ):
     """Y = act(X . W + bias) for rows of a CSR matrix; the bits are those of `gemm_bias_act`.
 
-    indptr                (n + 1,)       where each row begins
-    narrow, wide, values  (nnz,)         columns, in one of the two, and numbers
-    rows                  (B,)           the batch: numbers of rows
-    w                     (N/P, K, P)    kernel in panels
-    bias                  (N/P * P,)     bias, padded as the panels are
-    activation            LINEAR, RELU, SIGMOID or TANH
-    y                     (B, ldy)       output, written whole panel by whole panel; ldy >= N/P * P
-    ends, entries         the batch by columns, written as by `csr_transpose`, for the way back; or None
+    indptr        (n + 1,)       where each row begins
+    narrow, wide  (nnz,)         columns, in one of the two
+    values        (nnz,)         numbers; or (256,), what the octets stand for
+    octets        (nnz,)         or None
+    rows          (B,)           the batch: numbers of rows
+    w             (N/P, K, P)    kernel in panels
+    bias          (N/P * P,)     bias, padded as the panels are
+    activation    LINEAR, RELU, SIGMOID or TANH
+    y             (B, ldy)       output, written whole panel by whole panel; ldy >= N/P * P
     """
     cdef Csrmm g
     cdef Py_ssize_t* order
@@ -400,7 +422,7 @@ def csrmm_bias_act(
     order = <Py_ssize_t*>malloc(rows.shape[0] * sizeof(Py_ssize_t))
     if order == NULL:
         raise MemoryError()
-    g.x = csr_of(indptr, narrow, wide, values, rows)
+    g.x = csr_of(indptr, narrow, wide, values, octets, rows)
     g.order = order
     g.w = &w[0, 0, 0]
     g.inputs = w.shape[1]
@@ -411,16 +433,11 @@ def csrmm_bias_act(
     g.activation = activation
     g.y = &y[0, 0]
     g.ldy = y.shape[1]
-    g.transpose_blocks = 0
-    if ends is not None:
-        g.transpose = transpose_of(g.x, ends, entries)
-        # A number takes about 6 cycles to be moved, and 2 a register to be multiplied.
-        g.transpose_blocks = 1 + 3 * g.x.batch // (CSR_ROWS * CSR_PANELS * VECTORS)
     with nogil:
         sort_by_length(&g.x, order)
         work = g.x.indptr[g.x.rows[order[0]] + 1] - g.x.indptr[g.x.rows[order[0]]] + 1
         parallel_for(
-            csrmm_bias_act_task, &g, g.transpose_blocks + g.groups * g.blocks,
+            csrmm_bias_act_task, &g, g.groups * g.blocks,
             FLOPS_A_SLICE // (2 * CSR_ROWS * CSR_PANELS * P * work) + 1,
         )
         free(order)
@@ -479,6 +496,7 @@ def gemv_bias_act(const float[:, ::1] x, const float[:, :, ::1] w, const float[:
 cdef struct CsrTN:
     const Py_ssize_t* ends
     const Entry* entries
+    Py_ssize_t copies, most
     Py_ssize_t inputs, panels, blocks
     const float* z
     Py_ssize_t ldz
@@ -550,30 +568,40 @@ cdef inline void csr_tn_rule(const int rule, const CsrTN* g, Py_ssize_t begin, P
                 panel += 1
 
 
+cdef inline Py_ssize_t csr_tn_groups(const CsrTN* g) noexcept nogil:
+    return (g.panels + CSR_TILE - 1) // CSR_TILE
+
+
 cdef void csrmm_tn_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
-    cdef CsrTN* g = <CsrTN*>args
+    """Reads the copy of the batch that this thread has most likely written; they are all the same."""
+    cdef CsrTN g = (<CsrTN*>args)[0]
+    cdef Py_ssize_t copy = begin * g.copies // (csr_tn_groups(&g) * g.blocks)
+    g.ends += copy * (g.inputs + 1)
+    g.entries += copy * g.most
     if g.rule == WRITE:
-        csr_tn_rule(WRITE, g, begin, end)
+        csr_tn_rule(WRITE, &g, begin, end)
     elif g.rule == RMSPROP:
-        csr_tn_rule(RMSPROP, g, begin, end)
+        csr_tn_rule(RMSPROP, &g, begin, end)
     elif g.rule == ADAM:
-        csr_tn_rule(ADAM, g, begin, end)
+        csr_tn_rule(ADAM, &g, begin, end)
     elif g.rule == NESTEROV:
-        csr_tn_rule(NESTEROV, g, begin, end)
+        csr_tn_rule(NESTEROV, &g, begin, end)
     elif g.rule == MOMENTUM:
-        csr_tn_rule(MOMENTUM, g, begin, end)
+        csr_tn_rule(MOMENTUM, &g, begin, end)
     else:
-        csr_tn_rule(SGD, g, begin, end)
+        csr_tn_rule(SGD, &g, begin, end)
 
 
 cdef CsrTN csr_tn_of(
-    const Py_ssize_t[::1] ends, const int[:, ::1] entries, const float[:, ::1] dz,
+    const Py_ssize_t[:, ::1] ends, const int[:, :, ::1] entries, const float[:, ::1] dz,
     float[:, :, ::1] w, float[::1] bias,
 ) noexcept:
     cdef CsrTN g
     memset(&g, 0, sizeof(g))
-    g.ends = &ends[0]
-    g.entries = NULL if entries.shape[0] == 0 else <const Entry*>&entries[0, 0]
+    g.ends = &ends[0, 0]
+    g.entries = NULL if entries.shape[1] == 0 else <const Entry*>&entries[0, 0, 0]
+    g.copies = ends.shape[0]
+    g.most = entries.shape[1]
     g.inputs = w.shape[1]
     g.panels = w.shape[0]
     g.blocks = (g.inputs + TN_ROWS - 1) // TN_ROWS
@@ -590,13 +618,12 @@ cdef CsrTN csr_tn_of(
 
 
 cdef inline void run_csr_tn(CsrTN* g) noexcept nogil:
-    cdef Py_ssize_t groups = (g.panels + CSR_TILE - 1) // CSR_TILE
     cdef Py_ssize_t work = 2 * CSR_TILE * P * (g.ends[g.inputs] + 8 * g.inputs) // g.blocks
-    parallel_for(csrmm_tn_task, g, groups * g.blocks, FLOPS_A_SLICE // (work + 1) + 1)
+    parallel_for(csrmm_tn_task, g, csr_tn_groups(g) * g.blocks, FLOPS_A_SLICE // (work + 1) + 1)
 
 
 def csrmm_tn(
-    const Py_ssize_t[::1] ends, const int[:, ::1] entries, const float[:, ::1] dz,
+    const Py_ssize_t[:, ::1] ends, const int[:, :, ::1] entries, const float[:, ::1] dz,
     float[:, :, ::1] dw, float[::1] db,
 ):
     """dW = X^T . dZ and db = column sums of dZ, X a batch by columns; the bits are those of `gemm_tn`.
@@ -614,7 +641,7 @@ def csrmm_tn(
 
 
 def csrmm_tn_update(
-    const Py_ssize_t[::1] ends, const int[:, ::1] entries, const float[:, ::1] dz, int rule,
+    const Py_ssize_t[:, ::1] ends, const int[:, :, ::1] entries, const float[:, ::1] dz, int rule,
     float[:, :, ::1] w, float[:, :, ::1] s, float[:, :, ::1] t, float[::1] bias, float[::1] bias_s, float[::1] bias_t,
     double learning_rate, double m, double n, double epsilon,
 ):

@@ -129,8 +129,7 @@ class Dense(Layer):
         epilogue = kernels.LINEAR if self.omit_activation else self.activation.epilogue
         w, bias = self.kernel.packed, self.bias.packed
         if isinstance(x, CsrBatch):
-            columns = self._csc.room(x) if training and self.trainable else ()
-            kernels.csrmm_bias_act(*(*x.arrays, w, bias, epilogue, y, *columns))
+            kernels.csrmm_bias_act(*x.arrays, w, bias, epilogue, y)
         elif len(x) == 1:
             kernels.gemv_bias_act(x, w, bias, epilogue, y)
         else:
@@ -166,7 +165,7 @@ class Dense(Layer):
             dx = self._inputs_gradient.rows(len(dz))
             kernels.gemm_nt(dz, self.kernel.packed, dx, self.activation_before, x if self.activation_before else dx)
         if self.trainable:
-            sink.apply_product(self._csc.room(x) if isinstance(x, CsrBatch) else x, dz, self.kernel, self.bias)
+            sink.apply_product(self._csc.transpose(x) if isinstance(x, CsrBatch) else x, dz, self.kernel, self.bias)
         return dx
 
     def __call__(self, x: Any, training: bool = False) -> Floats:

@@ -10,6 +10,7 @@ from fastnet.kernels import ADAM, LINEAR, MOMENTUM, NESTEROV, RELU, RMSPROP, SGD
 pytestmark = pytest.mark.parametrize("isa", isa_parameters())
 SHAPES = [(1, 1, 1), (1, 784, 10), (2, 3, 17), (4, 5, 33), (5, 4, 100), (7, 13, 31), (16, 16, 16), (29, 101, 70)]
 SHAPES += [(131, 257, 53), (128, 784, 512)]
+TABLE = np.arange(256, dtype=np.float32) / 255
 
 
 def sparse(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -20,24 +21,30 @@ def sparse(rng: np.random.Generator, *shape: int) -> np.ndarray:
     return x.astype(np.float32)
 
 
-def csr_of(k, x: np.ndarray, wide: bool = False, scale: float = 1.0) -> tuple:
-    """indptr, narrow, wide and values that the kernels make of x, in arrays full of nonsense."""
+def csr_of(k, x: np.ndarray, wide: bool = False) -> tuple:
+    """indptr, narrow, wide, values and octets that the kernels make of x, in arrays full of nonsense."""
     floats, octets = (None, x) if x.dtype == np.uint8 else (x, None)
     indptr = np.zeros(len(x) + 1, np.intp)
     k.csr_count(floats, octets, indptr[1:])
     np.cumsum(indptr, out=indptr)
     nnz = indptr[-1]
     indices = np.full(nnz, 7, np.int32 if wide else np.uint16)
-    values = np.full(nnz, np.nan, np.float32)
     pair = (None, indices) if wide else (indices, None)
-    k.csr_compress(floats, octets, scale, indptr, *pair, values)
-    return indptr, *pair, values
+    if octets is None:
+        values = np.full(nnz, np.nan, np.float32)
+        k.csr_compress(floats, octets, indptr, *pair, values, None)
+        return indptr, *pair, values, None
+    codes = np.full(nnz, 77, np.uint8)
+    k.csr_compress(floats, octets, indptr, *pair, None, codes)
+    return indptr, *pair, TABLE, codes
 
 
 def csc_of(k, csr: tuple, rows: np.ndarray, columns: int) -> tuple:
     most = int((csr[0][rows + 1] - csr[0][rows]).sum())
-    csc = np.full(columns + 1, -7, np.intp), np.full((most + 3, 2), -7, np.int32)
+    csc = np.full((2, columns + 1), -7, np.intp), np.full((2, most + 3, 2), -7, np.int32)
     k.csr_transpose(*csr, rows, *csc)
+    for copies in csc:
+        np.testing.assert_array_equal(*copies)
     return csc
 
 
@@ -48,7 +55,7 @@ def test_compressed_rows_are_those_of_the_twin(isa: str, shape: tuple[int, int],
     x = sparse(np.random.default_rng(7), *shape)
     if kind is np.uint8:
         x = (np.abs(x) * 50).astype(np.uint8)
-    found, expected = (csr_of(k, x, wide, 0.25) for k in (isa_module(isa), reference))
+    found, expected = (csr_of(k, x, wide) for k in (isa_module(isa), reference))
     for one, other in zip(found, expected, strict=True):
         assert (one is None) == (other is None)
         if one is not None:
@@ -56,7 +63,7 @@ def test_compressed_rows_are_those_of_the_twin(isa: str, shape: tuple[int, int],
 
 
 def test_nan_counts_as_a_number(isa: str) -> None:
-    indptr, narrow, _, values = csr_of(isa_module(isa), np.array([[0, np.nan, 0, 2]], np.float32))
+    indptr, narrow, _, values, _ = csr_of(isa_module(isa), np.array([[0, np.nan, 0, 2]], np.float32))
     assert indptr.tolist() == [0, 2]
     assert narrow.tolist() == [1, 3]
     assert np.isnan(values[0])
@@ -73,19 +80,30 @@ def test_forward_has_the_bits_of_the_dense_product(isa: str, batch: int, inputs:
     for activation in (LINEAR, RELU, TANH):
         dense, skipping = (np.full((batch, padded(units) + 16), np.nan, np.float32) for _ in range(2))
         k.gemm_bias_act(np.ascontiguousarray(x[rows]), w, bias, activation, dense)
-        csr = csr_of(k, x, wide)
-        ends, entries = np.full(inputs + 1, -7, np.intp), np.full((x.size + 3, 2), -7, np.int32)
-        k.csrmm_bias_act(*csr, rows, w, bias, activation, skipping, ends, entries)
-        np.testing.assert_array_equal(dense, skipping)
-        for one, other in zip((ends, entries[: ends[-1]]), csc_of(reference, csr, rows, inputs), strict=True):
-            np.testing.assert_array_equal(one, other[: len(one)])
-        assert (entries[ends[-1] :] == -7).all()
-        k.csrmm_bias_act(*csr, rows, w, bias, activation, skipping)
+        k.csrmm_bias_act(*csr_of(k, x, wide), rows, w, bias, activation, skipping)
         np.testing.assert_array_equal(dense, skipping)
         assert np.isnan(skipping[:, padded(units) :]).all()
         single = np.zeros((1, padded(units)), np.float32)
         k.gemv_bias_act(x[rows[:1]], w, bias, activation, single)
         np.testing.assert_array_equal(single, dense[:1, : padded(units)])
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize(("batch", "inputs", "units"), SHAPES)
+def test_bytes_have_the_bits_of_the_numbers_that_they_stand_for(
+    isa: str, batch: int, inputs: int, units: int, wide: bool
+) -> None:
+    k = isa_module(isa)
+    rng = np.random.default_rng(8)
+    octets, rows = (np.abs(sparse(rng, batch, inputs)) * 80).astype(np.uint8), rng.permutation(batch)
+    w, bias = panels_of(rng.standard_normal((inputs, units))), rng.standard_normal(padded(units)).astype(np.float32)
+    results = []
+    for x in (octets, TABLE[octets]):
+        csr, y = csr_of(k, x, wide), np.full((batch, padded(units)), np.nan, np.float32)
+        k.csrmm_bias_act(*csr, rows, w, bias, RELU, y)
+        results.append((y, *csc_of(k, csr, rows, inputs)))
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("wide", [False, True])
@@ -154,10 +172,10 @@ def test_bits_do_not_depend_on_the_number_of_threads(isa: str) -> None:
             csr = csr_of(k, x)
             csc = csc_of(k, csr, rows, 784)
             y, state = np.zeros((128, 512), np.float32), [w.copy(), w * 0, w * 0, bias.copy(), bias * 0, bias * 0]
-            k.csrmm_bias_act(*csr, rows, w, bias, RELU, y, *(a.fill(7) or a for a in csc))
+            k.csrmm_bias_act(*csr, rows, w, bias, RELU, y)
             k.csrmm_tn_update(*csc, dz, RMSPROP, *state, 1e-3, 0.9, 0, 1e-7)
-            used = csc[0][-1]
-            results.append(b"".join(a.tobytes() for a in (y, *state, csc[0], csc[1][:used])))
+            used = csc[0][0, -1]
+            results.append(b"".join(a.tobytes() for a in (y, *state, csc[0], csc[1][:, :used])))
     finally:
         k.set_threads(before, before)
     assert len(set(results)) == 1
