@@ -20,11 +20,11 @@ def as_floats(x: Rows) -> Floats:
     return x if x.dtype == np.float32 else x.astype(np.float32)  # type: ignore[return-value]
 
 
-def check_steps(steps: int | None, examples: int, batch_size: int) -> None:
-    """Refuses more steps an epoch than the examples make batches."""
+def check_steps(argument: str, steps: int | None, examples: int, batch_size: int) -> None:
+    """Refuses more steps than the examples make batches."""
     count = -(-examples // batch_size)
     if steps is not None and steps > count:
-        raise ValueError(f"steps_per_epoch is {steps}, but {examples} examples make {count} batches of {batch_size}")
+        raise ValueError(f"{argument} is {steps}, but {examples} examples make {count} batches of {batch_size}")
 
 
 class Batches:

@@ -18,6 +18,10 @@ Floats = NDArray[np.float32]
 T = TypeVar("T")
 
 
+class ShapeError(ValueError):
+    """An array or a layer that does not fit the others; a model adds the shapes along itself to the message."""
+
+
 class NotCompiledError(RuntimeError, ValueError):
     """`compile` was not called yet; both types, since users of Keras catch the one and users of others the other."""
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastnet import checks
-from fastnet.batches import Rows
+from fastnet import checks, rng
+from fastnet.batches import Rows, check_steps
 from fastnet.checks import Floats
 from fastnet.losses import Loss
 from fastnet.sparse import Csr, is_scipy_sparse
@@ -24,11 +24,21 @@ class Data(NamedTuple):
     targets: Floats
     weights: Floats | None
 
+    def first(self, steps: int, batch_size: int, argument: str = "validation_steps") -> Data:
+        """The first `steps` batches.
+
+        Raises:
+            ValueError: if there are not so many.
+        """
+        check_steps(argument, steps, len(self.x), batch_size)
+        n = steps * batch_size
+        return Data(self.x[:n], self.targets[:n], None if self.weights is None else self.weights[:n])
+
     def split(self, share: float) -> tuple[Data, Data]:
         """The first part for training, the last `share` for validation.
 
         Raises:
-            ValueError: if one of them would be empty, or x is a sparse matrix.
+            ValueError: if one of them would be empty.
         """
         n = len(self.x)
         kept = int(n * (1 - share))
@@ -37,8 +47,6 @@ class Data(NamedTuple):
                 f"validation_split={share} of {n} examples leaves {kept} for training and {n - kept} for validation; "
                 "each needs at least 1"
             )
-        if isinstance(self.x, Csr):
-            raise ValueError("validation_split needs an array; split a SciPy sparse matrix and give validation_data")
         weights = (None, None) if self.weights is None else (self.weights[:kept], self.weights[kept:])
         first = Data(self.x[:kept], self.targets[:kept], weights[0])
         return first, Data(self.x[kept:], self.targets[kept:], weights[1])
@@ -82,7 +90,7 @@ def check_examples(x: Any, argument: str, shape: Shape | None) -> Rows | Csr:
     """The rows of the data set x, (n, K), of examples of this shape; errors as `check_data`."""
     if is_scipy_sparse(x):
         if shape is not None and len(shape) != 1:
-            raise ValueError(f"{argument} is a SciPy sparse matrix; the model expects examples of shape {shape}")
+            raise checks.ShapeError(f"{argument} is a SciPy sparse matrix; the model expects examples of shape {shape}")
         rows = Csr.from_scipy(argument, x)
         _fits(rows.shape[1:], shape, argument, rows.shape)
         return rows
@@ -98,11 +106,11 @@ def _fits(given: Shape, expected: Shape | None, argument: str, shape: Shape) -> 
         return
     assert expected is not None
     if len(expected) == len(given) == 1:
-        raise ValueError(f"{argument} has {given[0]} features, shape {shape}; the model expects {expected[0]}")
+        raise checks.ShapeError(f"{argument} has {given[0]} features, shape {shape}; the model expects {expected[0]}")
     hint = ""
     if len(expected) == 1 and math.prod(shape) % expected[0] == 0:
         hint = f"; use {argument}.reshape({math.prod(shape) // expected[0]}, {expected[0]})"
-    raise ValueError(f"{argument} has shape {shape}; the model expects examples of shape {expected}{hint}")
+    raise checks.ShapeError(f"{argument} has shape {shape}; the model expects examples of shape {expected}{hint}")
 
 
 def is_stream(x: Any, y: Any) -> bool:
@@ -117,12 +125,15 @@ def is_stream(x: Any, y: Any) -> bool:
 class Stream:
     """Batches that an iterable, a generator or an indexed collection makes: (x, y) or (x, y, sample_weight) each.
 
+    If the source has an `on_epoch_end`, as Keras's datasets in Python have, it is called after each epoch.
+
     Args:
         source: where they come from; what can be walked through again begins anew each epoch, a generator goes on.
         check: makes Data of one batch's entries, or raises.
         steps: batches an epoch; None takes all that there are.
         argument: what the source is called in errors.
         goes_on: whether an epoch of `steps` begins where the last one ended, as those of a training do.
+        shuffle: whether the batches of an indexed collection come in a new random order each epoch.
     """
 
     def __init__(
@@ -132,12 +143,14 @@ class Stream:
         steps: int | None,
         argument: str = "x",
         goes_on: bool = False,
+        shuffle: bool = False,
     ) -> None:
         self._source = source
         self._check = check
         self._steps = steps
         self._argument = argument
-        self._goes_on = goes_on and steps is not None
+        self._shuffle = shuffle and not hasattr(source, "__iter__")
+        self._goes_on = goes_on and steps is not None and not self._shuffle
         self._iterator: Iterator[Any] | None = iter(source) if hasattr(source, "__next__") else None
         self._walking: Iterator[Any] | None = None  # where the next epoch goes on
         self.ended = False  # a generator had no more
@@ -150,7 +163,7 @@ class Stream:
 
     def entries(self) -> Iterator[Any]:
         """An epoch's batches as the source gives them."""
-        walk = self._iterator or self._walking or _walk(self._source)
+        walk = self._iterator or self._walking or _walk(self._source, self._shuffle)
         count = 0
         may_begin_anew = self._goes_on and self._iterator is None
         while self._steps is None or count < self._steps:
@@ -160,11 +173,14 @@ class Stream:
                     may_begin_anew, walk = False, _walk(self._source)
                     continue
                 self.ended = self._iterator is not None or self._steps is not None
-                return
+                break
             may_begin_anew = self._goes_on and self._iterator is None
             count += 1
             yield entry
-        self._walking = walk if self._goes_on else None
+        else:
+            self._walking = walk if self._goes_on else None
+        if self._iterator is None and hasattr(self._source, "on_epoch_end"):
+            self._source.on_epoch_end()
 
     def skip(self, epochs: int) -> None:
         """The next epoch is as if so many had been before it; a generator is taken as it comes."""
@@ -197,10 +213,11 @@ class Stream:
             yield self._data(entry)
 
 
-def _walk(source: Any) -> Iterator[Any]:
+def _walk(source: Any, shuffle: bool = False) -> Iterator[Any]:
     if hasattr(source, "__iter__"):
         return iter(source)
-    return (source[i] for i in range(len(source)))
+    order = rng.generator().permutation(len(source)).tolist() if shuffle else range(len(source))
+    return (source[i] for i in order)
 
 
 def _chain(first: Any, rest: Iterable[Any]) -> Iterator[Any]:

@@ -62,7 +62,7 @@ class Sequential(Trainer):
             layer.name = f"{stem}_{count}" if count else stem
         shape = self.layers[-1].output_shape if self.layers else self._input_shape or layer.input_shape
         if shape is not None:
-            layer.ensure_built(shape)
+            self._ensure_layer_built(layer, shape)
         if not self.layers:
             self._input_shape = shape
         self.layers.append(layer)
@@ -91,11 +91,19 @@ class Sequential(Trainer):
         if not self.layers:
             raise ValueError("the model has no layers; add some, as in model.add(Dense(10))")
         for layer in self.layers:
-            layer.ensure_built(shape)
+            self._ensure_layer_built(layer, shape)
             assert layer.output_shape is not None
             shape = layer.output_shape
         self._input_shape = self.layers[0].input_shape
         self._rebuilt()
+
+    def _ensure_layer_built(self, layer: Layer, shape: Shape) -> None:
+        try:
+            layer.ensure_built(shape)
+        except checks.ShapeError as error:
+            before = [other for other in self.layers if other is not layer and other.built]
+            first = before[0].input_shape if before else shape
+            raise checks.ShapeError(f"{error}\n{summary.shapes_along(first, before)} -> {layer.name}") from None
 
     def _rebuilt(self) -> None:
         self._is_planned = self.built

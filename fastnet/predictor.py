@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 import threading
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from fastnet import checks, kernels, losses, metrics, optimizers
-from fastnet.batches import Rows, as_floats
+from fastnet.batches import Rows, as_floats, check_steps
 from fastnet.callbacks import Callback
 from fastnet.checks import Floats
 from fastnet.data import Data, Stream, check_data, check_examples, is_stream
@@ -22,6 +23,7 @@ from fastnet.plan import Plan
 from fastnet.progress import ProgressBar, check_verbose
 from fastnet.results import Results, as_keras
 from fastnet.sparse import Csr, CsrBatch
+from fastnet.summary import shapes_along
 
 
 class Predictor:
@@ -64,9 +66,9 @@ class Predictor:
 
         Args:
             x, y, sample_weight, sparse: as for `fit`.
-            batch_size: what the progress bar counts in, 32 by default; the result does not depend on it.
+            batch_size: what the progress bar and `steps` count in, 32 by default.
             verbose, callbacks: as for `fit`.
-            steps: batches to take, if a generator makes them.
+            steps: batches to take, if not all.
             return_dict: whether to return a dict.
 
         Returns:
@@ -87,6 +89,8 @@ class Predictor:
             shape, count = data.first()[1], len(data)
         else:
             data = self._data(loss, x, y, sample_weight)
+            if steps is not None:
+                data = data.first(steps, batch_size, "steps")
             shape = np.shape(x)[1:] if not isinstance(data.x, Csr) else data.x.shape[1:]
             count = -(-len(data.x) // batch_size)
         with self._lock:
@@ -145,9 +149,9 @@ class Predictor:
 
         Args:
             x: (n, ...), n may be 0; or a SciPy sparse matrix; or what makes batches of them.
-            batch_size: what the progress bar counts in, 32 by default; the result does not depend on it.
+            batch_size: what the progress bar and `steps` count in, 32 by default.
             verbose, callbacks, sparse: as for `fit`.
-            steps: batches to take, if a generator makes them.
+            steps: batches to take, if not all.
 
         Returns:
             float32 array (n, units of the last layer).
@@ -168,8 +172,12 @@ class Predictor:
             parts = [entry[0] if isinstance(entry, tuple | list) else entry for entry in batches]
             if not parts:
                 raise ValueError("x makes no batches")
-            x = np.concatenate([np.asarray(part) for part in parts])
-        rows = check_examples(x, "x", self._example_shape())
+            x, steps = np.concatenate([np.asarray(part) for part in parts]), None
+        with self._naming_shapes():
+            rows = check_examples(x, "x", self._example_shape())
+        if steps is not None:
+            check_steps("steps", steps, len(rows), batch_size)
+            rows = rows[: steps * batch_size]
         with self._lock:
             self._ensure_built(rows.shape[1:] if isinstance(rows, Csr) else np.shape(x)[1:])
             self._plan.fuse(None)
@@ -266,7 +274,18 @@ class Predictor:
         return self.loss, self.optimizer
 
     def _data(self, loss: losses.Loss, x: Any, y: Any, *others: Any, **named: Any) -> Data:
-        return check_data(loss, self._example_shape(), self._units(), x, y, *others, **named)
+        with self._naming_shapes():
+            return check_data(loss, self._example_shape(), self._units(), x, y, *others, **named)
+
+    @contextlib.contextmanager
+    def _naming_shapes(self) -> Iterator[None]:
+        """Adds the shapes along the model to what is said of one that does not fit."""
+        try:
+            yield
+        except checks.ShapeError as error:
+            if not self._example_shape():
+                raise
+            raise checks.ShapeError(f"{error}\n{shapes_along(self._example_shape(), self.layers)}") from None
 
     def _stream(
         self,
@@ -276,11 +295,12 @@ class Predictor:
         argument: str = "x",
         class_weight: Any = None,
         goes_on: bool = False,
+        shuffle: bool = False,
     ) -> Stream:
         def check(x: Any, y: Any, sample_weight: Any = None) -> Data:
             return self._data(loss, x, y, sample_weight, class_weight, name=f"a batch's {argument[:-1]}")
 
-        return Stream(source, check, steps, argument, goes_on)
+        return Stream(source, check, steps, argument, goes_on, shuffle)
 
 
 def check_sparse(sparse: Any) -> None:

@@ -1,4 +1,4 @@
-"""The table that `Sequential.summary` prints."""
+"""The table that `Sequential.summary` prints, and the shapes along a model for its errors."""
 
 from collections.abc import Sequence
 
@@ -20,6 +20,15 @@ def format_bytes(size: int) -> str:
             return f"{amount:.2f} {unit}"
         amount /= 1024
     return f"{amount:.2f} TB"
+
+
+def shapes_along(shape: tuple[int, ...] | None, layers: Sequence[Layer]) -> str:
+    """The shapes of one example from layer to layer: Along the model: (784,) -> dense (512,) -> dense_1 (10,)."""
+    parts = [str(shape or "?")]
+    for layer in layers:
+        known = layer.output_shape or ((layer.units,) if isinstance(layer, Dense) else "?")
+        parts.append(f"{layer.name} {known}")
+    return "Along the model: " + " -> ".join(parts)
 
 
 def table(name: str, layers: Sequence[Layer]) -> str:

@@ -6,7 +6,7 @@ import math
 import threading
 import warnings
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class Trainer(Predictor):
         run_eagerly: Any = None,
         jit_compile: Any = None,
         steps_per_execution: Any = None,
-    ) -> None:
+    ) -> Self:
         """Says how to train.
 
         Args:
@@ -61,6 +61,11 @@ class Trainer(Predictor):
             metrics: a list of names such as ``["accuracy"]``, or objects.
             weighted_metrics: such a list of those that count each example by its weight.
             run_eagerly, jit_compile, steps_per_execution: accepted as Keras does; there is but one way to run.
+
+        Returns:
+            The model, so that calls can follow one another, as in R's pipe:
+            ``history = model.compile("rmsprop", "mse").fit(x, y)``. What follows a `fit` finds the model in the
+            history: ``history.model.evaluate(x, y)``.
 
         Raises:
             ValueError: if a name is unknown, or there is no loss.
@@ -71,6 +76,7 @@ class Trainer(Predictor):
         chosen = optimizers.get(optimizer), losses.get(loss)
         self.metrics = get_all(metrics, chosen[1], weighted=weighted_metrics)
         self.optimizer, self.loss = chosen
+        return self
 
     # A data set -------------------------------------------------------------------------------------------------------
 
@@ -107,20 +113,22 @@ class Trainer(Predictor):
             callbacks: objects whose methods are called as the training goes on.
             validation_split: the last share of x and y, in [0, 1), is kept out of training and evaluated each epoch.
             validation_data: a pair (x, y), or (x, y, weights), or what makes batches, to evaluate each epoch instead.
-            shuffle: whether each epoch takes the examples in a new random order.
+            shuffle: whether each epoch takes the examples, or the batches of a collection with a length and an index,
+                in a new random order.
             class_weight: a dict from a class to how much its examples count.
             sample_weight: how much each example counts, (n,).
             initial_epoch: the number of the first epoch, to go on with a training.
             steps_per_epoch: batches an epoch; by default all. The next epoch goes on from there, and begins anew when
                 there are no more; of shuffled arrays each takes others. A generator that never ends needs it.
-            validation_steps: batches of a validation, if a generator makes them.
-            validation_batch_size: accepted as Keras does; the result does not depend on it.
+            validation_steps: batches of a validation, if not all.
+            validation_batch_size: examples of such a batch, by default `batch_size`.
             validation_freq: every how many epochs to evaluate, or a list of the epochs, from 1, after which to.
             sparse: whether a first Dense layer leaves out the zeros of x: True, False, or ``"auto"``, if that pays.
                 The result has the same bits.
 
         Returns:
-            The History: ``history`` has a number an epoch for the loss, each metric and, of validation, ``val_...``.
+            The History: ``history`` has a number an epoch for the loss, each metric and, of validation, ``val_...``;
+            ``model`` is the model, for what follows in a chain of calls.
 
         Raises:
             RuntimeError: before `compile`.
@@ -141,20 +149,25 @@ class Trainer(Predictor):
         share = checks.number("validation_split", validation_split, least=0, below=1)
         check_sparse(sparse)
         validation = self._validation(loss, validation_data, validation_steps)
+        examples = batch_size
+        if validation_batch_size is not None:
+            examples = checks.integer("validation_batch_size", validation_batch_size, least=1)
         stream = data = None
         if is_stream(x, y):
             if share:
                 raise ValueError("validation_split needs arrays; give validation_data beside what makes batches")
             if sample_weight is not None:
                 raise ValueError("sample_weight needs arrays; let what makes batches make (x, y, sample_weight)")
-            stream = self._stream(loss, x, steps, class_weight=class_weight, goes_on=True)
+            stream = self._stream(loss, x, steps, class_weight=class_weight, goes_on=True, shuffle=shuffle)
             shape = stream.first()[1]
         else:
             data = self._data(loss, x, y, sample_weight, class_weight)
             shape = np.shape(x)[1:] if not isinstance(data.x, Csr) else data.x.shape[1:]
             if share and validation is None:
                 data, validation = data.split(share)
-            check_steps(steps, len(data.x), batch_size)
+            check_steps("steps_per_epoch", steps, len(data.x), batch_size)
+        if isinstance(validation, Data) and validation_steps is not None:
+            validation = validation.first(checks.integer("validation_steps", validation_steps, least=1), examples)
         if isinstance(validation, Data) and data is not None and validation.x.shape[1] != data.x.shape[1]:
             raise ValueError(f"validation x has {validation.x.shape[1]} features, but x has {data.x.shape[1]}")
 

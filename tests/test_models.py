@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ import pytest
 import fastnet
 from fastnet import Sequential, datasets
 from fastnet.callbacks import Callback, History
-from fastnet.layers import Dense, Input
+from fastnet.layers import Dense, Flatten, Input, Reshape
 from fastnet.utils import set_random_seed, to_categorical
 
 
@@ -118,6 +119,32 @@ def test_set_weights_refuses_what_does_not_fit_and_sets_nothing() -> None:
 def test_a_model_that_cannot_be_is_refused(build: Callable[[], object], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         build()
+
+
+ALONG = r"\nAlong the model: \(2, 3\) -> flatten \(6,\) -> dense \(4,\)"
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m: m.predict(np.ones((5, 6))), r"x has shape \(5, 6\).*\(2, 3\)" + ALONG),
+        (lambda m: m.fit(np.ones((5, 2, 3)), np.ones((5, 3))), r"y has shape \(5, 3\), but the model has 4.*" + ALONG),
+        (lambda m: m.add(Reshape((3,))), r"layer 'reshape' cannot make \(3,\).*" + ALONG + " -> reshape"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_shown_along_the_model(call: Callable[[Sequential], Any], message: str) -> None:
+    model = Sequential([Input((2, 3)), Flatten(), Dense(4)])
+    model.compile("sgd", "mse")
+    before = digest(model), len(model.layers)
+    with pytest.raises(ValueError, match=f"(?s){message}$"):
+        call(model)
+    assert (digest(model), len(model.layers)) == before
+
+
+def test_a_deferred_model_shows_the_shapes_that_it_knows() -> None:
+    model = Sequential([Dense(3), Reshape((3, 1)), Dense(2)])
+    with pytest.raises(ValueError, match=r"\(4,\) -> dense \(3,\) -> reshape \(3, 1\) -> dense_1$"):
+        model.build((None, 4))
 
 
 # Compiling

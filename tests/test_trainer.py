@@ -1,5 +1,6 @@
 """The loops: what makes batches, weights, validation, frozen layers, NaN and Ctrl-C."""
 
+import io
 import os
 import signal
 import subprocess
@@ -70,10 +71,38 @@ def endless() -> Iterator[tuple[np.ndarray, np.ndarray]]:
 def test_batches_train_as_the_array_does(source: Any, arguments: dict[str, Any]) -> None:
     whole, streamed = model_of(), model_of()
     expected = whole.fit(X, Y, batch_size=20, epochs=2, shuffle=False, verbose=0).history
-    assert streamed.fit(source(), epochs=2, **({"verbose": 0} | arguments)).history == expected
+    assert streamed.fit(source(), epochs=2, shuffle=False, **({"verbose": 0} | arguments)).history == expected
     assert weights(streamed) == weights(whole)
     assert streamed.evaluate(Again(), verbose=0) == pytest.approx(whole.evaluate(X, Y, verbose=0), rel=1e-6)
     np.testing.assert_array_equal(streamed.predict(x for x, _ in batches()), whole.predict(X, verbose=0))
+
+
+def test_a_collection_comes_in_a_new_order_each_epoch_and_is_told_of_its_end() -> None:
+    seen: list[Any] = []
+
+    class Told(Indexed):
+        def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+            seen.append(i)
+            return super().__getitem__(i)
+
+        def on_epoch_end(self) -> None:
+            seen.append("end")
+
+    def order(**arguments: Any) -> list[Any]:
+        model = model_of()
+        seen.clear()
+        model.fit(Told(), epochs=4, verbose=0, **arguments)
+        return seen[1:]  # the first is looked at before the training
+
+    assert order(shuffle=False) == [0, 1, 2, "end"] * 4
+    shuffled = order()
+    assert shuffled == order()
+    assert [sorted(shuffled[i : i + 3]) for i in range(0, 16, 4)] == [[0, 1, 2]] * 4
+    assert len({tuple(shuffled[i : i + 3]) for i in range(0, 16, 4)}) > 1
+    assert shuffled[3::4] == ["end"] * 4
+    assert len(order(steps_per_epoch=2, shuffle=False)) == 3 * 4
+    model_of().fit(X, Y, verbose=0, validation_data=Told())
+    assert seen[-4:] == [0, 1, 2, "end"]
 
 
 def test_a_generator_that_ends_early_ends_the_training_with_a_warning() -> None:
@@ -91,6 +120,39 @@ def test_what_is_no_batch_is_refused(bad: Any) -> None:
 def test_a_bad_batch_in_a_stream_is_named() -> None:
     with pytest.raises(ValueError, match="a batch's x has 2 features"):
         model_of().fit(iter([(X[:4, :2], Y[:4])]), verbose=0)
+
+
+@pytest.mark.parametrize("form", [np.asarray, scipy.sparse.csr_matrix])
+def test_steps_take_the_first_batches_of_an_array(form: Any) -> None:
+    model = model_of(metrics=["accuracy"])
+    whole, first, y = form(X), form(X[:40]), Y[:40]
+    assert model.evaluate(whole, Y, batch_size=20, steps=2, verbose=0) == model.evaluate(first, y, verbose=0)
+    np.testing.assert_array_equal(model.predict(whole, 20, 0, steps=2), model.predict(first, verbose=0))
+    validation: dict[str, Any] = {"validation_data": (whole, Y), "validation_steps": 2}
+    for sizes in ({"batch_size": 20}, {"batch_size": 60, "validation_batch_size": 20}):
+        fitted = model_of(SGD(0.0)).fit(X, Y, verbose=0, **validation, **sizes)
+        assert fitted.history["val_loss"] == [pytest.approx(model_of().evaluate(first, y, verbose=0))]
+    validation["validation_steps"] = 4
+    for call in (
+        lambda: model.evaluate(whole, Y, batch_size=20, steps=4),
+        lambda: model.predict(whole, 20, steps=4),
+        lambda: model.fit(X, Y, batch_size=20, **validation),
+    ):
+        with pytest.raises(ValueError, match="steps is 4, but 60 examples make 3 batches of 20"):
+            call()
+
+
+def test_a_sparse_matrix_is_split_for_validation_as_an_array_is() -> None:
+    x = X * (X > 0)
+    arguments: dict[str, Any] = {"validation_split": 0.25, "shuffle": False, "verbose": 0}
+    expected = model_of().fit(x, Y, **arguments).history
+    assert model_of().fit(scipy.sparse.csr_matrix(x), Y, **arguments).history == expected
+
+
+def test_calls_can_follow_one_another() -> None:
+    model = model_of()
+    history = model.compile("sgd", "categorical_crossentropy").fit(X, Y, verbose=0)
+    assert history.model is model
 
 
 def test_steps_per_epoch_of_an_array_ends_the_epoch_early() -> None:
@@ -365,6 +427,21 @@ print(len(model.fit(x, y, batch_size=256, verbose=0).history["loss"]))
             check=False,
         )
         assert run.stdout.split() == ["True", "True", "True", "1"], run.stdout + run.stderr
+
+
+@pytest.mark.usefixtures("_listens")
+def test_ctrl_c_leaves_the_cursor_on_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdout", screen)
+    press = callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: batch == 2 and signal.raise_signal(2))
+    with pytest.raises(KeyboardInterrupt):
+        model_of().fit(X, Y, batch_size=1, callbacks=[press])
+    assert "1/60 [" in screen.getvalue()
+    assert screen.getvalue().endswith("\n")
 
 
 @pytest.mark.usefixtures("_listens")

@@ -43,13 +43,13 @@ def axes_of(layer: Layer, axis: int | list[int], input_shape: Shape) -> tuple[in
     for entry in [axis] if isinstance(axis, int) else axis:
         place = entry + rank if entry < 0 else entry
         if not 0 < place < rank:
-            raise ValueError(
+            raise checks.ShapeError(
                 f"layer {layer.name!r}: axis is {axis}, but examples have shape {input_shape}; "
                 f"expected 1 to {rank - 1}, or {1 - rank} to -1"
             )
         found.append(place)
     if len(set(found)) < len(found):
-        raise ValueError(
+        raise checks.ShapeError(
             f"layer {layer.name!r}: axis is {axis}, which for examples of shape {input_shape} is one twice"
         )
     return tuple(sorted(found))

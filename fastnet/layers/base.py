@@ -169,7 +169,7 @@ class Layer:
             MemoryError: if the weights do not fit in memory.
         """
         if self.input_shape not in (None, input_shape):
-            raise ValueError(
+            raise checks.ShapeError(
                 f"layer {self.name!r} expects examples of shape {self.input_shape}, but is given {input_shape}"
             )
         if self.built:

@@ -59,7 +59,9 @@ class Reshape(Layer):
         count = math.prod(input_shape)
         known = math.prod(n for n in self.target_shape if n != -1)
         if (count % known if -1 in self.target_shape else count - known) != 0:
-            raise ValueError(f"layer {self.name!r} cannot make {self.target_shape} of examples of shape {input_shape}")
+            raise checks.ShapeError(
+                f"layer {self.name!r} cannot make {self.target_shape} of examples of shape {input_shape}"
+            )
         return tuple(count // known if n == -1 else n for n in self.target_shape)
 
     def call(self, x: Floats, training: bool = False) -> Floats:

@@ -96,7 +96,7 @@ class Dense(Layer):
 
     def build(self, input_shape: Shape) -> None:
         if len(input_shape) != 1:
-            raise ValueError(
+            raise checks.ShapeError(
                 f"layer {self.name!r} is given examples of shape {input_shape}, but Dense expects rows of features; "
                 "put a Flatten() before it"
             )

@@ -358,7 +358,7 @@ class Normalization(Layer):
         try:
             self._given = tuple(np.broadcast_to(a, sizes).reshape(self._shape) for a in (self.mean, self.variance))
         except ValueError:
-            raise ValueError(
+            raise checks.ShapeError(
                 f"layer {self.name!r}: mean and variance have shape {self.mean.shape}; expected {sizes} for examples "
                 f"of shape {input_shape} and axis {self.axis}"
             ) from None

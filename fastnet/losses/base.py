@@ -113,7 +113,7 @@ class Loss:
         if array.ndim == 1 and units == 1:
             array = array[:, None]
         if array.ndim != 2 or array.shape[1] != units:
-            raise ValueError(wrong_shape(argument, array.shape, units))
+            raise checks.ShapeError(wrong_shape(argument, array.shape, units))
         return checks.as_float32(argument, array)
 
     def gradient(

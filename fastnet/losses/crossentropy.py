@@ -98,7 +98,7 @@ class CategoricalCrossentropy(Loss):
                 "or the loss 'sparse_categorical_crossentropy'"
             )
         if array.ndim != 2 or array.shape[1] != units:
-            raise ValueError(wrong_shape(argument, array.shape, units))
+            raise checks.ShapeError(wrong_shape(argument, array.shape, units))
         targets = checks.as_float32(argument, array)
         broken = np.flatnonzero(
             (targets.min(axis=1, initial=0) < 0) | (np.abs(targets.sum(axis=1, dtype=np.float64) - 1) > 1e-3)
