@@ -203,6 +203,29 @@ def softmax(batch: int, classes: int) -> Case:
     return Case("softmax", f"{batch}x{classes}", 5 * size, 8 * size, lambda: kernel(z, classes, p))
 
 
+def softmax_backward(batch: int, classes: int) -> Case:
+    p, dp, kernel = _gradient(batch, classes), _gradient(batch, classes), function("softmax_backward")
+    size = batch * classes
+    return Case("softmax_backward", f"{batch}x{classes}", 5 * size, 12 * size, lambda: kernel(p, classes, dp))
+
+
+def activation(name: str, batch: int, units: int, backward: bool = False) -> Case:
+    """What a layer of its own, or one whose activation no product does in its epilogue, calls."""
+    epilogues = {"sigmoid": kernels.SIGMOID, "tanh": kernels.TANH}
+    y, dy = _gradient(batch, units), _gradient(batch, units)
+    family = "activation" if name in epilogues else "formula"
+    which = (epilogues[name],) if name in epilogues else (getattr(kernels, name.upper()), 1.0, 1.0, 0.0)
+    kernel = function(f"{family}_{'backward' if backward else 'forward'}")
+    arguments = (*which, y, dy) if backward else (*which, y)
+    moved = 12 if backward else 8
+    return Case(kernel.__name__, f"{name} of {batch}x{units}", 0, moved * y.size, lambda: kernel(*arguments))
+
+
+def dropout(batch: int, units: int) -> Case:
+    x, y, kernel = _gradient(batch, units), _gradient(batch, units), function("dropout")
+    return Case("dropout", f"{batch}x{units}", 0, 8 * x.size, lambda: kernel(x, y, units, 0.2, 1))
+
+
 def all_finite(rows: int, columns: int) -> Case:
     x, kernel = _floats(rows * columns), function("all_finite")
     return Case("all_finite", f"{rows}x{columns}", 0, 4 * x.size, lambda: kernel(x))
@@ -248,6 +271,12 @@ CASES: dict[str, Maker] = {
     "softmax_crossentropy-128x10": lambda: softmax_crossentropy(128, 10),
     "softmax_crossentropy-10000x10": lambda: softmax_crossentropy(10000, 10),
     "softmax-10000x10": lambda: softmax(10000, 10),
+    "softmax_backward-128x10": lambda: softmax_backward(128, 10),
+    **{f"activation_forward-{name}": lambda name=name: activation(name, 128, 512) for name in ("sigmoid", "tanh")},
+    **{f"formula_forward-{name}": lambda name=name: activation(name, 128, 512) for name in ("elu", "silu", "gelu")},
+    "activation_backward-sigmoid": lambda: activation("sigmoid", 128, 512, True),
+    "formula_backward-gelu": lambda: activation("gelu", 128, 512, True),
+    "dropout-128x512": lambda: dropout(128, 512),
     "all_finite-2000x784": lambda: all_finite(2000, 784),
     "count_correct-128x10": lambda: count_correct(128, 10),
     "update-RMSprop": lambda: update(400_000),

@@ -90,7 +90,7 @@ class Activation:
 
 
 class Formula(Activation):
-    """Base of fastnet's own that are plain NumPy: `value` and `slope` of float32 arrays, at least 1-dimensional."""
+    """Base of fastnet's own that are rare and plain NumPy: `value` and `slope` of float32 arrays with axes."""
 
     def value(self, x: Floats) -> Floats:
         raise NotImplementedError
@@ -115,6 +115,37 @@ class Formula(Activation):
     def backward(self, y: Floats, dy: Floats, units: int) -> None:
         with np.errstate(**_QUIET):
             dy[:, :units] *= self.slope(y[:, :units])
+
+
+class ByKernel(Activation):
+    """Base of fastnet's own that the kernels of formula.pxi compute; their mathematics is there.
+
+    Attributes:
+        which: the kernel's number for it.
+        numbers: what the kernel calls a, b and c.
+    """
+
+    which: int
+    numbers: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def __call__(self, x: Any) -> Floats:
+        z, shape = _float32(x)
+        rows = _row_of(z)
+        kernels.formula_forward(self.which, *self.numbers, rows)
+        return rows[0, : z.size].reshape(shape)
+
+    def derivative(self, x: Any) -> Floats:
+        z, shape = _float32(x)
+        rows = _row_of(z)
+        slopes = np.ones_like(rows)
+        kernels.formula_backward(self.which, *self.numbers, rows, slopes)
+        return slopes[0, : z.size].reshape(shape)
+
+    def forward(self, z: Floats, units: int) -> None:
+        kernels.formula_forward(self.which, *self.numbers, z)
+
+    def backward(self, y: Floats, dy: Floats, units: int) -> None:
+        kernels.formula_backward(self.which, *self.numbers, y, dy)
 
 
 class Linear(Activation):
@@ -230,7 +261,7 @@ class Softmax(Activation):
         kernels.softmax_backward(y, units, dy)
 
 
-class ClippedRelu(Formula):
+class ClippedRelu(ByKernel):
     """`max_value` where x is above it, x where it is above `threshold`, else negative_slope (x - threshold).
 
     The gradient is that of the piece, and at a corner that of the flatter piece, as TensorFlow has it.
@@ -248,23 +279,13 @@ class ClippedRelu(Formula):
         array([0., 3., 6.], dtype=float32)
     """
 
+    which = kernels.CLIPPED_RELU
+
     def __init__(self, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> None:
         self.negative_slope = _finite("negative_slope", negative_slope)
         self.max_value = None if max_value is None else _finite("max_value", max_value, least=0)
         self.threshold = _finite("threshold", threshold)
-
-    def value(self, x: Floats) -> Floats:
-        # NaN is never below the threshold and passes; a slope of 0 times minus infinity would be one.
-        low: Any = np.float32(0)
-        if self.negative_slope:
-            low = np.float32(self.negative_slope) * (x - np.float32(self.threshold))
-        high = x if self.max_value is None else np.minimum(x, np.float32(self.max_value))
-        return np.where(x <= np.float32(self.threshold), low, high)
-
-    def slope(self, x: Floats) -> Floats:
-        one, zero = np.float32(1), np.float32(0)
-        high = one if self.max_value is None else np.where(x >= np.float32(self.max_value), zero, one)
-        return np.where(x <= np.float32(self.threshold), np.float32(self.negative_slope), high)
+        self.numbers = self.negative_slope, math.inf if self.max_value is None else self.max_value, self.threshold
 
     def get_config(self) -> dict[str, Any]:
         config: dict[str, Any] = {}
@@ -332,17 +353,11 @@ class HardSigmoid(Formula):
         return np.where(np.abs(x) >= 3, np.float32(0), np.float32(1 / 6))
 
 
-class Softplus(Formula):
+class Softplus(ByKernel):
     """log(1 + exp(x)): a smooth max(x, 0), whose derivative is the sigmoid."""
 
     name = "softplus"
-
-    def value(self, x: Floats) -> Floats:
-        result: Floats = np.maximum(x, np.float32(0)) + np.log1p(np.exp(-np.abs(x)))
-        return result
-
-    def slope(self, x: Floats) -> Floats:
-        return _sigmoid(x)
+    which = kernels.SOFTPLUS
 
 
 class Softsign(Formula):
@@ -359,7 +374,7 @@ class Softsign(Formula):
         return result
 
 
-class Elu(Formula):
+class Elu(ByKernel):
     """x where it is positive, else alpha (exp(x) - 1).
 
     Source: D.-A. Clevert et al., "Fast and accurate deep network learning by exponential linear units (ELUs)", 2016.
@@ -376,22 +391,16 @@ class Elu(Formula):
     """
 
     name = "elu"
+    which = kernels.ELU
     _factor = 1.0  # of the whole
 
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = _finite("alpha", alpha)
+        self.numbers = self._factor * self.alpha, self._factor, 0.0
 
     def __call__(self, x: Any, alpha: float | None = None) -> Floats:
         """The function, with another alpha if one is given."""
         return super().__call__(x) if alpha is None else Elu(alpha)(x)
-
-    def value(self, x: Floats) -> Floats:
-        below = np.float32(self._factor * self.alpha) * np.expm1(np.minimum(x, np.float32(0)))
-        return np.where(x > 0, np.float32(self._factor) * x, below)
-
-    def slope(self, x: Floats) -> Floats:
-        below = np.float32(self._factor * self.alpha) * np.exp(np.minimum(x, np.float32(0)))
-        return np.where(x > 0, np.float32(self._factor), below)
 
     def get_config(self) -> dict[str, Any]:
         return {} if self.alpha == 1 else {"alpha": self.alpha}
@@ -420,7 +429,7 @@ class Selu(Elu):
         return {}
 
 
-class Gelu(Formula):
+class Gelu(ByKernel):
     """x Phi(x), Phi the normal distribution's probability of a number below x.
 
     Source: D. Hendrycks and K. Gimpel, "Gaussian error linear units (GELUs)", 2016.
@@ -443,48 +452,24 @@ class Gelu(Formula):
         if not isinstance(approximate, bool | np.bool_):
             raise TypeError(f"approximate must be True or False, got {approximate!r}")
         self.approximate = bool(approximate)
+        self.which = kernels.GELU_TANH if self.approximate else kernels.GELU
 
     def __call__(self, x: Any, approximate: bool | None = None) -> Floats:
         """The function; exact or not if `approximate` says so."""
         return super().__call__(x) if approximate is None else Gelu(approximate)(x)
 
-    def value(self, x: Floats) -> Floats:
-        share = _sigmoid(2 * self._inner(x)) if self.approximate else _normal_cdf(x)
-        return np.multiply(np.maximum(x, np.float32(-40)), share)  # Phi is 0 there; minus infinity times 0 is NaN
-
-    def slope(self, x: Floats) -> Floats:
-        x = _within(x, 40)
-        if not self.approximate:
-            density: Floats = np.exp(np.float32(-0.5) * x * x) * np.float32(1 / math.sqrt(2 * math.pi))
-            return _normal_cdf(x) + x * density
-        u, share = np.float32(math.sqrt(2 / math.pi)), _sigmoid(2 * self._inner(x))
-        du = u * (np.float32(1) + np.float32(3 * 0.044715) * x * x)
-        return share + x * share * _sigmoid(-2 * self._inner(x)) * 2 * du
-
-    @staticmethod
-    def _inner(x: Floats) -> Floats:
-        x = _within(x, 40)  # beyond, Phi is 0 or 1; the cube would overflow
-        return np.float32(math.sqrt(2 / math.pi)) * (x + np.float32(0.044715) * x * x * x)
-
     def get_config(self) -> dict[str, Any]:
         return {"approximate": True} if self.approximate else {}
 
 
-class Silu(Formula):
+class Silu(ByKernel):
     """x sigmoid(x), also called swish.
 
     Source: P. Ramachandran et al., "Searching for activation functions", 2017.
     """
 
     name = "silu"
-
-    def value(self, x: Floats) -> Floats:
-        result: Floats = np.maximum(x, np.float32(-200)) * _sigmoid(x)  # the sigmoid is 0 there
-        return result
-
-    def slope(self, x: Floats) -> Floats:
-        x = _within(x, 200)
-        return _sigmoid(x) * (np.float32(1) + x * _sigmoid(-x))
+    which = kernels.SILU
 
 
 class Exponential(Formula):
@@ -520,35 +505,22 @@ def _within(x: Floats, limit: float) -> Floats:
     return result
 
 
+def _row_of(x: Floats) -> Floats:
+    """The numbers of x in one row, as kernels want them, (1, ld)."""
+    row = np.zeros((1, kernels.padded(x.size)), np.float32)
+    row[0, : x.size] = x.reshape(-1)
+    return row
+
+
 def _kernel(which: int, x: Floats) -> Floats:
-    """The kernel's function on an array of any shape."""
-    whole = np.zeros((1, kernels.padded(x.size)), np.float32)
-    whole[0, : x.size] = x.reshape(-1)
-    kernels.activation_forward(which, whole)
-    return whole[0, : x.size].reshape(x.shape)
+    """An epilogue's function on an array of any shape."""
+    row = _row_of(x)
+    kernels.activation_forward(which, row)
+    return row[0, : x.size].reshape(x.shape)
 
 
 def _sigmoid(x: Floats) -> Floats:
     return _kernel(kernels.SIGMOID, x)
-
-
-# erfc(z) = t exp(-z^2 + polynomial(t)), t = 1 / (1 + z / 2), for z >= 0: at most 1.2e-7 of itself off.
-# Source: W. Press et al., "Numerical Recipes in C", 2nd ed., 1992, section 6.2, erfcc.
-_ERFC = (
-    -1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806,
-    0.27886807, -1.13520398, 1.48851587, -0.82215223, 0.17087277,
-)  # fmt: skip
-
-
-def _normal_cdf(x: Floats) -> Floats:
-    """Phi(x) = erfc(-x / sqrt(2)) / 2: no difference of two numbers near 1, so small probabilities are right too."""
-    z = np.abs(x.astype(np.float64)) * math.sqrt(0.5)  # float64: an error of z^2 is multiplied by the exponential
-    t = 1 / (1 + z / 2)
-    exponent = np.full_like(t, _ERFC[-1])
-    for coefficient in reversed(_ERFC[:-1]):
-        exponent = exponent * t + coefficient
-    tail = t * np.exp(exponent - z * z) / 2
-    return np.where(x > 0, 1 - tail, tail).astype(np.float32)
 
 
 # By name --------------------------------------------------------------------------------------------------------------

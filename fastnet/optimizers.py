@@ -177,8 +177,8 @@ class Optimizer:
         """The learning rate of the step under way, which `iterations` counts already."""
         return self._schedule(self.iterations - 1) if self._schedule else self._fixed_rate
 
-    def _rates(self) -> tuple[float, float, float, float]:
-        """The rule's numbers for the step after `iterations` steps: rate, m, n, epsilon (kernels/update.pxi)."""
+    def _rates(self) -> tuple[float, ...]:
+        """The rule's numbers for the step after `iterations` steps: rate, m, n, epsilon and, or not, k (update.pxi)."""
         return self.learning_rate, 0.0, 0.0, 0.0
 
     def _arrays(self, variable: Variable) -> tuple[Floats, Floats, Floats]:
@@ -244,7 +244,7 @@ class SGD(Optimizer):
         self.slots = ("velocity",) if self.momentum else ()
         _start(self, learning_rate, kwargs)
 
-    def _rates(self) -> tuple[float, float, float, float]:
+    def _rates(self) -> tuple[float, ...]:
         return self.learning_rate, self.momentum, 0.0, 0.0
 
     def get_config(self) -> dict[str, Any]:
@@ -295,7 +295,7 @@ class RMSprop(Optimizer):
         self.rule = None if self.centered or self.momentum else kernels.RMSPROP
         _start(self, learning_rate, kwargs)
 
-    def _rates(self) -> tuple[float, float, float, float]:
+    def _rates(self) -> tuple[float, ...]:
         return self.learning_rate, self.rho, 0.0, self.epsilon
 
     def update_step(self, gradient: Floats, variable: Variable, learning_rate: float) -> None:
@@ -358,7 +358,7 @@ class Adam(Optimizer):
         self.epsilon = _epsilon(epsilon)
         _start(self, learning_rate, kwargs)
 
-    def _rates(self) -> tuple[float, float, float, float]:
+    def _rates(self) -> tuple[float, ...]:
         t = self.iterations + 1
         rate = self.learning_rate * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
         return rate, self.beta_1, self.beta_2, self.epsilon
@@ -412,6 +412,9 @@ class Adagrad(Optimizer):
         TypeError: if it is no number.
     """
 
+    rule = kernels.ADAGRAD
+    slots = ("accumulator",)
+
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -423,13 +426,15 @@ class Adagrad(Optimizer):
         self.epsilon = _epsilon(epsilon)
         _start(self, learning_rate, kwargs)
 
-    def update_step(self, gradient: Floats, variable: Variable, learning_rate: float) -> None:
-        is_new = (variable, "accumulator") not in self._slots
-        a = self.slot(variable, "accumulator")
+    def slot(self, variable: Variable, name: str) -> Floats:
+        is_new = (variable, name) not in self._slots
+        state = super().slot(variable, name)
         if is_new:
-            a.fill(self.initial_accumulator_value)
-        a += gradient * gradient
-        variable.packed -= np.float32(learning_rate) * gradient / np.sqrt(a + np.float32(self.epsilon))
+            state.fill(self.initial_accumulator_value)
+        return state
+
+    def _rates(self) -> tuple[float, ...]:
+        return self.learning_rate, 0.0, 0.0, self.epsilon
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
@@ -457,6 +462,10 @@ class Nadam(Optimizer):
         TypeError: if it is no number.
     """
 
+    rule = kernels.NADAM
+    slots = ("momentum", "velocity")
+    _products = 0, 1.0  # the last step whose U was needed, and that
+
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -469,18 +478,15 @@ class Nadam(Optimizer):
         self.beta_2 = checks.number("beta_2", beta_2, least=0, below=1)
         self.epsilon = _epsilon(epsilon)
         _start(self, learning_rate, kwargs)
-        self._products = 0, 1.0  # the last step whose U was needed, and that
 
-    def update_step(self, gradient: Floats, variable: Variable, learning_rate: float) -> None:
-        t = self.iterations  # counts the step under way
-        u, u_ahead, now = self._u(t), self._u(t + 1), self._product(t)
-        ahead = now * u_ahead
-        m, v = self.slot(variable, "momentum"), self.slot(variable, "velocity")
-        m += (gradient - m) * np.float32(1 - self.beta_1)
-        v += (gradient * gradient - v) * np.float32(1 - self.beta_2)
-        mean = m * np.float32(u_ahead / (1 - ahead)) + gradient * np.float32((1 - u) / (1 - now))
-        root = np.sqrt(v / np.float32(1 - math.pow(self.beta_2, t))) + np.float32(self.epsilon)
-        variable.packed -= np.float32(learning_rate) * mean / root
+    def _rates(self) -> tuple[float, ...]:
+        # The formula's quotient times sqrt(1 - beta_2^t) above and below, with the gradient's factor before the sum.
+        t = self.iterations + 1
+        root = math.sqrt(1 - math.pow(self.beta_2, t))
+        now, u_ahead = self._product(t), self._u(t + 1)
+        of_gradient, of_mean = (1 - self._u(t)) / (1 - now), u_ahead / (1 - now * u_ahead)
+        rate = self.learning_rate * root * of_gradient
+        return rate, self.beta_1, self.beta_2, self.epsilon * root, of_mean / of_gradient
 
     def _u(self, t: int) -> float:
         return self.beta_1 * (1 - 0.5 * math.pow(0.96, t))

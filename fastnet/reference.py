@@ -9,12 +9,29 @@ float32 results are measured against.
 Weights come in panels, (N / P, K, P), as `fastnet/kernels/panels.py` lays them out; `matrix` shows one as (K, N).
 """
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.kernels import ADAM, MOMENTUM, NESTEROV, RELU, RMSPROP, SGD, SIGMOID, TANH
+from fastnet.kernels import (
+    ADAGRAD,
+    ADAM,
+    CLIPPED_RELU,
+    ELU,
+    GELU,
+    MOMENTUM,
+    NADAM,
+    NESTEROV,
+    RELU,
+    RMSPROP,
+    SGD,
+    SIGMOID,
+    SILU,
+    SOFTPLUS,
+    TANH,
+)
 
 Array = NDArray[Any]
 
@@ -50,6 +67,68 @@ def activation_forward(activation: int, y: Array) -> None:
 def activation_backward(activation: int, y: Array, dy: Array) -> None:
     """dz = dy act'(z), in place of dy."""
     dy[:] = differentiate(activation, y, dy)
+
+
+def formula(which: int, a: float, b: float, c: float, z: Array) -> Array:
+    """Activations with numbers of their own, of sums z."""
+    below = np.minimum(z, 0)
+    if which == CLIPPED_RELU:
+        y: Array = np.where(z <= c, a * (z - c) if a else 0, np.minimum(z, b))
+    elif which == ELU:
+        y = np.where(z > 0, b * z, a * np.expm1(below))
+    elif which == SOFTPLUS:
+        y = np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
+    elif which == SILU:
+        y = np.maximum(z, -200) * activate(SIGMOID, z)
+    elif which == GELU:
+        y = np.maximum(z, -40) * _normal_cdf(z)
+    else:
+        y = np.maximum(z, -40) * activate(SIGMOID, 2 * _gelu_inner(z))
+    return y
+
+
+def formula_slope(which: int, a: float, b: float, c: float, z: Array) -> Array:
+    """The derivative of `formula` by z."""
+    near = np.clip(z, -200, 200) if which == SILU else np.clip(z, -40, 40)  # infinity times 0 is NaN
+    if which == CLIPPED_RELU:
+        slope: Array = np.where(z <= c, a, np.where(z >= b, 0, 1))
+    elif which == ELU:
+        slope = np.where(z > 0, b, a * np.exp(np.minimum(z, 0)))
+    elif which == SOFTPLUS:
+        slope = activate(SIGMOID, z)
+    elif which == SILU:
+        slope = activate(SIGMOID, near) * (1 + near * activate(SIGMOID, -near))
+    elif which == GELU:
+        slope = _normal_cdf(near) + near * np.exp(-near * near / 2) * (2 * np.pi) ** -0.5
+    else:
+        u = 2 * _gelu_inner(near)
+        du = 2 * (2 / np.pi) ** 0.5 * (1 + 3 * 0.044715 * near * near)
+        slope = activate(SIGMOID, u) + near * activate(SIGMOID, u) * activate(SIGMOID, -u) * du
+    return slope.astype(z.dtype)
+
+
+def _gelu_inner(z: Array) -> Array:
+    z = np.clip(z, -40, 40)
+    result: Array = (2 / np.pi) ** 0.5 * (z + 0.044715 * z**3)
+    return result
+
+
+def _normal_cdf(z: Array) -> Array:
+    """The normal distribution's probability of a number below z; the math library's erfc, number by number."""
+    halves = [0.5 * math.erfc(-x * 0.5**0.5) for x in z.reshape(-1).tolist()]
+    return np.array(halves, z.dtype).reshape(z.shape)
+
+
+def formula_forward(which: int, a: float, b: float, c: float, y: Array) -> None:
+    """y = f(y), in place."""
+    with np.errstate(all="ignore"):
+        y[:] = formula(which, a, b, c, y)
+
+
+def formula_backward(which: int, a: float, b: float, c: float, z: Array, dy: Array) -> None:
+    """dz = dy f'(z), in place of dy."""
+    with np.errstate(all="ignore"):
+        dy *= formula_slope(which, a, b, c, z)
 
 
 def gemm_bias_act(x: Array, w: Array, bias: Array, activation: int, y: Array) -> None:
@@ -91,12 +170,13 @@ def gemm_tn_update(
     m: float,
     n: float,
     epsilon: float,
+    k: float = 0.0,
 ) -> None:
     """`gemm_tn`, then `update` of the kernel and of the bias."""
     dw, db = np.empty_like(w), np.empty_like(bias)
     gemm_tn(x, dz, dw, db)
-    update(rule, w, dw, s, t, learning_rate, m, n, epsilon)
-    update(rule, bias, db, bias_s, bias_t, learning_rate, m, n, epsilon)
+    update(rule, w, dw, s, t, learning_rate, m, n, epsilon, k)
+    update(rule, bias, db, bias_s, bias_t, learning_rate, m, n, epsilon, k)
 
 
 def _csr_rows(indptr: Array, indices: Array, values: Array, rows: Array, columns: int) -> Array:
@@ -198,16 +278,28 @@ def csrmm_tn_update(ends: Array, entries: Array, dz: Array, rule: int, *others: 
 
 
 def update(
-    rule: int, w: Array, g: Array, s: Array, t: Array, learning_rate: float, m: float, n: float, epsilon: float
+    rule: int,
+    w: Array,
+    g: Array,
+    s: Array,
+    t: Array,
+    learning_rate: float,
+    m: float,
+    n: float,
+    epsilon: float,
+    k: float = 0.0,
 ) -> None:
     """One step of an optimizer along the gradient g, with its state s and t; the formulas are the code."""
     if rule == RMSPROP:
         s[:] = m * s + (1 - m) * g * g
         w -= learning_rate * g / np.sqrt(s + epsilon)
-    elif rule == ADAM:
+    elif rule == ADAGRAD:
+        s += g * g
+        w -= learning_rate * g / np.sqrt(s + epsilon)
+    elif rule in (ADAM, NADAM):
         s += (g - s) * (1 - m)
         t += (g * g - t) * (1 - n)
-        w -= learning_rate * s / (np.sqrt(t) + epsilon)
+        w -= learning_rate * (s if rule == ADAM else g + k * s) / (np.sqrt(t) + epsilon)
     elif rule == SGD:
         w -= learning_rate * g
     else:

@@ -21,6 +21,7 @@ def digest(optimizer: str = "rmsprop", sparse: Any = "auto") -> str:
     x = (rng.random((300, 14, 20)) * (rng.random((300, 14, 20)) < 0.2) * 255).astype(np.uint8)
     y = to_categorical(rng.integers(0, 10, 300), 10)
     hidden = [Dense(100, "relu"), Dropout(0.2), Dense(70, "tanh"), Dense(33, "sigmoid")]
+    hidden += [Dense(40, "gelu"), Dense(20, "elu")]
     model = Sequential([Input((14, 20)), Flatten(), Rescaling(1 / 255), *hidden, Dense(10, "softmax")])
     model.compile(optimizer, "categorical_crossentropy", ["accuracy"])
     history = model.fit(x, y, batch_size=64, epochs=3, verbose=0, sparse=sparse, validation_split=0.1).history
@@ -28,7 +29,7 @@ def digest(optimizer: str = "rmsprop", sparse: Any = "auto") -> str:
     return hashlib.sha256(b"".join(parts) + repr(dict(history)).encode()).hexdigest()
 
 
-@pytest.mark.parametrize("optimizer", ["rmsprop", "adam", "sgd"])
+@pytest.mark.parametrize("optimizer", ["rmsprop", "adam", "sgd", "adagrad", "nadam"])
 def test_any_number_of_threads(optimizer: str, threads: Any) -> None:
     digests = set()
     for n in (1, 2, 3, 7):
@@ -37,7 +38,7 @@ def test_any_number_of_threads(optimizer: str, threads: Any) -> None:
     assert len(digests) == 1
 
 
-@pytest.mark.parametrize("optimizer", ["rmsprop", "adam", "sgd"])
+@pytest.mark.parametrize("optimizer", ["rmsprop", "adam", "sgd", "adagrad", "nadam"])
 def test_sparse_and_dense(optimizer: str) -> None:
     assert digest(optimizer, sparse=True) == digest(optimizer, sparse=False)
 

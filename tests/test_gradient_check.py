@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastnet import Sequential, layers, optimizers
+from fastnet import Sequential, layers, optimizers, rng
 from fastnet.layers import Dense, Dropout, Input, Layer
 from fastnet.utils import to_categorical
 
@@ -77,3 +77,11 @@ def test_the_model_is_left_as_it_was() -> None:
     assert [w.tobytes() for w in model.get_weights()] == before
     assert isinstance(model.optimizer, optimizers.Adam)
     assert model.optimizer.iterations == 0
+
+
+def test_the_random_numbers_go_on_as_if_nothing_had_been_checked() -> None:
+    model = Sequential([Input((5,)), layers.Dropout(0.5), layers.Dense(2)])
+    model.compile("sgd", "mse")
+    before = rng.generator().bit_generator.state
+    assert model.check_gradients(np.ones((6, 5)), np.ones((6, 2)), print_fn=None)
+    assert rng.generator().bit_generator.state == before

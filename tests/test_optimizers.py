@@ -98,7 +98,7 @@ def test_the_learning_rate_can_be_changed_and_is_checked() -> None:
     assert optimizer.learning_rate == 0.5
 
 
-LR = 0.01
+LR, EPSILON = 0.01, 1e-3  # as large as gradients are, so that it counts
 FORMULAS: dict[str, Any] = {
     "SGD": (optimizers.SGD(LR), lambda g, s, t: (-LR * g, s)),
     "momentum": (optimizers.SGD(LR, momentum=0.9), lambda g, s, t: (v := 0.9 * s.get("v", 0) - LR * g, {"v": v})),
@@ -107,15 +107,15 @@ FORMULAS: dict[str, Any] = {
         lambda g, s, t: (0.9 * (v := 0.9 * s.get("v", 0) - LR * g) - LR * g, {"v": v}),
     ),
     "Adagrad": (
-        optimizers.Adagrad(LR),
-        lambda g, s, t: (-LR * g / np.sqrt((a := s.get("a", 0.1) + g**2) + 1e-7), {"a": a}),
+        optimizers.Adagrad(LR, epsilon=EPSILON),
+        lambda g, s, t: (-LR * g / np.sqrt((a := s.get("a", 0.1) + g**2) + EPSILON), {"a": a}),
     ),
 }
 
 
 def adam(g: Any, s: dict[str, Any], t: int) -> tuple[Any, dict[str, Any]]:
     m, v = s.get("m", 0) * 0.9 + 0.1 * g, s.get("v", 0) * 0.999 + 0.001 * g**2
-    return -LR * np.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m / (np.sqrt(v) + 1e-7), {"m": m, "v": v}
+    return -LR * np.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m / (np.sqrt(v) + EPSILON), {"m": m, "v": v}
 
 
 def nadam(g: Any, s: dict[str, Any], t: int) -> tuple[Any, dict[str, Any]]:
@@ -123,11 +123,11 @@ def nadam(g: Any, s: dict[str, Any], t: int) -> tuple[Any, dict[str, Any]]:
     product = s.get("u", 1) * u
     m, v = s.get("m", 0) * 0.9 + 0.1 * g, s.get("v", 0) * 0.999 + 0.001 * g**2
     mean = ahead * m / (1 - product * ahead) + (1 - u) * g / (1 - product)
-    return -LR * mean / (np.sqrt(v / (1 - 0.999**t)) + 1e-7), {"m": m, "v": v, "u": product}
+    return -LR * mean / (np.sqrt(v / (1 - 0.999**t)) + EPSILON), {"m": m, "v": v, "u": product}
 
 
-FORMULAS["Adam"] = optimizers.Adam(LR), adam
-FORMULAS["Nadam"] = optimizers.Nadam(LR), nadam
+FORMULAS["Adam"] = optimizers.Adam(LR, epsilon=EPSILON), adam
+FORMULAS["Nadam"] = optimizers.Nadam(LR, epsilon=EPSILON), nadam
 
 
 @pytest.mark.parametrize("decay", [None, 0.1])

@@ -26,6 +26,18 @@ def test_the_rows_are_the_kernels_of_a_step(capsys: pytest.CaptureFixture[str]) 
     assert [w.tobytes() for w in model.get_weights()] == weights
 
 
+def test_of_a_sparse_data_set_a_batchs_numbers_count() -> None:
+    x = X * (np.arange(30) % 5 == 0)
+    model = Sequential([Input((30,)), Dense(600, "relu"), Dense(4, "softmax")])
+    model.compile("rmsprop", "categorical_crossentropy")
+    rows = {row.kernel: row for row in model.profile(x, Y, batch_size=25, epochs=2, print_fn=None)}
+    flops = 2 * 2 * np.count_nonzero(x) * 608
+    assert rows["csrmm_bias_act"].flops == rows["csrmm_tn_update"].flops == flops
+    numbers = 2 * np.count_nonzero(x) * (4 + 2) + 2 * 8 * 101
+    others = 8 * (30 * 608 + 608 + 25 * 624) * 4 + 8 * 25 * 8
+    assert rows["csrmm_bias_act"].bytes == pytest.approx(numbers + others, rel=0.01)
+
+
 def test_an_error_leaves_the_kernels_as_they_were() -> None:
     model = Sequential([Input((30,)), Dense(4, "softmax")])
     model.compile("rmsprop", "categorical_crossentropy")

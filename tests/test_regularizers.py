@@ -18,6 +18,7 @@ W = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)
         (regularizers.l1(0.1), 0.1, 0),
         (regularizers.l2(0.2), 0, 0.2),
         (regularizers.l1_l2(0.1, 0.2), 0.1, 0.2),
+        (regularizers.get("l1"), 0.01, 0),
         (regularizers.get("l2"), 0, 0.01),
         (regularizers.get("l1_l2"), 0.01, 0.01),
     ],

@@ -271,6 +271,15 @@ def test_sample_weights_scale_loss_and_gradient() -> None:
     np.testing.assert_allclose(before - weighted.get_weights()[0], step, rtol=1e-3, atol=1e-6)
 
 
+def test_weights_stay_with_their_examples_when_these_are_shuffled() -> None:
+    # Examples that do not count leave no trace, whatever they are.
+    counts = np.arange(60) % 2 == 0
+    x = np.where(counts[:, None], X, 1e3)
+    losses = model_of(SGD(0.0)).fit(x, Y, batch_size=7, epochs=3, sample_weight=counts, verbose=0).history["loss"]
+    expected = model_of().evaluate(X[counts], Y[counts], verbose=0) / 2
+    assert losses == pytest.approx([expected] * 3, rel=1e-5)
+
+
 def test_class_weights_are_the_weights_of_their_examples() -> None:
     by_class, by_sample = model_of(), model_of()
     by_class.fit(X, Y, class_weight={0: 3.0, 2: 0.5}, verbose=0, shuffle=False)

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from fastnet.kernels import _baseline as _chosen
 
 LINEAR, RELU, SIGMOID, TANH = 0, 1, 2, 3  # activations that a product computes in its epilogue
-SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM = 0, 1, 2, 3, 4  # update rules that a gradient's product takes in its own
+CLIPPED_RELU, ELU, SOFTPLUS, SILU, GELU, GELU_TANH = 0, 1, 2, 3, 4, 5  # activations of the `formula` kernels
+SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAGRAD, NADAM = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+)  # update rules that a gradient's product takes in its own
 
 _LEVELS = {"baseline": 0, "x86_v3": 3, "x86_v4": 4}  # the processor's level that each needs
 
@@ -71,6 +80,8 @@ csrmm_bias_act = _chosen.csrmm_bias_act
 csrmm_tn = _chosen.csrmm_tn
 csrmm_tn_update = _chosen.csrmm_tn_update
 dropout = _chosen.dropout
+formula_backward = _chosen.formula_backward
+formula_forward = _chosen.formula_forward
 gemm_bias_act = _chosen.gemm_bias_act
 gemm_nt = _chosen.gemm_nt
 gemm_tn = _chosen.gemm_tn

@@ -17,23 +17,29 @@ cdef enum:
     TANH = 3
 
 
-cdef inline vec vec_exp(vec x) noexcept nogil:
-    """exp(x) for x <= 88, within 2 units in the last place; 0 below -87.33, where float32 turns subnormal; NaN for NaN.
+cdef inline vec exp_reduced(vec x, vec* shifted, vec* r) noexcept nogil:
+    """q(r) of exp(x) = 2^n exp(r), exp(r) = 1 + r + r^2 q(r); n is in the low bits of `shifted`.
 
-    exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln 2 / 2, and exp(r) = 1 + r + r^2 q(r).
-    Source of q and of the split of ln 2: S. Moshier, Cephes Mathematical Library, expf.
+    n = round(x / ln 2), |r| <= ln 2 / 2. Source of q and of the split of ln 2: S. Moshier, Cephes Mathematical Library,
+    expf.
     """
     cdef vec magic = vec_set1(12582912.0)  # 1.5 * 2^23: adding it rounds to an integer, which is then in the low bits
-    cdef vec shifted = vec_fma(x, vec_set1(1.44269504088896341), magic)
-    cdef vec n = vec_sub(shifted, magic)
-    cdef vec r = vec_fma(n, vec_set1(-0.693359375), x)
-    r = vec_fma(n, vec_set1(2.12194440e-4), r)
+    shifted[0] = vec_fma(x, vec_set1(1.44269504088896341), magic)
+    cdef vec n = vec_sub(shifted[0], magic)
+    r[0] = vec_fma(n, vec_set1(-0.693359375), x)
+    r[0] = vec_fma(n, vec_set1(2.12194440e-4), r[0])
     cdef vec q = vec_set1(1.9875691500e-4)
-    q = vec_fma(q, r, vec_set1(1.3981999507e-3))
-    q = vec_fma(q, r, vec_set1(8.3334519073e-3))
-    q = vec_fma(q, r, vec_set1(4.1665795894e-2))
-    q = vec_fma(q, r, vec_set1(1.6666665459e-1))
-    q = vec_fma(q, r, vec_set1(5.0000001201e-1))
+    q = vec_fma(q, r[0], vec_set1(1.3981999507e-3))
+    q = vec_fma(q, r[0], vec_set1(8.3334519073e-3))
+    q = vec_fma(q, r[0], vec_set1(4.1665795894e-2))
+    q = vec_fma(q, r[0], vec_set1(1.6666665459e-1))
+    return vec_fma(q, r[0], vec_set1(5.0000001201e-1))
+
+
+cdef inline vec vec_exp(vec x) noexcept nogil:
+    """exp(x) for x <= 88, within 2 units in the last place; 0 below -87.33, where float32 turns subnormal; NaN for NaN."""
+    cdef vec shifted, r
+    cdef vec q = exp_reduced(x, &shifted, &r)
     q = vec_fma(vec_mul(r, r), q, vec_add(r, vec_set1(1)))
     return vec_zero_below(x, vec_mul(q, vec_power_of_two(shifted)), vec_set1(-87.33))
 

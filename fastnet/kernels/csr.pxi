@@ -584,6 +584,10 @@ cdef void csrmm_tn_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept n
         csr_tn_rule(RMSPROP, &g, begin, end)
     elif g.rule == ADAM:
         csr_tn_rule(ADAM, &g, begin, end)
+    elif g.rule == ADAGRAD:
+        csr_tn_rule(ADAGRAD, &g, begin, end)
+    elif g.rule == NADAM:
+        csr_tn_rule(NADAM, &g, begin, end)
     elif g.rule == NESTEROV:
         csr_tn_rule(NESTEROV, &g, begin, end)
     elif g.rule == MOMENTUM:
@@ -643,7 +647,7 @@ def csrmm_tn(
 def csrmm_tn_update(
     const Py_ssize_t[:, ::1] ends, const int[:, :, ::1] entries, const float[:, ::1] dz, int rule,
     float[:, :, ::1] w, float[:, :, ::1] s, float[:, :, ::1] t, float[::1] bias, float[::1] bias_s, float[::1] bias_t,
-    double learning_rate, double m, double n, double epsilon,
+    double learning_rate, double m, double n, double epsilon, double k=0,
 ):
     """The product of `csrmm_tn` and the step of `update` in one; the bits are those of `gemm_tn_update`.
 
@@ -654,7 +658,7 @@ def csrmm_tn_update(
         return
     cdef CsrTN g = csr_tn_of(ends, entries, dz, w, bias)
     g.rule = g.bias.rule = rule
-    g.rates = g.bias.rates = rates_of(learning_rate, m, n, epsilon)
+    g.rates = g.bias.rates = rates_of(learning_rate, m, n, epsilon, k)
     g.s = &s[0, 0, 0]
     g.t = &t[0, 0, 0]
     g.bias.s = &bias_s[0]

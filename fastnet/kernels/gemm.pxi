@@ -426,21 +426,21 @@ def gemm_tn(const float[:, ::1] x, const float[:, ::1] dz, float[:, :, ::1] dw, 
 def gemm_tn_update(
     const float[:, ::1] x, const float[:, ::1] dz, int rule,
     float[:, :, ::1] w, float[:, :, ::1] s, float[:, :, ::1] t, float[::1] bias, float[::1] bias_s, float[::1] bias_t,
-    double learning_rate, double m, double n, double epsilon,
+    double learning_rate, double m, double n, double epsilon, double k=0,
 ):
     """The product of `gemm_tn` and the step of `update` in one: the gradient is in registers and never written.
 
     x, dz    as for `gemm_tn`
-    rule     SGD, MOMENTUM, NESTEROV, RMSPROP or ADAM
+    rule     as for `update`
     w, s, t  (N/P, K, P)   kernel and its state, updated in place
     bias, bias_s, bias_t   (N/P * P,)   bias and its state, updated in place
-    learning_rate, m, n, epsilon   as for `update`
+    learning_rate, m, n, epsilon, k   as for `update`
     """
     if dz.shape[0] == 0 or w.shape[0] == 0 or w.shape[1] == 0:
         return
     cdef GemmTN q = gemm_tn_of(x, dz, w, bias)
     q.gemm.tile.rule = q.bias.rule = rule
-    q.gemm.tile.rates = q.bias.rates = rates_of(learning_rate, m, n, epsilon)
+    q.gemm.tile.rates = q.bias.rates = rates_of(learning_rate, m, n, epsilon, k)
     q.gemm.tile.s = &s[0, 0, 0]
     q.gemm.tile.t = &t[0, 0, 0]
     q.bias.s = &bias_s[0]

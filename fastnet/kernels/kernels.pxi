@@ -6,6 +6,7 @@ include "update.pxi"
 include "gemm.pxi"
 include "csr.pxi"
 include "softmax.pxi"
+include "formula.pxi"
 include "dropout.pxi"
 include "finite.pxi"
 

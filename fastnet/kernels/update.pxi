@@ -6,12 +6,15 @@
 #   MOMENTUM   s <- m s - r g                    w <- w + s
 #   NESTEROV   s <- m s - r g                    w <- w + (m s - r g)
 #   RMSPROP    s <- m s + (1 - m) g^2            w <- w - r g / sqrt(s + epsilon)
+#   ADAGRAD    s <- s + g^2                      w <- w - r g / sqrt(s + epsilon)
 #   ADAM       s <- s + (1 - m)(g - s)           t <- t + (1 - n)(g^2 - t)       w <- w - r s / (sqrt(t) + epsilon)
+#   NADAM      s and t as ADAM's                 w <- w - r (g + k s) / (sqrt(t) + epsilon)
 #
 # m and n are the decays: momentum, rho, or beta_1 and beta_2. Adam's r is corrected for its state's start at zero by the
-# caller: r = rate sqrt(1 - n^step) / (1 - m^step). Where epsilon stands is Keras's choice. Sources: T. Tieleman and
-# G. Hinton, Lecture 6.5 of "Neural Networks for Machine Learning", 2012; I. Sutskever et al., "On the importance of
-# initialization and momentum in deep learning", 2013; D. Kingma and J. Ba, "Adam", 2015.
+# caller: r = rate sqrt(1 - n^step) / (1 - m^step); so are Nadam's r and epsilon, and k weighs the mean against the
+# gradient (`Nadam` in optimizers.py). Where epsilon stands is Keras's choice. Sources: T. Tieleman and G. Hinton,
+# Lecture 6.5 of "Neural Networks for Machine Learning", 2012; I. Sutskever et al., "On the importance of initialization
+# and momentum in deep learning", 2013; D. Kingma and J. Ba, "Adam", 2015; those of Adagrad and Nadam are in optimizers.py.
 #
 # The products of gemm.pxi and csr.pxi take these steps while a gradient is still in registers; `update` takes them from
 # a gradient that is an array.
@@ -22,19 +25,22 @@ cdef enum:
     NESTEROV = 2
     RMSPROP = 3
     ADAM = 4
+    ADAGRAD = 5
+    NADAM = 6
 
 
 cdef struct Rates:
-    float rate, m, one_minus_m, one_minus_n, epsilon
+    float rate, m, one_minus_m, one_minus_n, epsilon, k
 
 
-cdef inline Rates rates_of(double learning_rate, double m, double n, double epsilon) noexcept nogil:
+cdef inline Rates rates_of(double learning_rate, double m, double n, double epsilon, double k) noexcept nogil:
     cdef Rates r
     r.rate = <float>learning_rate
     r.m = <float>m
     r.one_minus_m = <float>(1 - m)
     r.one_minus_n = <float>(1 - n)
     r.epsilon = <float>epsilon
+    r.k = <float>k
     return r
 
 
@@ -53,13 +59,20 @@ cdef inline void update_step(const int rule, float* w, vec g, float* s, float* t
             vec_mul(vec_set1(r.rate), g), vec_sqrt(vec_add(mean_square(g, s, r), vec_set1(r.epsilon)))
         )
         vec_store(w, vec_sub(vec_load(w), step))
-    elif rule == ADAM:
+    elif rule == ADAGRAD:
+        square = vec_fma(g, g, vec_load(s))
+        vec_store(s, square)
+        step = vec_div(vec_mul(vec_set1(r.rate), g), vec_sqrt(vec_add(square, vec_set1(r.epsilon))))
+        vec_store(w, vec_sub(vec_load(w), step))
+    elif rule == ADAM or rule == NADAM:
         mean = vec_load(s)
         mean = vec_fma(vec_sub(g, mean), vec_set1(r.one_minus_m), mean)
         vec_store(s, mean)
         square = vec_load(t)
         square = vec_fma(vec_sub(vec_mul(g, g), square), vec_set1(r.one_minus_n), square)
         vec_store(t, square)
+        if rule == NADAM:
+            mean = vec_fma(vec_set1(r.k), mean, g)
         step = vec_div(vec_mul(vec_set1(r.rate), mean), vec_add(vec_sqrt(square), vec_set1(r.epsilon)))
         vec_store(w, vec_sub(vec_load(w), step))
     else:
@@ -91,15 +104,15 @@ cdef void update_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nog
 
 def update(
     int rule, float[::1] w, const float[::1] g, float[::1] s, float[::1] t,
-    double learning_rate, double m, double n, double epsilon,
+    double learning_rate, double m, double n, double epsilon, double k=0,
 ):
     """One step of every weight, from a gradient that is an array.
 
-    rule  SGD, MOMENTUM, NESTEROV, RMSPROP or ADAM
+    rule  SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAGRAD or NADAM
     w     (n,)   weights, updated in place; n is a multiple of P
     g     (n,)   gradient
     s, t  (n,)   state, updated in place; any array for a rule that has none
-    learning_rate, m, n, epsilon   as above; what a rule has not is not read
+    learning_rate, m, n, epsilon, k   as above; what a rule has not is not read
     """
     cdef Update q
     if w.shape[0] == 0:
@@ -109,7 +122,7 @@ def update(
     q.g = &g[0]
     q.s = &s[0]
     q.t = &t[0]
-    q.rates = rates_of(learning_rate, m, n, epsilon)
+    q.rates = rates_of(learning_rate, m, n, epsilon, k)
     with nogil:
         parallel_for(update_task, &q, w.shape[0] // P, 1024)
 
@@ -169,6 +182,6 @@ def rmsprop(
     q.mean = NULL if mean is None else &mean[0]
     q.velocity = NULL if velocity is None else &velocity[0]
     q.momentum = <float>momentum
-    q.rates = rates_of(learning_rate, rho, 0, epsilon)
+    q.rates = rates_of(learning_rate, rho, 0, epsilon, 0)
     with nogil:
         parallel_for(rmsprop_task, &q, w.shape[0] // P, 1024)

@@ -47,8 +47,8 @@ class ActivationLayer(Layer):
             return None
         dz = self._rows(dy, self._gradients)
         of = x if self.activation.of_sums else y
-        if self._units != self._numbers or (of is y and y.shape[1] != dz.shape[1]):
-            # Kernels want rows of one width. The outputs' place is free: y is not in it, since those rows were copied.
+        if self._units != self._numbers or of.shape[1] != dz.shape[1]:
+            # Kernels want rows of one width. The outputs' place is free: y is not in it, or not needed any more.
             of = self._rows(of, self._outputs)
         self.activation.backward(of, dz, self._units)
         return self._examples(dz)

@@ -25,9 +25,11 @@ from numpy.typing import NDArray
 
 from fastnet import kernels, reference
 from fastnet.kernels import (
+    ADAGRAD,
     ADAM,
     LINEAR,
     MOMENTUM,
+    NADAM,
     NESTEROV,
     PANEL,
     RELU,
@@ -165,7 +167,7 @@ def undefined_weights(inputs: int, units: int) -> list[Array]:
     return [undefined(padded(units) // PANEL, inputs, PANEL), undefined(padded(units))]
 
 
-RULES = [SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM]
+RULES = [SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAGRAD, NADAM]
 
 
 def updated_weights(batch: int, inputs: int, units: int) -> list[Any]:
@@ -353,6 +355,17 @@ def activation_forward(rows: int, columns: int, room: int) -> list[Any]:
 def activation_backward(rows: int, columns: int, room: int) -> list[Any]:
     y = logits(rows, columns, room)
     return [some_activation(rows + columns), y / 8, y + 1]
+
+
+@kernel(matrices)
+def formula_forward(rows: int, columns: int, room: int) -> list[Any]:
+    return [(rows + columns) % 6, 0.25, 1.0, 0.5, logits(rows, columns, room)]
+
+
+@kernel(matrices)
+def formula_backward(rows: int, columns: int, room: int) -> list[Any]:
+    y = logits(rows, columns, room)
+    return [(rows + columns) % 6, 0.25, 1.0, 0.5, y / 8, y + 1]
 
 
 @kernel(matrices)

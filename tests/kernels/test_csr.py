@@ -5,7 +5,7 @@ import pytest
 from helpers import isa_module, isa_parameters, panels_of, with_padding
 
 from fastnet import reference
-from fastnet.kernels import ADAM, LINEAR, MOMENTUM, NESTEROV, RELU, RMSPROP, SGD, TANH, padded
+from fastnet.kernels import ADAGRAD, ADAM, LINEAR, MOMENTUM, NADAM, NESTEROV, RELU, RMSPROP, SGD, TANH, padded
 
 pytestmark = pytest.mark.parametrize("isa", isa_parameters())
 SHAPES = [(1, 1, 1), (1, 784, 10), (2, 3, 17), (4, 5, 33), (5, 4, 100), (7, 13, 31), (16, 16, 16), (29, 101, 70)]
@@ -117,7 +117,7 @@ def test_a_batch_by_columns_is_that_of_the_twin(isa: str, shape: tuple[int, int]
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("rule", [None, SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM])
+@pytest.mark.parametrize("rule", [None, SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAGRAD, NADAM])
 @pytest.mark.parametrize(("batch", "inputs", "units"), SHAPES)
 def test_backward_has_the_bits_of_the_dense_product(
     isa: str, batch: int, inputs: int, units: int, rule: int | None

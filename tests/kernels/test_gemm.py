@@ -7,7 +7,7 @@ import pytest
 from helpers import isa_module, isa_parameters, panels_of, sum_bound, with_padding
 
 from fastnet import reference
-from fastnet.kernels import ADAM, LINEAR, MOMENTUM, NESTEROV, RELU, RMSPROP, SGD, SIGMOID, TANH, padded
+from fastnet.kernels import ADAGRAD, ADAM, LINEAR, MOMENTUM, NADAM, NESTEROV, RELU, RMSPROP, SGD, SIGMOID, TANH, padded
 from fastnet.reference import matrix
 
 pytestmark = pytest.mark.parametrize("isa", isa_parameters())
@@ -85,7 +85,7 @@ def test_a_deep_product_continues_its_sums_across_blocks_of_the_depth(isa: str) 
     np.testing.assert_array_equal(dx[:, :33], dz @ w.T)
 
 
-@pytest.mark.parametrize("rule", [SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM])
+@pytest.mark.parametrize("rule", [SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAGRAD, NADAM])
 @pytest.mark.parametrize(("batch", "inputs", "units"), SHAPES)
 def test_fused_update_has_the_bits_of_product_then_update(
     isa: str, batch: int, inputs: int, units: int, rule: int

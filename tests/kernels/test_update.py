@@ -5,7 +5,7 @@ import pytest
 from helpers import isa_module, isa_parameters
 
 from fastnet import reference
-from fastnet.kernels import ADAM, MOMENTUM, NESTEROV, RMSPROP, SGD
+from fastnet.kernels import ADAGRAD, ADAM, MOMENTUM, NADAM, NESTEROV, RMSPROP, SGD
 
 pytestmark = pytest.mark.parametrize("isa", isa_parameters())
 
@@ -41,7 +41,7 @@ def test_a_zero_gradient_moves_nothing_but_the_state_decays(isa: str) -> None:
     np.testing.assert_array_equal(v, np.float32(0.9) * np.float32(2))
 
 
-@pytest.mark.parametrize("rule", [SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM])
+@pytest.mark.parametrize("rule", [SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAGRAD, NADAM])
 def test_update_follows_its_twin_in_float64_over_many_steps(isa: str, rule: int) -> None:
     rng = np.random.default_rng(0)
     n = 16 * 37
@@ -49,8 +49,8 @@ def test_update_follows_its_twin_in_float64_over_many_steps(isa: str, rule: int)
     double = [a.astype(np.float64) for a in single]
     for _ in range(20):
         g = rng.standard_normal(n).astype(np.float32)
-        isa_module(isa).update(rule, single[0], g, *single[1:], 0.01, 0.9, 0.99, 1e-7)
-        reference.update(rule, double[0], g.astype(np.float64), *double[1:], 0.01, 0.9, 0.99, 1e-7)
+        isa_module(isa).update(rule, single[0], g, *single[1:], 0.01, 0.9, 0.99, 1e-7, 0.6)
+        reference.update(rule, double[0], g.astype(np.float64), *double[1:], 0.01, 0.9, 0.99, 1e-7, 0.6)
     for one, other in zip(single, double, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=2e-5)
 

@@ -1,0 +1,235 @@
+# formula: activations that have numbers of their own, or whose derivative needs the sum: the rest of those in activation.pxi.
+#
+#   z  a sum          a, b, c  the activation's numbers          Phi  the normal distribution's
+#
+#   CLIPPED_RELU  a (z - c) where z <= c, else min(z, b)             slope a below c, 0 from b on, else 1
+#   ELU           b z where z > 0, else a (exp(z) - 1)               slope b where z > 0, else a exp(z)
+#   SOFTPLUS      log(1 + exp(z))                                    slope sigmoid(z)
+#   SILU          z sigmoid(z)                                       slope s (1 + z (1 - s)), s = sigmoid(z)
+#   GELU          z Phi(z)                                           slope Phi(z) + z phi(z)
+#   GELU_TANH     z sigmoid(2 u), u = sqrt(2/pi) (z + 0.044715 z^3)  slope s + z s (1 - s) 2 u', s = sigmoid(2 u)
+#
+# No product does these in its epilogue: they take longer than to load and store what they work on. NaN stays NaN, and
+# infinity has the value that it has in the limit.
+
+cdef enum:
+    CLIPPED_RELU = 0
+    ELU = 1
+    SOFTPLUS = 2
+    SILU = 3
+    GELU = 4
+    GELU_TANH = 5
+
+cdef float SQRT_2_OVER_PI = 0.7978845608028654
+cdef float FURTHEST = 40  # from 0, beyond which Phi is 0 or 1
+
+
+cdef inline vec vec_min(vec a, vec b) noexcept nogil:
+    """The smaller one; a if a is NaN."""
+    return vec_select_less(b, a, b, a)
+
+
+cdef inline vec vec_max(vec a, vec b) noexcept nogil:
+    """The greater one; a if a is NaN."""
+    return vec_select_less(a, b, b, a)
+
+
+cdef inline vec vec_within(vec a, float limit) noexcept nogil:
+    return vec_max(vec_min(a, vec_set1(limit)), vec_set1(-limit))
+
+
+cdef inline vec vec_expm1(vec x) noexcept nogil:
+    """exp(x) - 1 for x <= 0, to the last digits also near 0: 2^n p + (2^n - 1), p = exp(r) - 1, n and r of `vec_exp`."""
+    cdef vec shifted, r
+    x = vec_max(x, vec_set1(-80))  # exp(-80) has no part in 1 - exp(-80)
+    cdef vec q = exp_reduced(x, &shifted, &r)
+    cdef vec power = vec_power_of_two(shifted)
+    return vec_fma(vec_fma(vec_mul(r, r), q, r), power, vec_sub(power, vec_set1(1)))
+
+
+cdef inline vec vec_log1p(vec x) noexcept nogil:
+    """log(1 + x) for 0 <= x <= 1; what is lost in 1 + x is added by its derivative."""
+    cdef vec u = vec_add(vec_set1(1), x)
+    return vec_add(vec_log(u), vec_div(vec_sub(x, vec_sub(u, vec_set1(1))), u))
+
+
+cdef inline vec vec_normal_density(vec x, float scale, vec exponent) noexcept nogil:
+    """scale exp(exponent - x^2 / 2), with x^2 in two parts: the exponential multiplies its rounding error.
+
+    Source of the parts: T. Dekker, "A floating-point technique for extending the available precision", 1971.
+    """
+    cdef vec high = vec_mul(x, vec_set1(4097))  # its upper 12 bits, whose square is exact
+    high = vec_sub(high, vec_sub(high, x))
+    cdef vec low = vec_sub(x, high)
+    cdef vec square = vec_mul(x, x)
+    cdef vec rest = vec_add(vec_mul(vec_add(high, high), low), vec_sub(vec_mul(high, high), square))
+    rest = vec_add(rest, vec_mul(low, low))
+    cdef vec half = vec_set1(-0.5)
+    exponent = vec_fma(half, rest, exponent)
+    return vec_mul(vec_mul(vec_set1(scale), vec_exp(exponent)), vec_exp(vec_mul(half, square)))
+
+
+cdef inline vec vec_normal_cdf(vec x) noexcept nogil:
+    """Phi(x) = erfc(-x / sqrt(2)) / 2 for |x| <= 40: no difference of numbers near 1, so small ones are right too.
+
+    erfc(z) = t exp(p(t) - z^2), t = 1 / (1 + z / 2), for z >= 0: at most 1.2e-7 of itself off.
+    Source: W. Press et al., "Numerical Recipes in C", 2nd ed., 1992, section 6.2, erfcc.
+    """
+    cdef vec one = vec_set1(1)
+    cdef vec far = vec_abs(x)
+    cdef vec t = vec_div(one, vec_fma(far, vec_set1(0.3535533905932738), one))
+    cdef vec p = vec_set1(0.17087277)
+    p = vec_fma(p, t, vec_set1(-0.82215223))
+    p = vec_fma(p, t, vec_set1(1.48851587))
+    p = vec_fma(p, t, vec_set1(-1.13520398))
+    p = vec_fma(p, t, vec_set1(0.27886807))
+    p = vec_fma(p, t, vec_set1(-0.18628806))
+    p = vec_fma(p, t, vec_set1(0.09678418))
+    p = vec_fma(p, t, vec_set1(0.37409196))
+    p = vec_fma(p, t, vec_set1(1.00002368))
+    p = vec_fma(p, t, vec_set1(-1.26551223))
+    cdef vec tail = vec_mul(t, vec_normal_density(far, 0.5, p))
+    return vec_select_less(vec_set1(0), x, vec_sub(one, tail), tail)
+
+
+cdef inline vec gelu_inner(vec z) noexcept nogil:
+    cdef vec cube = vec_mul(vec_mul(z, z), z)
+    return vec_mul(vec_set1(SQRT_2_OVER_PI), vec_fma(vec_set1(0.044715), cube, z))
+
+
+cdef inline vec formula_value(const int which, vec z, float a, float b, float c) noexcept nogil:
+    cdef vec zero = vec_set1(0)
+    cdef vec low
+    if which == CLIPPED_RELU:
+        if a == 0:  # 0 times minus infinity would be NaN
+            low = vec_min(z, vec_set1(c))
+            low = vec_select_less(low, vec_set1(c), zero, vec_sub(low, low))
+        else:
+            low = vec_mul(vec_set1(a), vec_sub(z, vec_set1(c)))
+        return vec_select_less(vec_set1(c), z, vec_min(z, vec_set1(b)), low)
+    if which == ELU:
+        low = vec_mul(vec_set1(a), vec_expm1(vec_min(z, zero)))
+        return vec_select_less(zero, z, vec_mul(vec_set1(b), z), low)
+    if which == SOFTPLUS:
+        return vec_add(vec_max(z, zero), vec_log1p(vec_exp(vec_sub(zero, vec_abs(z)))))
+    if which == SILU:
+        return vec_mul(vec_max(z, vec_set1(-200)), vec_sigmoid(z))
+    if which == GELU:
+        return vec_mul(vec_max(z, vec_set1(-FURTHEST)), vec_normal_cdf(vec_within(z, FURTHEST)))
+    low = gelu_inner(vec_within(z, FURTHEST))
+    return vec_mul(vec_max(z, vec_set1(-FURTHEST)), vec_sigmoid(vec_add(low, low)))
+
+
+cdef inline vec formula_slope(const int which, vec z, float a, float b, float c) noexcept nogil:
+    cdef vec zero = vec_set1(0)
+    cdef vec one = vec_set1(1)
+    cdef vec s, u, du
+    if which == CLIPPED_RELU:
+        return vec_select_less(vec_set1(c), z, vec_select_less(z, vec_set1(b), one, zero), vec_set1(a))
+    if which == ELU:
+        return vec_select_less(zero, z, vec_set1(b), vec_mul(vec_set1(a), vec_exp(vec_min(z, zero))))
+    if which == SOFTPLUS:
+        return vec_sigmoid(z)
+    if which == SILU:
+        z = vec_within(z, 200)
+        return vec_mul(vec_sigmoid(z), vec_fma(z, vec_sigmoid(vec_sub(zero, z)), one))
+    z = vec_within(z, FURTHEST)
+    if which == GELU:
+        return vec_fma(z, vec_normal_density(z, 0.3989422804014327, zero), vec_normal_cdf(z))
+    u = gelu_inner(z)
+    du = vec_mul(vec_set1(SQRT_2_OVER_PI), vec_fma(vec_mul(z, z), vec_set1(3 * 0.044715), one))
+    u = vec_add(u, u)
+    s = vec_sigmoid(u)
+    u = vec_mul(vec_mul(s, vec_sigmoid(vec_sub(zero, u))), vec_add(du, du))
+    return vec_fma(z, u, s)
+
+
+cdef struct Formula:
+    int which
+    float a, b, c
+    float* y
+    const float* z
+    float* dy
+
+
+cdef inline void formula_forward_of(const int which, const Formula* f, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    while begin < end:
+        vec_store(f.y + begin, formula_value(which, vec_load(f.y + begin), f.a, f.b, f.c))
+        begin += LANES
+
+
+cdef inline void formula_backward_of(const int which, const Formula* f, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    while begin < end:
+        vec_store(
+            f.dy + begin,
+            vec_mul(vec_load(f.dy + begin), formula_slope(which, vec_load(f.z + begin), f.a, f.b, f.c)),
+        )
+        begin += LANES
+
+
+cdef void formula_forward_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    cdef Formula* f = <Formula*>args
+    if f.which == CLIPPED_RELU:
+        formula_forward_of(CLIPPED_RELU, f, begin * P, end * P)
+    elif f.which == ELU:
+        formula_forward_of(ELU, f, begin * P, end * P)
+    elif f.which == SOFTPLUS:
+        formula_forward_of(SOFTPLUS, f, begin * P, end * P)
+    elif f.which == SILU:
+        formula_forward_of(SILU, f, begin * P, end * P)
+    elif f.which == GELU:
+        formula_forward_of(GELU, f, begin * P, end * P)
+    else:
+        formula_forward_of(GELU_TANH, f, begin * P, end * P)
+
+
+cdef void formula_backward_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    cdef Formula* f = <Formula*>args
+    if f.which == CLIPPED_RELU:
+        formula_backward_of(CLIPPED_RELU, f, begin * P, end * P)
+    elif f.which == ELU:
+        formula_backward_of(ELU, f, begin * P, end * P)
+    elif f.which == SOFTPLUS:
+        formula_backward_of(SOFTPLUS, f, begin * P, end * P)
+    elif f.which == SILU:
+        formula_backward_of(SILU, f, begin * P, end * P)
+    elif f.which == GELU:
+        formula_backward_of(GELU, f, begin * P, end * P)
+    else:
+        formula_backward_of(GELU_TANH, f, begin * P, end * P)
+
+
+def formula_forward(int which, double a, double b, double c, float[:, ::1] y):
+    """y = f(y), in place.
+
+    which    CLIPPED_RELU, ELU, SOFTPLUS, SILU, GELU or GELU_TANH
+    a, b, c  its numbers; 0 where it has none
+    y        (B, ld)   ld is a multiple of P; the padding gets f(0)
+    """
+    cdef Formula f
+    cdef Py_ssize_t n = y.shape[0] * y.shape[1]
+    if n == 0:
+        return
+    memset(&f, 0, sizeof(f))
+    f.which, f.a, f.b, f.c = which, <float>a, <float>b, <float>c
+    f.y = &y[0, 0]
+    with nogil:
+        parallel_for(formula_forward_task, &f, n // P, 256)
+
+
+def formula_backward(int which, double a, double b, double c, const float[:, ::1] z, float[:, ::1] dy):
+    """dz = dy f'(z), in place of dy: the gradient through an activation of the sums z.
+
+    which, a, b, c   as for `formula_forward`
+    z, dy  (B, ld)   ld is a multiple of P; zeros in the padding of dy stay zeros if that of z is finite
+    """
+    cdef Formula f
+    cdef Py_ssize_t n = dy.shape[0] * dy.shape[1]
+    if n == 0:
+        return
+    memset(&f, 0, sizeof(f))
+    f.which, f.a, f.b, f.c = which, <float>a, <float>b, <float>c
+    f.z = &z[0, 0]
+    f.dy = &dy[0, 0]
+    with nogil:
+        parallel_for(formula_backward_task, &f, n // P, 256)
