@@ -135,7 +135,7 @@ def draw(path: str, results: dict[str, tuple[Sequence[float], dict[str, list[flo
             axes.set_yscale("log", base=2)
             axes.yaxis.set_major_formatter(lambda seconds, _: common.figure(seconds))
         else:
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
         if len(medians) > 1:
             axes.legend(frameon=False)
         axes.set_xlabel(LABELS.get(what, what))

@@ -15,7 +15,7 @@ from fastnet.checks import Floats, numeric
 
 Places = NDArray[np.intp]
 
-_MOST = 0.4  # share of nonzeros up to which it pays, by bench/scaling.py
+_MOST = 0.6  # share of nonzeros up to which it pays, by bench/scaling.py
 _LEAST_WEIGHTS = 16384  # of the layer; a smaller one is done before its zeros are found
 _SAMPLE = 512  # rows looked at
 _NARROW = 2**16  # columns that an index of 16 bits can tell apart
