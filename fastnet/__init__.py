@@ -32,7 +32,7 @@ from fastnet.layers import Input
 from fastnet.models import Sequential
 
 if TYPE_CHECKING:
-    from fastnet import datasets, saving
+    from fastnet import datasets, plotting, saving
     from fastnet.playground import export_html
 
 threadpool.announce()
@@ -54,6 +54,7 @@ __all__ = [
     "metrics",
     "models",
     "optimizers",
+    "plotting",
     "regularizers",
     "saving",
     "set_num_threads",
@@ -64,7 +65,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """What reads and writes files is imported when it is first used: it needs a dozen modules of Python's own."""
-    if name in ("datasets", "saving"):
+    if name in ("datasets", "plotting", "saving"):
         return importlib.import_module(f"fastnet.{name}")
     if name == "export_html":
         return importlib.import_module("fastnet.playground").export_html

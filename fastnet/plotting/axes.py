@@ -1,0 +1,62 @@
+"""What all plots share: matplotlib, an axes to draw into, colors that the color-blind can tell apart."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Source: M. Okabe and K. Ito, "Color universal design", 2008.
+BLUE, ORANGE, GREEN, RED, PINK, SKY = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9"
+CURVES = (BLUE, RED, GREEN, PINK, ORANGE, SKY)
+
+GAP = 2  # pixels between two images of a mosaic
+
+
+def require_matplotlib() -> Any:
+    """The module.
+
+    Raises:
+        ImportError: with what to type, if it is not installed.
+    """
+    try:
+        import matplotlib
+    except ImportError:
+        raise ImportError(
+            'fastnet.plotting needs matplotlib, which is not installed: python -m pip install "fastnet[plot]"'
+        ) from None
+    return matplotlib
+
+
+def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
+    """`ax`, or the only axes of a new figure of so many inches, which pyplot knows."""
+    require_matplotlib()
+    if ax is not None:
+        if not hasattr(ax, "imshow"):
+            raise TypeError(f"ax must be an axes of matplotlib or None, got {ax!r}")
+        return ax
+    from matplotlib import pyplot as plt
+
+    return plt.subplots(figsize=(width, height), layout="constrained")[1]
+
+
+def mosaic(images: NDArray[Any], columns: int, room: int) -> tuple[NDArray[Any], list[tuple[int, int]]]:
+    """The images (n, h, w) as one, row by row, with `room` pixels above each, and where each one's corner is.
+
+    What is between them is NaN, which matplotlib leaves blank.
+    """
+    n, height, width = images.shape
+    columns = min(columns, n)
+    rows = math.ceil(n / columns)
+    whole = np.full((rows * (height + room) + GAP, columns * (width + GAP) + GAP), np.nan)
+    corners = []
+    for i, image in enumerate(images):
+        top, left = i // columns * (height + room) + room, i % columns * (width + GAP) + GAP
+        whole[top : top + height, left : left + width] = image
+        corners.append((top, left))
+    return whole, corners

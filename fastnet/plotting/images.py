@@ -1,0 +1,178 @@
+"""Plots made of images: digits in a grid, the first layer's weights, an example on its way through the layers."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnet import checks
+from fastnet.layers import Dense, Flatten, Reshape
+from fastnet.plotting.axes import BLUE, RED, axes_or_new, mosaic
+from fastnet.plotting.inputs import images_of, labels_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from fastnet.models import Sequential
+
+
+def digits(
+    images: Any, labels: Any = None, predictions: Any = None, *, columns: int = 10, ax: Axes | None = None
+) -> Axes:
+    """Images in a grid; above each its label, and what was predicted where that is another.
+
+    Args:
+        images: (n, h, h) or (n, h * h), of any range.
+        labels: the true ones, (n,) or one-hot rows, or None.
+        predictions: the same, or probabilities, (n, classes).
+        columns: how many images a row has.
+        ax: where to draw; a new one if None.
+
+    Raises:
+        ValueError, TypeError: if the arrays are not of that kind.
+        ImportError: if matplotlib is not installed.
+    """
+    pictures = images_of("images", images)
+    n, side = len(pictures), pictures.shape[1]
+    columns = checks.integer("columns", columns, least=1)
+    true = None if labels is None else labels_of("labels", labels, n)
+    found = None if predictions is None else labels_of("predictions", predictions, n)
+    texts, wrong = [""] * n, [False] * n
+    for i in range(n):
+        if true is not None and found is not None and true[i] != found[i]:
+            texts[i], wrong[i] = f"{found[i]}, is {true[i]}", True
+        elif true is not None or found is not None:
+            texts[i] = str(true[i] if true is not None else found[i])  # type: ignore[index]
+    room = max(5, side // 3) if any(texts) else 2
+    whole, corners = mosaic(pictures, columns, room)
+    ax = axes_or_new(ax, 0.03 * whole.shape[1] * 28 / side, 0.03 * whole.shape[0] * 28 / side)
+    ax.imshow(whole, cmap="gray_r", interpolation="nearest")
+    for (top, left), text, is_wrong in zip(corners, texts, wrong, strict=True):
+        color = RED if is_wrong else "black"
+        ax.text(left + side / 2, top - 1, text, ha="center", va="bottom", color=color, fontsize=8)
+        _frame(ax, top, left, side, RED if is_wrong else "0.85", 1.5 if is_wrong else 0.5)
+    ax.set_axis_off()
+    return ax
+
+
+def weights(model: Sequential, *, layer: Any = None, count: int = 64, ax: Axes | None = None) -> Axes:
+    """What the units of the first Dense layer look for: each unit's weights as an image.
+
+    Red pixels speak for the unit, blue ones against it, white ones do not matter. Units that have learned show strokes
+    and edges; those of a new model, noise.
+
+    Args:
+        model: whose input is a square image.
+        layer: the layer's name or number, if not the first Dense.
+        count: how many units to show.
+        ax: where to draw; a new one if None.
+
+    Raises:
+        ValueError, TypeError: if the model or the layer is not of that kind.
+        ImportError: if matplotlib is not installed.
+    """
+    count = checks.integer("count", count, least=1)
+    if not model.built:
+        raise ValueError("model has no weights yet; train it, or give it an Input")
+    chosen: Any
+    if layer is None:
+        chosen = next((each for each in model.layers if isinstance(each, Dense)), None)
+    else:
+        chosen = model.get_layer(**({"name": layer} if isinstance(layer, str) else {"index": layer}))
+    if not isinstance(chosen, Dense):
+        raise ValueError(f"layer must be a Dense layer, got {'none in the model' if chosen is None else chosen!r}")
+    kernel = chosen.kernel.numpy()
+    side = math.isqrt(len(kernel))
+    if side * side != len(kernel):
+        raise ValueError(f"layer {chosen.name!r} has {len(kernel)} inputs, which are no square image")
+    pictures = kernel.T[:count].reshape(-1, side, side)
+    whole, _ = mosaic(pictures, math.ceil(math.sqrt(len(pictures))), 2)
+    ax = axes_or_new(ax, 7, 6.4)
+    limit = float(np.quantile(np.abs(pictures), 0.998)) or 1.0
+    drawn = ax.imshow(whole, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+    ax.figure.colorbar(drawn, ax=ax, shrink=0.8, label="weight", extend="both")
+    ax.set_title(f"Weights of the first {len(pictures)} of {kernel.shape[1]} units of {chosen.name!r}")
+    ax.set_axis_off()
+    return ax
+
+
+def activations(model: Sequential, x: Any, *, ax: Axes | None = None) -> Axes:
+    """One example on its way through the network: the input, what each Dense layer makes of it, the output.
+
+    A hidden layer's units are pixels, bright where a unit fires; the output's are bars.
+
+    Args:
+        model: built, of any shape.
+        x: one example, with or without the batch's axis.
+        ax: where to draw; a new one if None. The parts get axes of their own in it.
+
+    Raises:
+        ValueError, TypeError: if the model has no weights, or x is not one example of its shape.
+        ImportError: if matplotlib is not installed.
+    """
+    if not model.built or model.input_shape is None:
+        raise ValueError("model has no weights yet; train it, or give it an Input")
+    example = checks.numeric("x", x)
+    shape = tuple(model.input_shape[1:])
+    if example.shape == shape:
+        example = example[None]
+    if example.shape != (1, *shape):
+        raise ValueError(f"x has shape {np.shape(x)}; expected one example, of shape {shape}")
+    steps: list[tuple[str, Any]] = [("input", example)]
+    value = example
+    for layer in model.layers:
+        value = layer(value)
+        if isinstance(layer, Flatten | Reshape) or (len(steps) > 1 and not isinstance(layer, Dense)):
+            continue
+        if isinstance(layer, Dense):
+            steps.append((layer.name, value))
+    if steps[-1][1] is not value:
+        steps.append(("output", value))
+    ax = axes_or_new(ax, 2.6 * len(steps) + 1, 3.2)
+    ax.set_axis_off()
+    width = 1 / len(steps)
+    for i, (name, array) in enumerate(steps):
+        inset = ax.inset_axes((i * width + 0.025, 0.1, width - 0.07, 0.78))
+        numbers = np.asarray(array, np.float64).reshape(-1)
+        inset.set_title(f"{name}\n{tuple(np.shape(array)[1:])}", fontsize=9)
+        if i == len(steps) - 1 and len(numbers) <= 32:
+            _bars(inset, numbers)
+        else:
+            _pixels(inset, numbers, "gray_r" if i == 0 else "viridis")
+        if i:
+            ax.annotate(
+                "",
+                (i * width - 0.003, 0.5),
+                (i * width - 0.035, 0.5),
+                xycoords="axes fraction",
+                arrowprops={"arrowstyle": "->", "color": "0.4"},
+            )
+    return ax
+
+
+def _frame(ax: Axes, top: int, left: int, side: int, color: str, width: float) -> None:
+    from matplotlib.patches import Rectangle
+
+    ax.add_patch(Rectangle((left - 0.5, top - 0.5), side, side, fill=False, edgecolor=color, linewidth=width))
+
+
+def _bars(ax: Axes, numbers: Any) -> None:
+    best = int(numbers.argmax())
+    ax.barh(range(len(numbers)), numbers, color=[RED if i == best else BLUE for i in range(len(numbers))])
+    ax.set_yticks(range(len(numbers)))
+    ax.invert_yaxis()
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.text(numbers[best], best, f" {numbers[best]:.2f}", va="center", fontsize=8)
+    ax.margins(x=0.25)
+
+
+def _pixels(ax: Axes, numbers: Any, cmap: str) -> None:
+    """Numbers as the pixels of a square, what is left over blank."""
+    side = math.ceil(math.sqrt(len(numbers)))
+    square = np.full(side * side, np.nan)
+    square[: len(numbers)] = numbers
+    ax.imshow(square.reshape(side, side), cmap=cmap, interpolation="nearest")
+    ax.set_xticks([])
+    ax.set_yticks([])
