@@ -1,7 +1,7 @@
 """The plots as pictures, against those in baseline/, which were looked at. `python test_pictures.py` draws them anew.
 
-matplotlib's own comparison is enough and is there: the root of the mean square of the pixels' differences. Other versions
-of matplotlib set letters and margins otherwise, so only the one that drew the baseline can be compared with it.
+matplotlib's own comparison is enough and is there: the root of the mean square of the pixels' differences. Other
+versions of matplotlib set letters and margins otherwise, so only the one that drew the baseline can be compared.
 """
 
 from __future__ import annotations
