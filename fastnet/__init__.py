@@ -34,6 +34,7 @@ from fastnet.models import Sequential
 if TYPE_CHECKING:
     from fastnet import datasets, plotting, saving
     from fastnet.playground import export_html
+    from fastnet.reporting import report
 
 threadpool.announce()
 
@@ -56,6 +57,7 @@ __all__ = [
     "optimizers",
     "plotting",
     "regularizers",
+    "report",
     "saving",
     "set_num_threads",
     "show_config",
@@ -69,4 +71,6 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"fastnet.{name}")
     if name == "export_html":
         return importlib.import_module("fastnet.playground").export_html
+    if name == "report":
+        return importlib.import_module("fastnet.reporting").report
     raise AttributeError(f"module 'fastnet' has no attribute {name!r}")

@@ -1,0 +1,144 @@
+"""Classes: which are taken for which, and how well each is known."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.reporting import png
+from fastnet.reporting.data import CLASSES_SHOWN
+from fastnet.reporting.markup import Markup, Section, bar, clip, details, join, note, percent, scroll, table, tag
+from fastnet.reporting.subject import Examples, Subject
+
+CONFUSIONS = 10
+
+CONFUSION_LEAD = (
+    "Row by row: what the examples of a class were taken for. On the diagonal, in blue, they were right; orange cells "
+    "are confusions, and a strong one names two classes that look alike to the network."
+)
+ACCURACY_LEAD = (
+    "Found is the share of a class's own examples that were recognised (recall); right is the share of the answers "
+    "naming the class that were true (precision). A class with few examples found is one to look at."
+)
+
+
+def matrix(examples: Examples, classes: int) -> NDArray[np.intp]:
+    """Counts of examples by true class, the rows, and predicted class, the columns."""
+    pairs = examples.truth * classes + examples.predicted
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+
+def confusion(subject: Subject) -> Section:
+    assert subject.examples is not None
+    names = [clip(name, 24) for name in subject.names]
+    counts = matrix(subject.examples, len(names))
+    whole = _as_table(names, counts) if len(names) <= CLASSES_SHOWN else _as_picture(counts)
+    wrong = counts.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong.reshape(-1), kind="stable")[:CONFUSIONS]
+    rows = [
+        (
+            names[i // len(names)],
+            names[i % len(names)],
+            f"{wrong.flat[i]:,}",
+            percent(wrong.flat[i] / counts[i // len(names)].sum()),
+        )
+        for i in order.tolist()
+        if wrong.flat[i]
+    ]
+    frequent = None
+    if rows:
+        head = ("true", "taken for", "times", "of the class")
+        frequent = join(tag("h3", "The most frequent confusions"), table(head, rows, "The most frequent confusions", 2))
+    return Section("confusion", "The confusion matrix", CONFUSION_LEAD, join(whole, frequent))
+
+
+def _as_table(names: list[str], counts: NDArray[np.intp]) -> Markup:
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    off = shares - np.diag(np.diag(shares))
+    most = off.max() or 1.0
+    rows = []
+    for i, name in enumerate(names):
+        cells = [tag("th", name, scope="row")]
+        for j, count in enumerate(counts[i].tolist()):
+            # The square root: confusions are rare, and the second rarest shall be seen too.
+            strength = 0.45 * shares[i, j] if i == j else 0.65 * float(np.sqrt(off[i, j] / most))
+            kind = ("hit" if i == j else "miss") if count else "none"
+            cells.append(tag("td", str(count), class_=kind, style=f"--strength:{strength:.3f}" if count else None))
+        rows.append(tag("tr", *cells))
+    head = tag(
+        "tr",
+        tag("th", "true ↓ taken for →", scope="col", class_="corner"),
+        *(tag("th", name, scope="col") for name in names),
+    )
+    return scroll(
+        tag("table", tag("thead", head), tag("tbody", *rows), class_="matrix"),
+        "Confusion matrix: a row for each true class, a column for each predicted one",
+    )
+
+
+def _as_picture(counts: NDArray[np.intp]) -> Markup:
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    classes = len(counts)
+    step = -(-classes // 512)
+    alt = f"Confusion matrix of {classes} classes: {percent(float(np.trace(counts) / counts.sum()))} on the diagonal"
+    image = tag("img", src=png.heat(np.sqrt(shares[::step, ::step])), alt=alt, class_="map")
+    text = f"{classes} classes are too many for a table: rows are true, columns predicted, from the upper left corner."
+    return tag("figure", image, tag("figcaption", text))
+
+
+def accuracy(subject: Subject) -> Section:
+    assert subject.examples is not None
+    names = subject.names
+    counts = matrix(subject.examples, len(names))
+    right, held, said = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+    rows = [
+        (
+            clip(name),
+            f"{held[k]:,}",
+            f"{held[k] - right[k]:,}",
+            bar(right[k] / held[k], percent(right[k] / held[k])) if held[k] else "no examples",
+            bar(right[k] / said[k], percent(right[k] / said[k]), "second") if said[k] else "never named",
+        )
+        for k, name in enumerate(names)
+    ]
+    known = [k for k in range(len(names)) if held[k]]
+    worst = min(known, key=lambda k: right[k] / held[k])
+    best = max(known, key=lambda k: right[k] / held[k])
+    head = ("class", "examples", "missed", "found", "right")
+    said_best = tag(
+        "p",
+        f"Best known is {clip(names[best])}, {percent(right[best] / held[best])} of whose examples were found; least "
+        f"known is {clip(names[worst])}, with {percent(right[worst] / held[worst])}.",
+    )
+    whole = table(head, rows, "Accuracy by class")
+    body = join(said_best, whole if len(names) <= CLASSES_SHOWN else details(f"All {len(names)} classes", whole))
+    return Section("classes", "Class by class", ACCURACY_LEAD, body)
+
+
+def labels(subject: Subject) -> Section:
+    """For outputs that each say yes or no: how often each was right."""
+    examples = subject.examples
+    assert examples is not None
+    truth = examples.targets > 0.5
+    said = examples.scores > (0.5 if examples.probable else 0)
+    both = (truth & said).sum(axis=0)
+    rows = []
+    for k, name in enumerate(subject.names):
+        held, named = int(truth[:, k].sum()), int(said[:, k].sum())
+        rows.append(
+            (
+                clip(name),
+                percent(float((truth[:, k] == said[:, k]).mean())),
+                bar(both[k] / held, percent(both[k] / held)) if held else "no examples",
+                bar(both[k] / named, percent(both[k] / named), "second") if named else "never named",
+            )
+        )
+    lead = (
+        "An example may have several labels here, so each is a question of its own, answered yes above one half. Found "
+        "is the share of the examples with a label that got it (recall), right the share of the answers yes that were "
+        "true (precision)."
+    )
+    text = f"{percent(float((truth == said).all(axis=1).mean()), 2)} of the examples have all labels right."
+    whole = table(("label", "answers right", "found", "right"), rows, "Each label")
+    return Section("classes", "Label by label", lead, join(note(text), whole))

@@ -1,0 +1,136 @@
+"""HTML as text: elements whose content is escaped unless it is markup already, so that no name can break the page."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+ROW_LIMIT = 200  # rows that a table shows: more are not read, and the page stays small
+TEXT_LIMIT = 60  # characters of a name
+
+
+class Markup(str):
+    """A text that is HTML already, and is not escaped again."""
+
+    __slots__ = ()
+
+
+class Section(NamedTuple):
+    """A part of the page: its anchor, its heading, what to see in it, and what there is to see."""
+
+    anchor: str
+    title: str
+    lead: str
+    body: Markup
+
+
+def join(*children: Any) -> Markup:
+    """Markup as it is, anything else escaped, None left out."""
+    return Markup(
+        "".join(
+            child if isinstance(child, Markup) else html.escape(str(child)) for child in children if child is not None
+        )
+    )
+
+
+def tag(name: str, *children: Any, **attributes: Any) -> Markup:
+    """An element; an underscore at the end of an attribute's name is dropped, others become hyphens.
+
+    Example:
+        >>> print(tag("p", "1 < 2 ", tag("b", "&"), class_="note"))
+        <p class="note">1 &lt; 2 <b>&amp;</b></p>
+    """
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{html.escape(str(value))}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    end = "" if name in ("img", "br") else f"</{name}>"
+    return Markup(f"<{name}{written}>{join(*children)}{end}")
+
+
+def note(*children: Any) -> Markup:
+    return tag("p", *children, class_="note")
+
+
+def table(head: Sequence[Any], rows: Iterable[Sequence[Any]], label: str, numbers_from: int = 1) -> Markup:
+    """A table in a box that scrolls by itself where it is too wide; the first cell of a row is its heading.
+
+    Args:
+        head: the columns' names.
+        rows: cells, the first `ROW_LIMIT` of which are shown.
+        label: what the table is, for who cannot see it.
+        numbers_from: the first column that is set as numbers are, to the right.
+    """
+    every = list(rows)
+
+    def kind(column: int) -> str | None:
+        return "number" if column >= numbers_from else None
+
+    body = [
+        tag(
+            "tr",
+            *(tag("td" if i else "th", cell, class_=kind(i), scope=None if i else "row") for i, cell in enumerate(row)),
+        )
+        for row in every[:ROW_LIMIT]
+    ]
+    top = tag("tr", *(tag("th", name, scope="col", class_=kind(i)) for i, name in enumerate(head)))
+    whole = tag("table", tag("thead", top), tag("tbody", *body))
+    rest = len(every) - ROW_LIMIT
+    more = note(f"The first {ROW_LIMIT} rows of {len(every):,}.") if rest > 0 else None
+    return join(scroll(whole, label), more)
+
+
+def scroll(content: Markup, label: str) -> Markup:
+    """A box that scrolls sideways; it takes the focus, so that the keyboard can move it."""
+    return tag("div", content, class_="scroll", role="region", tabindex="0", aria_label=label)
+
+
+def details(summary: str, *children: Any) -> Markup:
+    return tag("details", tag("summary", summary), *children)
+
+
+def facts(pairs: Iterable[tuple[Any, Any]]) -> Markup:
+    """A list of names and what they are."""
+    return tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs), class_="facts")
+
+
+def bar(share: float, text: str, kind: str = "") -> Markup:
+    """A share of 1 as a bar with its text after it."""
+    filled = tag("span", class_="fill", style=f"--share:{min(max(share, 0.0), 1.0):.4f}")
+    return tag("span", tag("span", filled, class_="track", aria_hidden="true"), text, class_=f"bar {kind}".strip())
+
+
+def number(value: Any, digits: int = 4) -> str:
+    """A number to so many digits that count; whole ones in full."""
+    if np.ndim(value):
+        return f"{number(np.mean(value), digits)} (mean)"
+    if isinstance(value, int | np.integer):
+        return f"{value:,}"
+    if math.isnan(value):
+        return "NaN"
+    return f"{value:,.{digits}g}" if abs(value) < 10**digits or abs(value) >= 1e9 else f"{value:,.0f}"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share of 1 in percent; never rounded up to 100, nor down to 0."""
+    least = 10.0**-digits
+    value = 100 * share
+    if 0 < value < least:
+        return f"<\u00a0{least:g}\u00a0%"
+    if 100 - least < value < 100:
+        return f">\u00a0{100 - least:g}\u00a0%"
+    return f"{value:.{digits}f}\u00a0%"
+
+
+def clip(text: str, most: int = TEXT_LIMIT) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def plural(count: int, noun: str) -> str:
+    """1 mistake, 2 mistakes."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,213 @@
+"""The report's page: checks what it is given, puts the sections into the template, and writes the file."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import warnings
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastnet import checks
+from fastnet.profiling import Profile
+from fastnet.reporting import (
+    classes,
+    data,
+    evaluation,
+    mistakes,
+    network,
+    regression,
+    repeat,
+    timing,
+    training,
+    weights,
+)
+from fastnet.reporting.evaluation import tile
+from fastnet.reporting.markup import Markup, Section, clip, join, number, percent, plural, tag
+from fastnet.reporting.subject import (
+    CLASSES,
+    LABELS,
+    NUMBERS,
+    Examples,
+    Subject,
+    check_model,
+    examples_of,
+    names_of,
+    record_of,
+    side_of,
+)
+
+if TYPE_CHECKING:
+    from fastnet.models import Sequential
+
+PROFILED = 2048  # examples of the profile's epoch
+
+_BY_KIND: dict[str | None, list[Callable[[Subject], Section]]] = {
+    CLASSES: [classes.confusion, classes.accuracy, mistakes.section],
+    LABELS: [classes.labels],
+    NUMBERS: [regression.predicted, regression.worst],
+    None: [],
+}
+
+
+def report(
+    model: Sequential,
+    history: Any = None,
+    x: Any = None,
+    y: Any = None,
+    path: Any = "report.html",
+    *,
+    title: str = "Report on a trained network",
+    about: str = "",
+    class_names: Any = None,
+    profile: Profile | bool | None = None,
+    batch_size: int | None = None,
+    seed: int | None = None,
+    images: bool = True,
+) -> Path:
+    """Writes a page about a trained model: one HTML file, under 3 MB, that needs no network and no other file.
+
+    It shows the data, the model, the training curves, the evaluation, the confusion matrix, each class, the worst
+    mistakes, the first layer's weights, where the time went, and how to repeat it; of a regression, what was predicted
+    against what is true. A section for which nothing is given says so. The model and the random numbers that follow
+    are as if there had been no report.
+
+    Args:
+        model: trained; with x and y also compiled.
+        history: what `fit` returned, or its dict.
+        x, y: examples that it has not been trained with, and what is true of them, as for `evaluate`; of classes both
+            labels, (n,), and one-hot rows, (n, C), will do.
+        path: the file's name; a file of that name is replaced.
+        title: the page's heading.
+        about: a sentence on the data, such as where they come from.
+        class_names: the names of the classes or, of a regression, of the outputs; by default their numbers.
+        profile: what `model.profile` returned; by default one is taken of 2,048 examples, and False leaves it out.
+        batch_size: examples a step, for the profile (32 by default) and to be told in how to repeat it.
+        seed: what `set_random_seed` was given, to be told in how to repeat it.
+        images: whether examples that may be square images, (s, s), (s, s, 1) or s * s numbers with s of at least 8,
+            are shown as such.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: if the model was never trained or its weights are not finite; if the history is empty; if one of
+            x and y is given without the other, or their shapes do not fit; if `class_names` has another length.
+        RuntimeError: if the model is not compiled, but x and y are given.
+        TypeError: if an argument is not of that kind.
+        OSError: if the file cannot be written. After any error a file of that name is as it was.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from fastnet import Sequential
+        >>> from fastnet.layers import Dense, Input
+        >>> x = np.linspace(-1, 1, 50)[:, None]
+        >>> model = Sequential([Input((1,)), Dense(8, "tanh"), Dense(1)]).compile("adam", "mse")
+        >>> history = model.fit(x, x**2, epochs=2, verbose=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report(model, history, x, x**2, f"{folder}/parabola.html", seed=7).name
+        'parabola.html'
+    """
+    from fastnet.saving.files import replace_file  # what only writing needs
+
+    target = _checked_path(path)
+    for name, text in (("title", title), ("about", about)):
+        if not isinstance(text, str):
+            raise TypeError(f"{name} must be a string, got {text!r}")
+    if not isinstance(profile, Profile | bool | None):
+        raise TypeError(f"profile must be what model.profile() returned, or False, got {profile!r:.200}")
+    if not isinstance(images, bool):
+        raise TypeError(f"images must be True or False, got {images!r}")
+    batch_size = None if batch_size is None else checks.integer("batch_size", batch_size, least=1)
+    seed = None if seed is None else checks.integer("seed", seed, least=0)
+    check_model(model)
+    record = record_of(history)
+    names = names_of(model, class_names)
+    with model._lock:  # no training moves a weight meanwhile
+        examples = examples_of(model, x, y)
+        if not isinstance(profile, Profile):
+            profile = None if profile is False or examples is None else _profile(model, examples, batch_size)
+        side = side_of(model) if images else None
+        subject = Subject(model, record, examples, names, side, profile, batch_size, seed, about)
+        text = page(subject, title)
+    replace_file(target, text.encode("utf-8", "replace"))
+    return Path(os.fsdecode(path))
+
+
+def page(subject: Subject, title: str) -> str:
+    """The page as a text."""
+    kind = subject.examples.kind if subject.examples is not None else None
+    makers = [data.section, network.section, training.section, evaluation.section, *_BY_KIND[kind]]
+    makers += [weights.section, timing.section, repeat.section]
+    sections = [make(subject) for make in makers]
+    parts = {
+        "TITLE": join(title),
+        "SUMMARY": _summary(subject),
+        "CONTENTS": join(
+            *(tag("li", tag("a", section.title, href=f"#{section.anchor}")) for section in sections),
+        ),
+        "SECTIONS": join(*map(_rendered, sections)),
+        "DATE": join(datetime.date.today().isoformat()),
+    }
+    template = resources.files("fastnet.reporting").joinpath("page.html").read_text(encoding="utf-8")
+    return re.sub(r"@@(\w+)@@", lambda match: parts[match[1]], template)
+
+
+def _rendered(section: Section) -> Markup:
+    heading = f"{section.anchor}-title"
+    lead = tag("p", section.lead, class_="lead") if section.lead else None
+    return tag(
+        "section",
+        tag("h2", section.title, id=heading),
+        lead,
+        section.body,
+        id=section.anchor,
+        aria_labelledby=heading,
+    )
+
+
+def _summary(subject: Subject) -> Markup:
+    """The few numbers that one wants first."""
+    tiles = []
+    examples, record = subject.examples, subject.record
+    if examples is not None and examples.kind == CLASSES:
+        right = float((examples.truth == examples.predicted).mean())
+        tiles.append(tile(percent(right, 2), f"of {len(examples.truth):,} test examples right"))
+    elif examples is not None:
+        tiles.append(tile(number(examples.results["loss"]), "loss on the test examples"))
+    if record is not None:
+        count, noun = plural(len(record.epochs), "epoch").split()
+        tiles.append(tile(count, f"{noun} of training"))
+    for number_of, what in ((subject.model.count_params(), "weight"), (len(subject.model.layers), "layer")):
+        tiles.append(tile(*plural(number_of, what).split()))
+    return join(tag("p", clip(f"Model “{subject.model.name}”", 200)), tag("ul", *tiles, class_="tiles"))
+
+
+def _profile(model: Sequential, examples: Examples, batch_size: int | None) -> Profile:
+    """One of some examples, in silence: what there is to warn of, the training has said."""
+    assert model.loss is not None
+    x, targets = examples.x[:PROFILED], examples.targets[:PROFILED]
+    y = targets.argmax(axis=1) if model.loss.of_labels else targets
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return model.profile(x, y, batch_size=batch_size or 32, print_fn=None)
+
+
+def _checked_path(path: Any) -> str:
+    try:
+        target = os.path.realpath(os.fsdecode(path))
+    except TypeError:
+        raise TypeError(f"path must be a file's name, got {path!r}") from None
+    except ValueError as error:
+        raise ValueError(f"path must be a file's name, got {path!r}: {error}") from None
+    if not os.path.isdir(os.path.dirname(target)):
+        raise FileNotFoundError(
+            f"there is no folder {os.path.dirname(target)!r} to write {os.path.basename(target)!r} to"
+        )
+    if os.path.isdir(target):
+        raise IsADirectoryError(f"path must name a file, but {target!r} is a folder")
+    return target

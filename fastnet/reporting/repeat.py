@@ -1,0 +1,105 @@
+"""How to repeat it: the program that makes the model again, its description, and what it was computed with."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import numpy as np
+
+from fastnet import configuration, layers, losses, metrics, optimizers
+from fastnet.config import show_config
+from fastnet.reporting.markup import Markup, Section, clip, details, facts, join, note, tag
+from fastnet.reporting.subject import Record, Subject
+
+TEXT_LIMIT = 100_000  # characters of code or JSON
+
+LEAD = (
+    "With the same data, seed and versions this program makes the same network, to the last bit, on any number of "
+    "threads of the same instruction set."
+)
+
+
+def section(subject: Subject) -> Section:
+    compiled = configuration.compile_config(subject.model)
+    described = {"class_name": "Sequential", "config": subject.model.get_config(), "compile": compiled}
+    parts = [_pre(code(subject, compiled))]
+    if subject.seed is None:
+        parts.append(note("No seed was given, so the initial weights and the order of the examples are unknown."))
+    config = show_config(print_fn=None)
+    pairs = [(name, ", ".join(value) if isinstance(value, list) else value) for name, value in config.items()]
+    parts += [
+        tag("h3", "Computed with"),
+        facts([("fastnet" if name == "version" else name, value) for name, value in pairs]),
+        details(
+            "The model and the arguments of compile, as JSON", _pre(json.dumps(described, indent=1, default=_plain))
+        ),
+    ]
+    return Section("repeat", "How to repeat it", LEAD, join(*parts))
+
+
+def code(subject: Subject, compiled: dict[str, Any] | None) -> str:
+    """The program: from the seed to `fit`; x_train and y_train are the reader's."""
+    lines = ["import fastnet", "from fastnet import layers, losses, metrics, optimizers", ""]
+    if subject.seed is not None:
+        lines.append(f"fastnet.utils.set_random_seed({subject.seed})")
+    lines.append("model = fastnet.Sequential([")
+    own = []
+    shape = (subject.model.input_shape or (None,))[1:]
+    lines.append(f"    layers.Input({shape!r}),")
+    for layer in subject.model.layers:
+        if type(layer) is not getattr(layers, type(layer).__name__, None):
+            own.append(type(layer).__name__)
+        lines.append(f"    {_call('layers', configuration.serialize(layer), layers)},")
+    name = subject.model.name
+    lines.append("])" if name == "sequential" else f"], name={name!r})")
+    if compiled is not None:
+        lines += [
+            "model.compile(",
+            f"    {_call('optimizers', compiled['optimizer'], optimizers)},",
+            f"    {_call('losses', compiled['loss'], losses)},",
+        ]
+        for argument in ("metrics", "weighted_metrics"):
+            if compiled.get(argument):
+                listed = ", ".join(_call("metrics", entry, metrics) for entry in compiled[argument])
+                lines.append(f"    {argument}=[{listed}],")
+        lines.append(")")
+        lines += [f"model.fit(x_train, y_train{_fit(subject.record, subject.batch_size)})"]
+    if own:
+        lines.insert(2, f"# {', '.join(dict.fromkeys(own))}: layers of your own, to be imported too")
+    return "\n".join(lines)
+
+
+def _call(module: str, description: Any, public: Any) -> str:
+    """An object as the call that makes it; what is not fastnet's by its bare name."""
+    if not isinstance(description, dict):
+        return str(description) if str(description).isidentifier() else repr(description)
+    name, config = description["class_name"], description["config"]
+    if name == "AccuracyByShape":
+        return repr(config.get("name", "accuracy"))
+    arguments = ", ".join(f"{key}={_literal(value)}" for key, value in config.items())
+    return f"{module}.{name}({arguments})" if hasattr(public, name) else f"{name}({arguments})"
+
+
+def _literal(value: Any) -> str:
+    value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    return clip(repr(value), 2000)
+
+
+def _fit(record: Record | None, batch_size: int | None) -> str:
+    epochs = f", epochs={record.epochs[-1]}" if record is not None else ""
+    return (f", batch_size={batch_size}" if batch_size is not None else "") + epochs
+
+
+def _pre(text: str) -> Markup:
+    """Code in a box that scrolls; strings and numbers are left as they are, names of arguments are set quieter."""
+    cut = len(text) > TEXT_LIMIT
+    shown = tag("pre", tag("code", text[:TEXT_LIMIT]), tabindex="0", role="region", aria_label="Code")
+    return join(shown, note(f"Cut off after {TEXT_LIMIT:,} characters.") if cut else None)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))

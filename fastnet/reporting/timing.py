@@ -1,0 +1,76 @@
+"""Where the time of a training step goes: the kernels of a profile, and what each of them does."""
+
+from __future__ import annotations
+
+from fastnet.reporting.markup import Section, bar, details, join, note, number, percent, plural, table, tag
+from fastnet.reporting.subject import Subject
+
+LEAD = (
+    "A training step, taken apart into the compiled functions, the kernels, that it calls. The products of matrices "
+    "usually take most of it; in a small network the Python around the kernels does."
+)
+
+# What each kernel does, in words; fastnet/reference.py has the mathematics.
+_DOES = {
+    "activation_backward": "the way back through an activation",
+    "activation_forward": "an activation",
+    "all_finite": "looks for NaN and infinity in the batch",
+    "count_correct": "counts the right answers",
+    "csr_transpose": "turns the batch's numbers that are not 0 into columns",
+    "csrmm_bias_act": "input × weights + bias, and the activation, without the zeros of the input",
+    "csrmm_tn": "gradient of the weights, without the zeros of the input",
+    "csrmm_tn_update": "gradient of the weights, without the zeros of the input, and the optimizer's step",
+    "dropout": "sets random numbers to 0",
+    "formula_backward": "the way back through an activation",
+    "formula_forward": "an activation",
+    "gemm_bias_act": "input × weights + bias, and the activation",
+    "gemm_nt": "the gradient carried back to the layer before",
+    "gemm_tn": "gradient of the weights",
+    "gemm_tn_update": "gradient of the weights, and the optimizer's step",
+    "gemv_bias_act": "input × weights + bias for one example",
+    "rmsprop": "the optimizer's step",
+    "softmax": "softmax",
+    "softmax_backward": "the way back through softmax",
+    "softmax_crossentropy": "softmax, loss and their gradient",
+    "update": "the optimizer's step",
+}
+
+
+def section(subject: Subject) -> Section:
+    profile = subject.profile
+    title = "Where the time went"
+    if profile is None or not profile.steps or not profile.seconds:
+        return Section("time", title, "", note("No profile was taken: it needs x and y, or one that was made before."))
+    rest = max(0.0, profile.seconds - sum(row.seconds for row in profile))
+    parts = [(row.kernel, row.seconds, _DOES.get(row.kernel, "")) for row in profile]
+    parts.append(("around the kernels", rest, "Python, and the other work of a step"))
+    parts.sort(key=lambda part: -part[1])
+    rows = [
+        (
+            join(name if name.startswith("around") else tag("code", name), tag("span", does, class_="does")),
+            bar(seconds / profile.seconds, percent(seconds / profile.seconds)),
+            f"{seconds / profile.steps * 1e6:,.1f}",
+        )
+        for name, seconds, does in parts
+    ]
+    whole = table(("kernel", "share", "µs/step"), rows, "Where the time went")
+    rates = [
+        (
+            tag("code", row.kernel),
+            f"{row.calls / profile.steps:,.1f}",
+            number(row.flops / row.seconds / 1e9 if row.seconds else 0.0, 3),
+            percent(row.flops / row.seconds / profile.peak) if row.seconds else "",
+            number(row.bytes / profile.steps / 1e6, 3),
+        )
+        for row in profile
+    ]
+    head = ("kernel", "calls/step", "GFLOP/s", "of the roof", "MB/step")
+    more = details(
+        "How fast the kernels were",
+        table(head, rates, "How fast the kernels were"),
+        note(f"The roof, {profile.peak / 1e9:,.0f} GFLOP/s, is what a large dense product reached at the same time."),
+    )
+    each = profile.seconds / profile.steps
+    took = f"{each * 1e3:,.2f} ms" if each >= 1e-3 else f"{each * 1e6:,.0f} µs"
+    said = tag("p", f"{plural(profile.steps, 'step')} of a copy of the model were timed; each took {took}.")
+    return Section("time", title, LEAD, join(said, whole, more))

@@ -1,0 +1,88 @@
+"""Training: the loss and the metrics, epoch by epoch, as curves and as a table."""
+
+from __future__ import annotations
+
+import math
+
+from fastnet.reporting import charts
+from fastnet.reporting.markup import Markup, Section, clip, details, join, note, number, plural, table, tag
+from fastnet.reporting.subject import Record, Subject
+
+CHART_LIMIT, POINT_LIMIT = 8, 400
+
+LEAD = (
+    "Each epoch is one walk through the training examples. The loss, which training makes small, should fall quickly "
+    "at first and then level off; where the validation curve turns while the training curve goes on, the network has "
+    "begun to learn its examples by heart."
+)
+
+
+def section(subject: Subject) -> Section:
+    record = subject.record
+    if record is None:
+        return Section(
+            "training",
+            "The training",
+            "",
+            note("No history was given, so the curves are left out: ", tag("code", "fit()"), " returns one."),
+        )
+    bases = list(dict.fromkeys(name.removeprefix("val_") for name in record.values))
+    figures = [_figure(base, record) for base in bases[:CHART_LIMIT]]
+    parts = [tag("div", *figures, class_="charts"), _verdict(record)]
+    if len(bases) > CHART_LIMIT:
+        parts.append(note(f"Drawn are the first {CHART_LIMIT} of {len(bases)} curves; the table has more."))
+    if record.left_out:
+        names = ", ".join(clip(name) for name in record.left_out[:20])
+        parts.append(note(f"Left out, since they are not one number for each epoch: {names}."))
+    parts.append(details("The curves as numbers", _table(record)))
+    return Section("training", "The training", LEAD, join(*parts))
+
+
+def _figure(base: str, record: Record) -> Markup:
+    series = [
+        charts.Line(what, *_thinned(record.epochs, record.values[name]))
+        for what, name in (("training", base), ("validation", f"val_{base}"))
+        if name in record.values
+    ]
+    told = "; ".join(f"{clip(line.name)} from {number(line.y[0])} to {number(line.y[-1])}" for line in series if line.y)
+    label = f"{clip(base)} over {plural(len(record.epochs), 'epoch')}: {told}"
+    keys = [tag("span", line.name, class_=f"key s{i + 1}") for i, line in enumerate(series)]
+    return tag(
+        "figure",
+        tag("figcaption", tag("b", clip(base)), *keys),
+        charts.lines(series, "epoch", clip(base, 30), label),
+    )
+
+
+def _thinned(epochs: list[int], values: list[float]) -> tuple[list[int], list[float]]:
+    """Not more points than can be seen, the last one among them."""
+    step = -(-len(values) // POINT_LIMIT)
+    first = (len(values) - 1) % step
+    return epochs[first::step], values[first::step]
+
+
+def _verdict(record: Record) -> Markup | None:
+    """Where the validation loss was least, in words."""
+    values = [value if math.isfinite(value) else math.inf for value in record.values.get("val_loss", [])]
+    if len(values) < 2 or min(values) == math.inf:
+        return None
+    best = values.index(min(values))
+    if best == len(values) - 1:
+        text = "The validation loss was least in the last epoch: more epochs might still help."
+    else:
+        text = (
+            f"The validation loss was least, {number(values[best])}, after epoch {record.epochs[best]} of "
+            f"{record.epochs[-1]}: what came later taught the network more of its own examples than of others."
+        )
+    return tag("p", text)
+
+
+def _table(record: Record) -> Markup:
+    names = list(record.values)[:20]
+    step = -(-len(record.epochs) // 200)
+    first = (len(record.epochs) - 1) % step
+    rows = [
+        (str(record.epochs[i]), *(number(record.values[name][i]) for name in names))
+        for i in range(first, len(record.epochs), step)
+    ]
+    return table(("epoch", *(clip(name) for name in names)), rows, "The curves as numbers")

@@ -1,0 +1,62 @@
+"""The first layer's weights as images: what each of its units looks for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastnet.layers import Dense
+from fastnet.reporting import png
+from fastnet.reporting.markup import Section, clip, details, join, note, number, table, tag
+from fastnet.reporting.subject import Subject
+
+SHOWN = 48
+
+LEAD = (
+    "What each unit of the first dense layer looks for: brightness where it is orange speaks for the unit, where it is "
+    "blue against it. Strokes and blobs were learned; where pixels never change, the weights are still the random "
+    "speckles that they began as."
+)
+
+
+def section(subject: Subject) -> Section:
+    title = "What the first layer looks for"
+    layer = next((layer for layer in subject.model.layers if isinstance(layer, Dense)), None)
+    side = subject.side
+    if layer is None or side is None or layer.input_shape != (side * side,):
+        text = "The first layer's weights are shown if an example is a square image; here it is none."
+        return Section("weights", title, "", note(text))
+    kernel = layer.kernel.numpy()
+    lengths = np.sqrt((kernel**2).sum(axis=0))
+    is_last = layer is subject.model.layers[-1] and kernel.shape[1] == len(subject.names)
+    chosen = np.arange(kernel.shape[1]) if is_last else np.argsort(-lengths, kind="stable")
+    chosen = chosen[:SHOWN]
+    most = float(np.quantile(np.abs(kernel[:, chosen]), 0.995))
+    names = [clip(subject.names[k], 16) if is_last else f"{k}" for k in chosen.tolist()]
+    tiles = [
+        tag(
+            "figure",
+            tag("img", src=png.signed(kernel[:, k].reshape(side, side), most), alt="", width=side, height=side),
+            tag("figcaption", name),
+        )
+        for k, name in zip(chosen.tolist(), names, strict=True)
+    ]
+    label = f"The weights of {len(chosen)} units of layer {clip(layer.name)} as images of {side} by {side} pixels"
+    which = (
+        f"Of {kernel.shape[1]:,} units, the {len(chosen)} with the strongest weights" if not is_last else "All units"
+    )
+    scale = note(f"{which}; full colour is a weight of {number(most, 2)} or more. The numbers are the units'.")
+    bias = layer.bias.numpy() if layer.use_bias else np.zeros(kernel.shape[1])
+    rows = [
+        (
+            name,
+            number(float(lengths[k])),
+            number(float(kernel[:, k].min())),
+            number(float(kernel[:, k].max())),
+            number(float(bias[k])),
+        )
+        for k, name in zip(chosen.tolist(), names, strict=True)
+    ]
+    head = ("unit", "length of its weights", "least", "greatest", "bias")
+    numbers = details("The units as numbers", table(head, rows, "The units shown, as numbers"))
+    grid = tag("div", *tiles, class_="pictures weights", role="group", aria_label=label)
+    return Section("weights", title, LEAD, join(grid, scale, numbers))
