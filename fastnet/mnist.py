@@ -6,12 +6,15 @@ This is the tutorial as a program, to be read from `tutorial` downwards; what fo
 import argparse
 import os
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 
 import fastnet
-from fastnet import datasets, layers, terminal
+from fastnet import datasets, drawing, layers, terminal
+from fastnet.callbacks import History
 from fastnet.datasets.mnist import Bytes
 from fastnet.utils import set_random_seed, to_categorical
 
@@ -22,13 +25,14 @@ def tutorial(options: argparse.Namespace) -> None:
     if options.threads:
         fastnet.set_num_threads(options.threads)
     set_random_seed(options.seed)
+    check_outputs(options)
 
     heading("The data")
     (x_train, y_train), (x_test, y_test), source = load(options.data)
     print(f"from {source}\n")
     for name, array in (("x_train", x_train), ("y_train", y_train), ("x_test", x_test), ("y_test", y_test)):
         print(structure(name, array))
-    print(f"\nThe second training digit, a {y_train[1]}:\n{drawing(x_train[1])}")
+    print(f"\nThe second training digit, a {y_train[1]}:\n{drawing.digit(x_train[1])}")
     clock.lap("data")
 
     # Each label becomes a row with a 1 in its digit's place.
@@ -50,7 +54,11 @@ def tutorial(options: argparse.Namespace) -> None:
     clock.lap("preparation")
 
     heading("Training")
-    model.fit(x_train, targets_train, epochs=options.epochs, batch_size=options.batch_size, verbose=options.verbose)
+    history = model.fit(
+        x_train, targets_train, epochs=options.epochs, batch_size=options.batch_size, verbose=options.verbose
+    )
+    if options.epochs > 1:
+        print(f"\n{curves(history)}")
     clock.lap("training")
 
     heading("Evaluation on digits that it has never seen")
@@ -69,6 +77,19 @@ def tutorial(options: argparse.Namespace) -> None:
     print(clock)
     epoch = clock.laps["training"] / options.epochs
     print(f"(training: {epoch:.2f} s an epoch on {threads} thread{'s' if threads > 1 else ''})")
+
+    if options.plots:
+        heading("Plots")
+        for path in fastnet.plotting.save_all(model, history, x_test, y_test, options.plots):
+            print(path)
+    if options.report:
+        heading("Report")
+        how = {"batch_size": options.batch_size, "seed": options.seed}
+        about = f"Tested on {len(x_test):,} digits from {source}."
+        print(fastnet.report(model, history, x_test, y_test, options.report, about=about, **how))
+    if options.mistakes:
+        heading("The digits that it got wrong")
+        walk(x_test, y_test, model.predict(x_test, verbose=0))
 
 
 def load(data: str) -> tuple[tuple[Bytes, Bytes], tuple[Bytes, Bytes], str]:
@@ -99,11 +120,50 @@ def structure(name: str, array: np.ndarray) -> str:
     return f"{name:8} {array.dtype} {array.shape!s:16} {first} ..."
 
 
-def drawing(image: np.ndarray) -> str:
-    """An image as text: two characters a pixel, darker where there is more ink; empty rows left out."""
-    shades = " ░▒▓█" if terminal.shows("░▒▓█") else " .+#@"
-    levels = (image.astype(int) * (len(shades) - 1) + 254) // 255
-    return "\n".join("".join(2 * shades[level] for level in row).rstrip() for row in levels if row.any())
+def curves(history: History) -> str:
+    """Loss and accuracy by epoch, next to each other where the window is wide enough."""
+    room = terminal.columns() or drawing.PAGE
+    names = ("loss", "accuracy")
+    width = max(room // 2 - 1, min(room, 30))
+    return drawing.side_by_side([drawing.curve(history.history[name], width) for name in names], names)
+
+
+def walk(x: Bytes, y: Bytes, probabilities: np.ndarray) -> None:
+    """Shows what was read wrong: to somebody at a terminal one digit after another, else the first ten."""
+    predicted = probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(predicted != y)
+    wrong = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")]
+    asks = terminal.is_terminal(sys.stdin) and terminal.is_terminal(sys.stdout)
+    print(f"{len(wrong)} of {len(y)}" + ", the surest mistakes first" * (len(wrong) > 1))
+    for number, i in enumerate(wrong if asks else wrong[:10], 1):
+        if asks and number > 1:
+            try:
+                if input("\nEnter for the next, q to end: ").strip().lower().startswith("q"):
+                    return
+            except (EOFError, KeyboardInterrupt):  # Ctrl-D, Ctrl-C
+                print()
+                return
+        captions = f"{number}/{len(wrong)}: a {y[i]}, read as a {predicted[i]}", "probabilities"
+        print(f"\n{drawing.answer(x[i], probabilities[i], captions)}")
+
+
+def check_outputs(options: argparse.Namespace) -> None:
+    """Finds out before the training, not after it, that something cannot be written."""
+    folders = {}
+    if options.plots:
+        fastnet.plotting.require_matplotlib()
+        folders["--plots"] = options.plots
+    if options.report:
+        if options.report.is_dir():
+            raise IsADirectoryError(f"--report: {options.report} is a folder; expected a file's name")
+        folders["--report"] = options.report.parent
+    for option, folder in folders.items():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise OSError(f"{option}: nothing can be written into {folder}: {error.strerror}") from None
 
 
 class Clock:
@@ -142,7 +202,8 @@ def parser() -> argparse.ArgumentParser:
         "  python -m fastnet.mnist                          the tutorial, as everybody runs it\n"
         "  python -m fastnet.mnist --units 32 --epochs 10   how far does a small network get?\n"
         "  python -m fastnet.mnist --data synthetic         digits drawn by a program: no file, no network\n"
-        "  python -m fastnet.mnist --threads 1              the same numbers, to the last bit, on one core",
+        "  python -m fastnet.mnist --threads 1              the same numbers, to the last bit, on one core\n"
+        "  python -m fastnet.mnist --mistakes               walk through the digits that it got wrong",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument(
@@ -163,6 +224,11 @@ def parser() -> argparse.ArgumentParser:
         default="auto",
         help="0: no progress; 1: a bar; 2: a line an epoch; auto: a bar on a terminal, else a line (default: auto)",
     )
+    p.add_argument("--mistakes", action="store_true", help="at the end show the test digits that it got wrong")
+    p.add_argument(
+        "--plots", type=Path, metavar="DIR", help="write plots of data, training and network into this folder, as PNG"
+    )
+    p.add_argument("--report", type=Path, metavar="FILE.html", help="write a page about data, training and network")
     return p
 
 
@@ -175,7 +241,7 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, as `head`, has seen enough; nothing more can be written, not even at the exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (OSError, ValueError, MemoryError) as error:
+    except (OSError, ValueError, MemoryError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -1,24 +1,30 @@
-"""What a stream can show: whether it redraws a line, how wide it is, which characters it knows."""
+"""What a stream can show: whether it redraws a line, how wide it is, which characters and how many colours it knows."""
 
 import os
+import re
 import sys
 from typing import TextIO
 
+_CODES = re.compile(r"\x1b\[[0-9;]*m")
 
-def redraws(stream: TextIO) -> bool:
-    """Whether a carriage return takes the cursor back to the line's beginning: a terminal, or a notebook's cell."""
-    if type(stream).__module__.startswith("ipykernel."):
-        return True
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody sits there; not if there is no stream, as in a program without a console."""
     try:
-        return stream.isatty()
+        return stream is not None and stream.isatty()
     except (AttributeError, ValueError):  # a stand-in for a stream, or a closed one
         return False
 
 
-def columns(stream: TextIO) -> int | None:
-    """The terminal's width; None if the stream has none, as a notebook's."""
+def redraws(stream: TextIO) -> bool:
+    """Whether a carriage return takes the cursor back to the line's beginning: a terminal, or a notebook's cell."""
+    return type(stream).__module__.startswith("ipykernel.") or is_terminal(stream)
+
+
+def columns(stream: TextIO | None = None) -> int | None:
+    """The width of the terminal, by default standard output's; None if the stream has none, as a notebook's."""
     try:
-        return os.get_terminal_size(stream.fileno()).columns or None
+        return os.get_terminal_size((stream or sys.stdout).fileno()).columns or None
     except (AttributeError, OSError, ValueError):
         return None
 
@@ -31,3 +37,27 @@ def shows(text: str, stream: TextIO | None = None) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
+
+
+def colors(stream: TextIO | None = None) -> int:
+    """How many colours the stream, by default standard output, shows: 2^24, 256, or 0 where codes would be noise.
+
+    The environment decides as users know it from other programs: NO_COLOR (https://no-color.org) forbids colours,
+    FORCE_COLOR (https://force-color.org) asks for them also where there is no terminal, COLORTERM and TERM say what
+    the terminal can, WT_SESSION that it is Windows Terminal. A terminal of 16 colours has too few greys: none.
+    """
+    environment = os.environ
+    if environment.get("NO_COLOR"):
+        return 0
+    forced = environment.get("FORCE_COLOR", "") not in ("", "0")
+    term = environment.get("TERM", "")
+    if not forced and (term == "dumb" or not is_terminal(stream or sys.stdout)):
+        return 0
+    if environment.get("COLORTERM") in ("truecolor", "24bit") or environment.get("WT_SESSION"):
+        return 2**24
+    return 256 if forced or "256color" in term else 0
+
+
+def width_of(line: str) -> int:
+    """How many columns a line takes; codes for colours take none."""
+    return len(_CODES.sub("", line))

@@ -1,24 +1,41 @@
 """fastnet.mnist, the program: its options, its exit codes, what it prints, and how well it reads digits."""
 
+import fcntl
 import gzip
 import io
 import os
+import pty
 import re
+import select
 import socket
 import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import platformdirs
 import pytest
 
+import fastnet
 from fastnet import datasets
 from fastnet import mnist as program
 
-OPTIONS = ("--data", "--epochs", "--batch-size", "--units", "--seed", "--threads", "--verbose")
+OPTIONS = (
+    "--data",
+    "--epochs",
+    "--batch-size",
+    "--units",
+    "--seed",
+    "--threads",
+    "--verbose",
+    "--mistakes",
+    "--plots",
+    "--report",
+)
 QUICK = ["--data", "synthetic", "--units", "8", "--epochs", "1"]
 
 
@@ -35,6 +52,13 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[s
         mirrors = tuple(f"http://127.0.0.1:{deaf.getsockname()[1]}/{name}" for name in ("a/", "mnist.npz"))
         monkeypatch.setattr(datasets.mnist, "MIRRORS", mirrors)
         yield mirrors
+
+
+@pytest.fixture(autouse=True)
+def _colors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the one who runs the tests has chosen for colours changes nothing."""
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(autouse=True)
@@ -223,3 +247,171 @@ def test_everybodys_first_run_reads_real_digits(mnist_folder: Path) -> None:
     assert accuracy
     assert float(accuracy[1]) >= 0.975
     assert "predicted  7 2 1 0 4 1 4 9 5 9\ntrue       7 2 1 0 4 1 4 9 5 9\n" in out
+
+
+# Curves, mistakes, plots and report
+
+
+def test_after_several_epochs_there_are_curves(capsys: pytest.CaptureFixture[str]) -> None:
+    out = run(capsys, "--epochs", "3")
+    assert re.search(r"^loss +accuracy\n.+ ┤.+ ┤", out, re.MULTILINE)
+    assert "┤" not in run(capsys, "--epochs", "1").partition("Training")[2]
+
+
+@pytest.mark.parametrize("epochs", ["1", "3", "100"])
+def test_one_line_begins_with_accuracy_for_programs_that_read_it(
+    epochs: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (line,) = re.findall(r"^accuracy\b.*", run(capsys, "--epochs", epochs), re.MULTILINE)
+    assert re.fullmatch(r"accuracy  [01]\.\d{4}", line)
+
+
+def test_in_a_pipe_ten_mistakes_are_printed_and_nobody_is_asked(
+    few_digits: datasets.mnist.Data, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = run(capsys, "--mistakes")
+    found = re.findall(r"^(\d+)/(\d+): a (\d), read as a (\d)", out, re.MULTILINE)
+    assert [int(number) for number, *_ in found] == list(range(1, 11))
+    assert all(true != read for *_, true, read in found)
+    accuracy = re.search(r"^accuracy +(\S+)$", out, re.MULTILINE)
+    assert accuracy
+    assert {int(total) for _, total, *_ in found} == {round(40 * (1 - float(accuracy[1])))}
+    surest = [max(map(float, re.findall(r"(\d+\.\d)%", part))) for part in re.split(r"^\d+/\d+: ", out, flags=re.M)[1:]]
+    assert surest == sorted(surest, reverse=True)
+    assert "\x1b" not in out
+    assert max(map(len, out.partition("it got wrong")[2].splitlines())) <= 80
+
+
+def test_who_made_no_mistake_is_told_so(capsys: pytest.CaptureFixture[str]) -> None:
+    program.walk(np.zeros((2, 28, 28), np.uint8), np.array([1, 0], np.uint8), np.array([[0.1, 0.9], [0.8, 0.2]]))
+    assert capsys.readouterr().out == "0 of 2\n"
+
+
+@pytest.mark.parametrize(
+    ("answers", "shown"),
+    [([b"\n", b"\n", b"q\n"], 3), ([b"Q\n"], 1), ([b"\x04"], 1), ([b"\n", b"\x03"], 2)],
+    ids=["q", "at once", "end of input", "Ctrl-C"],
+)
+def test_on_a_terminal_one_walks_through_the_mistakes(answers: list[bytes], shown: int, tmp_path: Path) -> None:
+    (tmp_path / "run.py").write_text(
+        "import sys, numpy as np\n"
+        "from fastnet.mnist import walk\n"
+        "walk(np.full((4, 28, 28), 200, np.uint8), np.zeros(4, np.uint8), np.full((4, 2), [0.2, 0.8]))\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if "COLOR" not in name}
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+    settings = termios.tcgetattr(master)
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "run.py")],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env=environment | {"TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"},
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that Ctrl-C reaches it
+    )
+    os.close(slave)
+    seen, left = b"", list(answers)
+    try:
+        while True:
+            if not left and answers[-1] == b"\x03" and not select.select([master], [], [], 2)[0]:
+                os.write(master, b"\x03")  # the first came after the prompt, but before Python waited for an answer
+            try:
+                seen += os.read(master, 65536)
+            except OSError:  # the other side is closed
+                break
+            assert seen.count(b"q to end: ") <= len(answers), seen.decode()
+            if left and seen.count(b"q to end: ") > len(answers) - len(left):
+                os.write(master, left.pop(0))
+        assert process.wait(30) == 0
+        assert termios.tcgetattr(master) == settings
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)
+    assert re.findall(rb"(\d+)/4: a 0, read as a 1 ", seen) == [b"%d" % (i + 1) for i in range(shown)]
+    assert seen.count(b"q to end: ") == len(answers)
+    assert b"\x1b[38;5;" in seen
+    assert seen.rindex(b"\x1b[0m") > seen.rindex(b"\x1b[38")  # the colours end with the picture
+    assert b"Traceback" not in seen
+    assert seen.endswith(b"\n")
+
+
+ABOUT = "Tested on 40 digits from fastnet.datasets.synthetic: digits drawn by a program."
+
+
+def test_what_is_to_be_written_gets_model_history_and_test_digits(
+    few_digits: datasets.mnist.Data, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, (x_test, y_test) = few_digits
+    calls = []
+
+    def stand_in(result: Any) -> Any:
+        def write(model: Any, history: Any, x: Any, y: Any, path: Path, **how: Any) -> Any:
+            assert model.predict(x, verbose=0).shape == (40, 10)
+            assert len(history.history["loss"]) == 2
+            assert x is x_test
+            assert y is y_test
+            calls.append((path, how))
+            return result
+
+        return write
+
+    monkeypatch.setattr("fastnet.plotting.require_matplotlib", lambda: None)
+    monkeypatch.setattr("fastnet.plotting.save_all", stand_in([Path("a.png"), Path("b.png")]))
+    monkeypatch.setattr(fastnet, "report", stand_in(Path("page.html")), raising=False)
+    plots, page = tmp_path / "deep" / "plots", tmp_path / "other" / "page.html"
+    out = run(capsys, "--epochs", "2", "--seed", "7", "--plots", str(plots), "--report", str(page))
+    assert calls == [(plots, {}), (page, {"about": ABOUT, "batch_size": 128, "seed": 7})]
+    assert out.endswith("\nPlots\n=====\na.png\nb.png\n\nReport\n======\npage.html\n")
+    assert (
+        list(plots.iterdir()) == list(page.parent.iterdir()) == []
+    )  # the folders are there, and nothing is left behind
+
+
+def test_plots_and_a_report_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib", reason="needs matplotlib, which is not installed")
+    page = tmp_path / "page.html"
+    out = run(capsys, "--plots", str(tmp_path / "plots"), "--report", str(page))
+    written = sorted((tmp_path / "plots").iterdir())
+    assert len(written) >= 5
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)
+    assert all(f"\n{path}\n" in out for path in [*written, page])
+    text = page.read_text(encoding="utf-8")
+    assert text.lower().startswith("<!doctype html>")
+    assert "batch_size=128" in text
+
+
+@pytest.mark.parametrize("option", ["--plots", "--report"])
+def test_what_cannot_be_written_is_said_before_the_training(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("fastnet.plotting.require_matplotlib", lambda: None)
+    (tmp_path / "file").write_text("in the way")
+    assert program.main([*QUICK, option, str(tmp_path / "file" / "x")]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"error: {option}: nothing can be written into {tmp_path / 'file'}")
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize("name", ["", "."])
+def test_a_report_that_would_be_a_folder_is_refused(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert program.main([*QUICK, "--report", name and str(tmp_path)]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == f"error: --report: {tmp_path if name else '.'} is a folder; expected a file's name\n"
+    assert captured.out == ""
+
+
+def test_plots_without_matplotlib_say_what_to_type_before_the_training(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert program.main([*QUICK, "--plots", str(tmp_path / "plots")]) == 1
+    captured = capsys.readouterr()
+    assert 'python -m pip install "fastnet[plot]"' in captured.err
+    assert captured.out == ""
+    assert not (tmp_path / "plots").exists()

@@ -4,6 +4,7 @@ Each function takes an axes, or makes one, draws into it and returns it; ``plt.s
 keeps it. `save_all` writes the whole set as files.
 """
 
+from fastnet.plotting.axes import require_matplotlib
 from fastnet.plotting.files import save_all
 from fastnet.plotting.images import activations, digits, weights
 from fastnet.plotting.results import calibration, confusion_matrix, mistakes
@@ -17,6 +18,7 @@ __all__ = [
     "digits",
     "history",
     "mistakes",
+    "require_matplotlib",
     "save_all",
     "weights",
 ]
