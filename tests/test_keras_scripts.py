@@ -1,5 +1,7 @@
 """Scripts in the idioms of the classic examples and textbook notebooks run with only the import changed, and learn."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +137,19 @@ def test_the_classic_mlp_on_real_digits(mnist_folder: Path) -> None:
     )
     score = model.evaluate(x_test, to_categorical(y_test, 10), verbose=0)
     assert score[1] > 0.972
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from fastnet.optimizers.schedules import ExponentialDecay",
+        "from fastnet.datasets import mnist",
+        "from fastnet.utils import to_categorical",
+        "from fastnet.regularizers import l2",
+        "from fastnet.callbacks import EarlyStopping",
+        "from fastnet.models import Sequential, load_model",
+        "import fastnet.backend as K",
+    ],
+)
+def test_imports_are_found_where_keras_has_them(line: str) -> None:
+    subprocess.run([sys.executable, "-c", line], check=True, timeout=60)

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastnet import Sequential, schedules
+from fastnet import Sequential
 from fastnet.layers import Dense, Input
-from fastnet.optimizers import SGD
-from fastnet.schedules import CosineDecay, ExponentialDecay, PiecewiseConstantDecay, PolynomialDecay
+from fastnet.optimizers import SGD, schedules
+from fastnet.optimizers.schedules import CosineDecay, ExponentialDecay, PiecewiseConstantDecay, PolynomialDecay
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@
 #
 # m and n are the decays: momentum, rho, or beta_1 and beta_2. Adam's r is corrected for its state's start at zero by the
 # caller: r = rate sqrt(1 - n^step) / (1 - m^step); so are Nadam's r and epsilon, and k weighs the mean against the
-# gradient (`Nadam` in optimizers.py). Where epsilon stands is Keras's choice. Sources: T. Tieleman and G. Hinton,
+# gradient (`Nadam` in optimizers). Where epsilon stands is Keras's choice. Sources: T. Tieleman and G. Hinton,
 # Lecture 6.5 of "Neural Networks for Machine Learning", 2012; I. Sutskever et al., "On the importance of initialization
-# and momentum in deep learning", 2013; D. Kingma and J. Ba, "Adam", 2015; those of Adagrad and Nadam are in optimizers.py.
+# and momentum in deep learning", 2013; D. Kingma and J. Ba, "Adam", 2015; those of Adagrad and Nadam are in optimizers.
 #
 # The products of gemm.pxi and csr.pxi take these steps while a gradient is still in registers; `update` takes them from
 # a gradient that is an array.

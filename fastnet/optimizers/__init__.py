@@ -7,9 +7,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fastnet import checks, kernels, schedules
+from fastnet import checks, kernels
 from fastnet.checks import Floats
-from fastnet.schedules import LearningRateSchedule
+from fastnet.optimizers import schedules
+from fastnet.optimizers.schedules import LearningRateSchedule
 from fastnet.sparse import CscBatch
 from fastnet.variables import Variable
 
