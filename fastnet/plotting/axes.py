@@ -37,12 +37,27 @@ def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
     """`ax`, or the only axes of a new figure of so many inches, which pyplot knows."""
     require_matplotlib()
     if ax is not None:
-        if not hasattr(ax, "imshow"):
+        from matplotlib.axes import Axes
+
+        if not isinstance(ax, Axes):
             raise TypeError(f"ax must be an axes of matplotlib or None, got {ax!r}")
         return ax
     from matplotlib import pyplot as plt
 
     return plt.subplots(figsize=(width, height), layout="constrained")[1]
+
+
+def write_above(
+    ax: Axes, x: float, y: float, text: str, color: str | None = None, size: float = 8, up: float = 2
+) -> None:
+    """A text `up` points above a place, whatever the scale of the axes; in the style's own color if None."""
+    ax.annotate(text, (x, y), (0, up), textcoords="offset points", ha="center", va="bottom", fontsize=size, color=color)
+
+
+def points_of(ax: Axes) -> tuple[float, float]:
+    """How wide and high the axes is about to be, in points: before the layout, so about."""
+    box = ax.get_window_extent()
+    return 72 * box.width / ax.figure.dpi, 72 * box.height / ax.figure.dpi
 
 
 def mosaic(images: NDArray[Any], columns: int, room: int) -> tuple[NDArray[Any], list[tuple[int, int]]]:

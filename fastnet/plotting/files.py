@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastnet.callbacks import History
+import numpy as np
+
+from fastnet import checks
+from fastnet.layers import Dense
 from fastnet.plotting import training
 from fastnet.plotting.axes import require_matplotlib
 from fastnet.plotting.images import activations, digits, weights
-from fastnet.plotting.inputs import images_of, predictions_of
+from fastnet.plotting.inputs import check_model, for_labels, images_of, labels_of, predicted_of, probabilities_of
 from fastnet.plotting.results import calibration, confusion_matrix, mistakes
 
 if TYPE_CHECKING:
@@ -24,9 +28,13 @@ _SHOWN = 30  # digits in the grid
 def save_all(model: Sequential, history: Any, x: Any, y: Any, folder: Any) -> list[Path]:
     """Writes every plot that fits the model as a PNG file; no display is needed, and no figure stays open.
 
+    Left out is what does not fit: digits, mistakes and weights as images without square images; confusion matrix and
+    mistakes if `y` holds no labels, as in a regression; calibration and mistakes if the outputs are no probabilities;
+    and all that shows outputs if they are not finite.
+
     Args:
-        model: a trained classifier.
-        history: what `fit` returned, or its dict, or a StepHistory; or None, and no curves are drawn.
+        model: built, as a rule trained.
+        history: what `fit` returned, or its dict, or a `StepHistory`; or None, and no curves are drawn.
         x, y: examples and labels, (n,) or one-hot rows, as a rule the test set.
         folder: where to write; it is made if it is not there, and files of the same names are replaced.
 
@@ -34,34 +42,53 @@ def save_all(model: Sequential, history: Any, x: Any, y: Any, folder: Any) -> li
         The files' paths.
 
     Raises:
-        ValueError, TypeError: if the model has no weights, or x or y do not fit it.
+        ValueError, TypeError: if the model has no weights, x or y do not fit it, or the history is none or empty.
         OSError: if the folder or a file cannot be written.
         ImportError: if matplotlib is not installed.
     """
     require_matplotlib()
-    true, p = predictions_of(model, x, y)
-    found = p.argmax(axis=1)
-    plots: dict[str, Callable[[Axes], Any]] = {
-        "confusion_matrix": lambda ax: confusion_matrix(true, p, ax=ax),
-        "calibration": lambda ax: calibration(true, p, ax=ax),
-        "activations": lambda ax: activations(model, x[0], ax=ax),
-    }
-    sizes = {"confusion_matrix": (6.4, 6.4), "activations": (2.6 * (_dense(model) + 1) + 1, 3.4)}
-    if _takes_images(x):
-        plots["digits"] = lambda ax: digits(x[:_SHOWN], true[:_SHOWN], found[:_SHOWN], ax=ax)
-        plots["mistakes"] = lambda ax: mistakes(model, x, true, ax=ax)
-        sizes |= {"digits": (9, 3.8), "mistakes": (9.3, 4.6)}
-        if _has_image_weights(model):
-            plots["weights"] = lambda ax: weights(model, ax=ax)
-            sizes["weights"] = (7, 6.4)
-    if history is not None:
-        record = history.history if isinstance(history, History | training.StepHistory) else history
-        for name in record:
-            if not name.startswith("val_"):
-                plots[name] = _curve(history, name)
+    check_model(model)
+    record = {} if history is None else training.record_of(history)
+    x, y = checks.numeric("x", x), checks.numeric("y", y)
+    output = model.predict(x, verbose=0)
+    if not len(output) or len(y) != len(output):
+        raise ValueError(f"x has {len(output)} examples and y {len(y)}; expected as many, and at least one")
+    output = output.reshape(len(output), -1)
+    p = _fitting(probabilities_of, "the model's output", output, len(output))
+    found = _fitting(predicted_of, "the model's output", output)
+    true = None if found is None else _fitting(labels_of, "y", y)
+    pictures = _fitting(images_of, "x", x)
+    plots: dict[str, tuple[tuple[float, float], Callable[[Axes], Any]]] = {}
+    for name in training.whole(record, history):
+        plots[name] = (6.4, 4), _curve(history, name)
+    if true is not None:
+        for_labels("y", true, output if p is None else p)
+        plots["confusion_matrix"] = (6.4, 6.4), lambda ax: confusion_matrix(true, found, ax=ax)
+        if p is not None:
+            plots["calibration"] = (5.5, 5), lambda ax: calibration(true, p, ax=ax)
+        if pictures is not None:
+            shown = slice(_SHOWN)
+            plots["digits"] = (9, 3.9), lambda ax: digits(pictures[shown], true[shown], found[shown], ax=ax)
+            if p is not None:
+                plots["mistakes"] = (9.3, 4.6), lambda ax: mistakes(model, x, true, ax=ax)
+    elif pictures is not None:
+        plots["digits"] = (9, 3.9), lambda ax: digits(pictures[:_SHOWN], ax=ax)
+    dense = [layer for layer in model.layers if isinstance(layer, Dense)]
+    if pictures is not None and dense and math.isqrt(len(dense[0].kernel.numpy())) ** 2 == len(dense[0].kernel.numpy()):
+        plots["weights"] = (7, 6), lambda ax: weights(model, ax=ax)
+    if np.isfinite(output).all():
+        plots["activations"] = (2.6 * (len(dense) + 1) + 0.6, 3.4), lambda ax: activations(model, x[0], ax=ax)
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    return [_write(target / f"{name}.png", draw, sizes.get(name, (6.4, 4))) for name, draw in plots.items()]
+    return [_write(target / f"{name}.png", draw, size) for name, (size, draw) in plots.items()]
+
+
+def _fitting(check: Callable[..., Any], *arguments: Any) -> Any:
+    """What the check returns, or None if it refuses."""
+    try:
+        return check(*arguments)
+    except ValueError:
+        return None
 
 
 def _curve(history: Any, name: str) -> Callable[[Axes], Any]:
@@ -78,19 +105,3 @@ def _write(path: Path, draw: Callable[[Axes], Any], size: tuple[float, float], d
     draw(figure.add_subplot())
     figure.savefig(path, dpi=dpi)
     return path
-
-
-def _dense(model: Sequential) -> int:
-    return sum(hasattr(layer, "units") for layer in model.layers)
-
-
-def _takes_images(x: Any) -> bool:
-    try:
-        return len(images_of("x", x)) > 0
-    except (ValueError, TypeError):
-        return False
-
-
-def _has_image_weights(model: Sequential) -> bool:
-    first = next((layer for layer in model.layers if hasattr(layer, "kernel")), None)
-    return first is not None and int(len(first.kernel.numpy()) ** 0.5) ** 2 == len(first.kernel.numpy())

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnet import checks
-from fastnet.layers import Dense, Flatten, Reshape
-from fastnet.plotting.axes import BLUE, RED, axes_or_new, mosaic
-from fastnet.plotting.inputs import images_of, labels_of
+from fastnet.layers import Dense
+from fastnet.plotting.axes import BLUE, RED, axes_or_new, mosaic, write_above
+from fastnet.plotting.inputs import check_model, images_of, labels_of, predicted_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,10 +23,12 @@ def digits(
 ) -> Axes:
     """Images in a grid; above each its label, and what was predicted where that is another.
 
+    A digit read wrong has a thick frame and both labels above it: "3, is 5" was taken for a 3 and is a 5.
+
     Args:
         images: (n, h, h) or (n, h * h), of any range.
         labels: the true ones, (n,) or one-hot rows, or None.
-        predictions: the same, or probabilities, (n, classes).
+        predictions: the same, or probabilities, (n, classes), or (n, 1) for two classes.
         columns: how many images a row has.
         ax: where to draw; a new one if None.
 
@@ -38,7 +40,7 @@ def digits(
     n, side = len(pictures), pictures.shape[1]
     columns = checks.integer("columns", columns, least=1)
     true = None if labels is None else labels_of("labels", labels, n)
-    found = None if predictions is None else labels_of("predictions", predictions, n)
+    found = None if predictions is None else predicted_of("predictions", predictions, n)
     texts, wrong = [""] * n, [False] * n
     for i in range(n):
         if true is not None and found is not None and true[i] != found[i]:
@@ -47,11 +49,12 @@ def digits(
             texts[i] = str(true[i] if true is not None else found[i])  # type: ignore[index]
     room = max(5, side // 3) if any(texts) else 2
     whole, corners = mosaic(pictures, columns, room)
-    ax = axes_or_new(ax, 0.03 * whole.shape[1] * 28 / side, 0.03 * whole.shape[0] * 28 / side)
+    ax = axes_or_new(ax, max(3, 0.03 * whole.shape[1] * 28 / side), 0.3 + 0.03 * whole.shape[0] * 28 / side)
+    if true is not None and found is not None:
+        ax.set_title(f"{n - sum(wrong):,} of {n:,} read right", fontsize=11)
     ax.imshow(whole, cmap="gray_r", interpolation="nearest")
     for (top, left), text, is_wrong in zip(corners, texts, wrong, strict=True):
-        color = RED if is_wrong else "black"
-        ax.text(left + side / 2, top - 1, text, ha="center", va="bottom", color=color, fontsize=8)
+        write_above(ax, left + side / 2 - 0.5, top - 0.5, text, RED if is_wrong else None)
         _frame(ax, top, left, side, RED if is_wrong else "0.85", 1.5 if is_wrong else 0.5)
     ax.set_axis_off()
     return ax
@@ -74,8 +77,7 @@ def weights(model: Sequential, *, layer: Any = None, count: int = 64, ax: Axes |
         ImportError: if matplotlib is not installed.
     """
     count = checks.integer("count", count, least=1)
-    if not model.built:
-        raise ValueError("model has no weights yet; train it, or give it an Input")
+    check_model(model)
     chosen: Any
     if layer is None:
         chosen = next((each for each in model.layers if isinstance(each, Dense)), None)
@@ -89,11 +91,13 @@ def weights(model: Sequential, *, layer: Any = None, count: int = 64, ax: Axes |
         raise ValueError(f"layer {chosen.name!r} has {len(kernel)} inputs, which are no square image")
     pictures = kernel.T[:count].reshape(-1, side, side)
     whole, _ = mosaic(pictures, math.ceil(math.sqrt(len(pictures))), 2)
-    ax = axes_or_new(ax, 7, 6.4)
-    limit = float(np.quantile(np.abs(pictures), 0.998)) or 1.0
+    ax = axes_or_new(ax, 7, 6)
+    finite = np.abs(pictures[np.isfinite(pictures)])
+    limit = (float(np.quantile(finite, 0.998)) if finite.size else 0.0) or 1.0
     drawn = ax.imshow(whole, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
     ax.figure.colorbar(drawn, ax=ax, shrink=0.8, label="weight", extend="both")
-    ax.set_title(f"Weights of the first {len(pictures)} of {kernel.shape[1]} units of {chosen.name!r}")
+    units = f"first {len(pictures)} of {kernel.shape[1]:,}" if len(pictures) < kernel.shape[1] else len(pictures)
+    ax.set_title(f"Weights of the {units} units of {chosen.name!r}", fontsize=11)
     ax.set_axis_off()
     return ax
 
@@ -101,7 +105,9 @@ def weights(model: Sequential, *, layer: Any = None, count: int = 64, ax: Axes |
 def activations(model: Sequential, x: Any, *, ax: Axes | None = None) -> Axes:
     """One example on its way through the network: the input, what each Dense layer makes of it, the output.
 
-    A hidden layer's units are pixels, bright where a unit fires; the output's are bars.
+    A hidden layer's units are pixels, row by row, bright where a unit fires; under them stand the least and the
+    greatest value. The output's are bars. What follows a Dense layer and only changes its values, such as an activation
+    or a normalization, is taken together with it.
 
     Args:
         model: built, of any shape.
@@ -109,13 +115,12 @@ def activations(model: Sequential, x: Any, *, ax: Axes | None = None) -> Axes:
         ax: where to draw; a new one if None. The parts get axes of their own in it.
 
     Raises:
-        ValueError, TypeError: if the model has no weights, or x is not one example of its shape.
+        ValueError, TypeError: if the model has no weights, x is not one example of its shape, or an output not finite.
         ImportError: if matplotlib is not installed.
     """
-    if not model.built or model.input_shape is None:
-        raise ValueError("model has no weights yet; train it, or give it an Input")
+    check_model(model)
     example = checks.numeric("x", x)
-    shape = tuple(model.input_shape[1:])
+    shape = tuple((model.input_shape or ())[1:])
     if example.shape == shape:
         example = example[None]
     if example.shape != (1, *shape):
@@ -124,11 +129,13 @@ def activations(model: Sequential, x: Any, *, ax: Axes | None = None) -> Axes:
     value = example
     for layer in model.layers:
         value = layer(value)
-        if isinstance(layer, Flatten | Reshape) or (len(steps) > 1 and not isinstance(layer, Dense)):
-            continue
-        if isinstance(layer, Dense):
+        if not np.isfinite(value).all():
+            raise ValueError(f"the output of layer {layer.name!r} is not finite: the training went wrong")
+        if isinstance(layer, Dense) or value.size != steps[-1][1].size:
             steps.append((layer.name, value))
-    if steps[-1][1] is not value:
+        elif len(steps) > 1:
+            steps[-1] = (steps[-1][0], value)
+    if len(steps) == 1:
         steps.append(("output", value))
     ax = axes_or_new(ax, 2.6 * len(steps) + 1, 3.2)
     ax.set_axis_off()
@@ -136,11 +143,12 @@ def activations(model: Sequential, x: Any, *, ax: Axes | None = None) -> Axes:
     for i, (name, array) in enumerate(steps):
         inset = ax.inset_axes((i * width + 0.025, 0.1, width - 0.07, 0.78))
         numbers = np.asarray(array, np.float64).reshape(-1)
-        inset.set_title(f"{name}\n{tuple(np.shape(array)[1:])}", fontsize=9)
+        size = " × ".join(map(str, array.shape[1:]))
+        inset.set_title(f"{name}\n{size if i == 0 or array.ndim > 2 else f'{size} units'}", fontsize=9)
         if i == len(steps) - 1 and len(numbers) <= 32:
             _bars(inset, numbers)
         else:
-            _pixels(inset, numbers, "gray_r" if i == 0 else "viridis")
+            _pixels(inset, numbers if array.ndim != 3 else array[0], "gray_r" if i == 0 else "viridis")
         if i:
             ax.annotate(
                 "",
@@ -160,19 +168,28 @@ def _frame(ax: Axes, top: int, left: int, side: int, color: str, width: float) -
 
 def _bars(ax: Axes, numbers: Any) -> None:
     best = int(numbers.argmax())
+    ax.set_box_aspect(1)
     ax.barh(range(len(numbers)), numbers, color=[RED if i == best else BLUE for i in range(len(numbers))])
     ax.set_yticks(range(len(numbers)))
+    ax.tick_params(labelsize=8)
     ax.invert_yaxis()
     ax.spines[["top", "right"]].set_visible(False)
     ax.text(numbers[best], best, f" {numbers[best]:.2f}", va="center", fontsize=8)
-    ax.margins(x=0.25)
+    if numbers.min() >= 0 and abs(numbers.sum() - 1) < 1e-3:
+        ax.set(xlim=(0, 1.3), xticks=(0, 0.5, 1))
+        ax.set_xlabel("probability", fontsize=8)
+    else:
+        ax.margins(x=0.25)
 
 
 def _pixels(ax: Axes, numbers: Any, cmap: str) -> None:
-    """Numbers as the pixels of a square, what is left over blank."""
-    side = math.ceil(math.sqrt(len(numbers)))
-    square = np.full(side * side, np.nan)
-    square[: len(numbers)] = numbers
-    ax.imshow(square.reshape(side, side), cmap=cmap, interpolation="nearest")
+    """An image; or numbers as the pixels of a square, what is left over blank."""
+    if numbers.ndim == 1:
+        side = math.ceil(math.sqrt(len(numbers)))
+        square = np.full(side * side, np.nan)
+        square[: len(numbers)] = numbers
+        numbers = square.reshape(side, side)
+    ax.imshow(numbers, cmap=cmap, interpolation="nearest")
+    ax.set_xlabel(f"{np.nanmin(numbers):.3g} to {np.nanmax(numbers):.3g}", fontsize=8)
     ax.set_xticks([])
     ax.set_yticks([])

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import checks
-
-if TYPE_CHECKING:
-    from fastnet.models import Sequential
+from fastnet.models import Sequential
 
 Labels = NDArray[np.intp]
 
@@ -29,20 +27,28 @@ def images_of(argument: str, x: Any) -> NDArray[Any]:
         side = math.isqrt(array.shape[1])
         if side * side == array.shape[1] > 0:
             array = array.reshape(len(array), side, side)
-    if array.ndim != 3 or not array.size:
-        raise ValueError(f"{argument} has shape {array.shape}; expected images, (n, 28, 28) or (n, 784) or alike")
+    if array.ndim != 3 or array.shape[1] != array.shape[2] or not array.size:
+        raise ValueError(
+            f"{argument} has shape {np.shape(x)}; expected square images, (n, 28, 28) or (n, 784) or alike"
+        )
     return array
 
 
 def labels_of(argument: str, y: Any, count: int | None = None) -> Labels:
-    """Labels (n,) of labels (n,) or (n, 1), or of one-hot rows or probabilities (n, classes): the greatest.
+    """Labels (n,) of labels (n,) or (n, 1), or of one-hot rows (n, classes), which may be shares: the greatest.
 
     Raises:
         ValueError, TypeError: if it is no such array, or has not `count` rows.
     """
     array = checks.numeric(argument, y)
-    if array.ndim == 2:
-        array = array.argmax(axis=1) if array.shape[1] > 1 else array[:, 0]
+    if not np.isfinite(array).all():
+        raise ValueError(f"{argument} holds NaN or infinite numbers")
+    if array.ndim == 2 and array.shape[1] > 1:
+        if (array < 0).any() or (np.abs(array.sum(axis=1) - 1) > 1e-3).any():
+            raise ValueError(f"{argument} has shape {array.shape}, but its rows are not one-hot: they do not sum to 1")
+        array = array.argmax(axis=1)
+    elif array.ndim == 2:
+        array = array[:, 0]
     if array.ndim != 1 or not array.size:
         raise ValueError(f"{argument} has shape {array.shape}; expected labels (n,), or a row a class, (n, classes)")
     if count is not None and len(array) != count:
@@ -51,6 +57,23 @@ def labels_of(argument: str, y: Any, count: int | None = None) -> Labels:
     if (labels != array).any() or labels.min() < 0:
         raise ValueError(f"{argument} holds labels that are not whole numbers from 0 on")
     return labels
+
+
+def predicted_of(argument: str, y: Any, count: int | None = None) -> Labels:
+    """Labels (n,) of what a model put out: the greatest of a row, or whether a single probability, (n, 1), is over 0.5.
+
+    Or labels (n,) or (n, 1), as `labels_of` takes them.
+
+    Raises:
+        ValueError, TypeError: if it is no such array, or has not `count` rows.
+    """
+    array = checks.numeric(argument, y)
+    if array.ndim == 2 and array.shape[1] > 1 and np.isfinite(array).all():
+        return labels_of(argument, array.argmax(axis=1), count)
+    if array.ndim == 2 and array.shape[1] == 1 and array.dtype.kind == "f" and len(array):
+        p = probabilities_of(argument, array, len(array) if count is None else count)
+        return labels_of(argument, p.argmax(axis=1))
+    return labels_of(argument, array, count)
 
 
 def probabilities_of(argument: str, p: Any, count: int) -> NDArray[np.float64]:
@@ -64,18 +87,41 @@ def probabilities_of(argument: str, p: Any, count: int) -> NDArray[np.float64]:
         array = array[:, None]
     if array.ndim != 2 or len(array) != count:
         raise ValueError(f"{argument} has shape {array.shape}; expected ({count}, classes)")
-    if not (array.min() >= 0 and array.max() <= 1 + 1e-6):
+    if not (array.min() >= 0 and array.max() <= 1 + 1e-6):  # not: NaN is neither
         raise ValueError(f"{argument} holds {array.min():g} to {array.max():g}; expected probabilities, from 0 to 1")
     return np.hstack([1 - array, array]) if array.shape[1] == 1 else array
 
 
-def predictions_of(model: Sequential, x: Any, y: Any) -> tuple[Labels, NDArray[np.float64]]:
+def check_model(model: Any) -> None:
+    """Refuses what is no model, and one that has no weights yet.
+
+    Raises:
+        TypeError, ValueError: accordingly.
+    """
+    if not isinstance(model, Sequential):
+        raise TypeError(f"model must be a fastnet.Sequential, got {model!r}")
+    if not model.built:
+        raise ValueError("model has no weights yet; train it, or give it an Input, before plotting what it does")
+
+
+def predictions_of(model: Any, x: Any, y: Any) -> tuple[Labels, NDArray[np.float64]]:
     """True labels, and the model's probabilities, (n, classes).
 
     Raises:
-        ValueError, TypeError: if the model has no weights, or x or y do not fit it.
+        ValueError, TypeError: if the model has no weights, its outputs are no probabilities, or x or y do not fit it.
     """
-    if not model.built:
-        raise ValueError("model has no weights yet; train it, or give it an Input, before plotting what it does")
+    check_model(model)
     p = model.predict(x, verbose=0)
-    return labels_of("y", y, len(p)), probabilities_of("the model's output", p.reshape(len(p), -1), len(p))
+    true = labels_of("y", y, len(p))
+    return true, for_labels("y", true, probabilities_of("the model's output", p.reshape(len(p), -1), len(p)))
+
+
+def for_labels(argument: str, labels: Labels, p: NDArray[Any]) -> NDArray[Any]:
+    """`p`, (n, classes), if it has a column for each of the labels.
+
+    Raises:
+        ValueError: if not.
+    """
+    if labels.max() >= p.shape[1]:
+        raise ValueError(f"{argument} holds the label {labels.max()}, but there are outputs for {p.shape[1]} classes")
+    return p

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnet import checks
-from fastnet.plotting.axes import BLUE, RED, axes_or_new, mosaic
-from fastnet.plotting.inputs import images_of, labels_of, predictions_of, probabilities_of
+from fastnet.plotting.axes import BLUE, RED, axes_or_new, mosaic, points_of, write_above
+from fastnet.plotting.inputs import for_labels, images_of, labels_of, predicted_of, predictions_of, probabilities_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,32 +17,35 @@ if TYPE_CHECKING:
     from fastnet.models import Sequential
 
 _BARE = "#f7f7f7"
+_MOST_CLASSES = 200  # that a confusion matrix can show: with more, no cell can be read
 
 
 def confusion_matrix(y_true: Any, y_pred: Any, *, normalize: bool = False, ax: Axes | None = None) -> Axes:
     """Which class was taken for which: a row a true class, a column a predicted one.
 
     What is right is on the diagonal, in blue. The mistakes are in orange on a scale of their own, or the few of a good
-    network would not be seen.
+    network would not be seen: the darkest orange cell is the pair of classes that it takes for one another most often.
 
     Args:
         y_true: true labels, (n,) or one-hot rows.
-        y_pred: predicted labels, (n,), or probabilities, (n, classes).
+        y_pred: predicted labels, (n,), or probabilities, (n, classes), or (n, 1) for two classes.
         normalize: whether to show shares of the true class instead of counts.
         ax: where to draw; a new one if None.
 
     Raises:
-        ValueError, TypeError: if the arrays are not of that kind or length.
+        ValueError, TypeError: if the arrays are not of that kind or length, or there are more than 200 classes.
         ImportError: if matplotlib is not installed.
     """
     true = labels_of("y_true", y_true)
-    found = labels_of("y_pred", y_pred, len(true))
+    found = predicted_of("y_pred", y_pred, len(true))
     widest = max([np.shape(y)[1] for y in (y_true, y_pred) if np.ndim(y) == 2] or [0])
     classes = max(int(true.max()) + 1, int(found.max()) + 1, widest if widest > 1 else 2)
+    if classes > _MOST_CLASSES:
+        raise ValueError(f"there are {classes} classes, from 0 on; a confusion matrix shows at most {_MOST_CLASSES}")
     counts = np.zeros((classes, classes), np.int64)
     np.add.at(counts, (true, found), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    size = 2.2 + 0.42 * classes
+    size = min(2.2 + 0.42 * classes, 20)
     ax = axes_or_new(ax, size, size)
     diagonal = np.eye(classes, dtype=bool)
     shown = shares if normalize else counts
@@ -51,9 +54,10 @@ def confusion_matrix(y_true: Any, y_pred: Any, *, normalize: bool = False, ax: A
     most = np.nanmax(errors) if np.isfinite(errors).any() else 1
     ax.imshow(errors, cmap="Oranges", vmin=0, vmax=1.4 * most)
     ax.set_facecolor(_BARE)
-    for i, j in np.argwhere(counts):
-        text = f"{shares[i, j]:.1%}" if normalize else f"{counts[i, j]}"
-        ax.text(j, i, text, ha="center", va="center", fontsize=6 if normalize else 8)
+    texts = {(i, j): f"{shares[i, j]:.1%}" if normalize else f"{counts[i, j]}" for i, j in np.argwhere(counts)}
+    points = min(points_of(ax)) / classes / (0.75 * max(map(len, texts.values())))
+    for (i, j), text in texts.items():
+        ax.text(j, i, text, ha="center", va="center", fontsize=min(9, points), color="black")  # the cells are light
     ax.set_xticks(range(classes))
     ax.set_yticks(range(classes))
     ax.set_xlabel("predicted")
@@ -68,6 +72,8 @@ def confusion_matrix(y_true: Any, y_pred: Any, *, normalize: bool = False, ax: A
 def mistakes(model: Sequential, x: Any, y: Any, *, count: int = 12, ax: Axes | None = None) -> Axes:
     """The examples that the network got most surely wrong, with the probabilities of its answer and of the truth.
 
+    Some of them a person would misread too, or their label is wrong; the others show what the network has not learned.
+
     Args:
         model: a classifier of square images.
         x, y: images and labels, (n,) or one-hot rows.
@@ -81,38 +87,39 @@ def mistakes(model: Sequential, x: Any, y: Any, *, count: int = 12, ax: Axes | N
     count = checks.integer("count", count, least=1)
     pictures = images_of("x", x)
     true, p = predictions_of(model, x, y)
-    if true.max() >= p.shape[1]:
-        raise ValueError(f"y holds the label {true.max()}, but the model has {p.shape[1]} classes")
     found = p.argmax(axis=1)
     wrong = np.flatnonzero(found != true)
     worst = wrong[np.argsort(-p[wrong, found[wrong]], kind="stable")][:count]
     columns = min(6, max(1, len(worst)))
-    ax = axes_or_new(ax, 1.5 * columns + 0.3, 0.6 + 2.0 * max(1, math.ceil(len(worst) / columns)))
+    ax = axes_or_new(ax, max(4, 1.5 * columns + 0.3), 0.6 + 2.0 * max(1, math.ceil(len(worst) / columns)))
     ax.set_axis_off()
-    ax.set_title(f"{len(wrong):,} mistakes in {len(true):,}" + (", the surest first" if len(worst) else ""))
+    order = ", the surest first" if len(worst) else ""
+    ax.set_title(f"{len(wrong):,} mistake{'s' * (len(wrong) != 1)} in {len(true):,}{order}", fontsize=11)
     if not len(worst):
         ax.text(0.5, 0.5, "no mistakes", ha="center", va="center", transform=ax.transAxes)
         return ax
     side = pictures.shape[1]
-    room = round(0.45 * side)
-    whole, corners = mosaic(pictures[worst], columns, room)
+    width, height = points_of(ax)
+    cells = [min(width / n, height / math.ceil(len(worst) / n) / 1.4) for n in range(1, len(worst) + 1)]
+    size = min(8, max(cells) / 8)  # a text is as long as eight times its height
+    whole, corners = mosaic(pictures[worst], 1 + int(np.argmax(cells)), room=round(0.4 * side))
     ax.imshow(whole, cmap="gray_r", interpolation="nearest")
     for i, (top, left) in zip(worst, corners, strict=True):
-        for text, height, color in (
-            (f"says {found[i]}: {p[i, found[i]]:.1%}", 0.24, RED),
-            (f"is {true[i]}: {p[i, true[i]]:.1%}", 0.03, "black"),
-        ):
-            ax.text(left + side / 2, top - height * side, text, ha="center", va="bottom", fontsize=8, color=color)
+        place = left + side / 2 - 0.5, top - 0.5
+        write_above(ax, *place, f"says {found[i]}: {p[i, found[i]]:.1%}", RED, size, up=2 + 1.25 * size)
+        write_above(ax, *place, f"is {true[i]}: {p[i, true[i]]:.1%}", size=size)
     return ax
 
 
 def calibration(y_true: Any, probabilities: Any, *, bins: int = 10, ax: Axes | None = None) -> Axes:
     """Whether the network is as often right as it says: its confidence against its accuracy.
 
-    The predictions are sorted by the probability of the class that they chose. On the dashed line a network is as good
-    as its word, below it is too sure of itself. The title has the expected calibration error, the mean distance to the
-    line: sum over bins of n_b / n |accuracy_b - confidence_b|. Source: C. Guo et al., "On calibration of modern neural
-    networks", 2017.
+    The predictions are sorted by the probability of the class that they chose into bins of the same width, and each bar
+    says how many of a bin were right; a dot is at the bin's mean confidence. On the dashed line a network is as good as
+    its word, below it is too sure of itself. Bins of few predictions, which are counted at the bottom, say little.
+
+    The title has the expected calibration error, the mean distance to the line: the sum over bins of
+    n_b / n |accuracy_b - confidence_b|. Source: C. Guo et al., "On calibration of modern neural networks", 2017.
 
     Args:
         y_true: true labels, (n,) or one-hot rows.
@@ -126,21 +133,28 @@ def calibration(y_true: Any, probabilities: Any, *, bins: int = 10, ax: Axes | N
     """
     bins = checks.integer("bins", bins, least=1)
     true = labels_of("y_true", y_true)
-    p = probabilities_of("probabilities", probabilities, len(true))
+    p = for_labels("y_true", true, probabilities_of("probabilities", probabilities, len(true)))
     confidence, right = p.max(axis=1), p.argmax(axis=1) == true
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    place = np.minimum(np.searchsorted(np.linspace(0, 1, bins + 1)[1:], confidence), bins - 1)  # each (low, high]
     counts = np.bincount(place, minlength=bins)
     used = np.flatnonzero(counts)
     accuracies = np.bincount(place, right, bins)[used] / counts[used]
     confidences = np.bincount(place, confidence, bins)[used] / counts[used]
     error = float((counts[used] * np.abs(accuracies - confidences)).sum() / len(true))
-    ax = axes_or_new(ax, 5, 4.6)
-    ax.bar((used + 0.5) / bins, accuracies, 0.96 / bins, color=BLUE, alpha=0.35, label="accuracy, and how many")
-    ax.plot([0, 1], [0, 1], "--", color="0.4", label="as good as its word")
+    ax = axes_or_new(ax, 5.5, 5)
+    ax.bar(
+        (used + 0.5) / bins,
+        accuracies,
+        0.96 / bins,
+        color=BLUE,
+        alpha=0.35,
+        label="accuracy, and number of predictions",
+    )
+    ax.plot([0, 1], [0, 1], "--", color="0.5", label="as good as its word")
     ax.plot(confidences, accuracies, "o", color=BLUE, clip_on=False)
     for middle, n in zip((used + 0.5) / bins, counts[used], strict=True):
         ax.text(middle, 0.015, f"{n:,}", ha="center", fontsize=7)
-    ax.set(xlim=(0, 1), ylim=(0, 1.05), xlabel="confidence", ylabel="accuracy")
+    ax.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="confidence", ylabel="accuracy")
     ax.set_title(f"Expected calibration error {error:.2%}", fontsize=11)
     ax.legend(frameon=False, loc="upper left")
     ax.spines[["top", "right"]].set_visible(False)

@@ -9,10 +9,15 @@ import numpy as np
 
 from fastnet.callbacks import Callback, History
 from fastnet.callbacks.history import recorded_name
+from fastnet.metrics.accuracy import AccuracyByShape
+from fastnet.metrics.base import Metric, RunningMean
 from fastnet.plotting.axes import CURVES, axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+_SEPARATE = 30  # epochs that can be told apart on the axis
 
 
 class StepHistory(Callback):
@@ -20,9 +25,11 @@ class StepHistory(Callback):
 
     What a training hands to its callbacks are running means of the epoch; a step's own number is worked out from two of
     them, as if all batches had the same size. So an epoch's last batch, if it is smaller, is mixed with those before.
+    A metric that is no mean over examples, such as AUC, is kept as it is handed over: of the epoch so far.
 
     Attributes:
         history: by name a list with a number a step.
+        validation: by name, without the ``val_``, a list of (number of steps so far, result), one for each validation.
         epoch_ends: the number of steps at the end of each epoch.
 
     Example:
@@ -36,10 +43,13 @@ class StepHistory(Callback):
 
     def __init__(self) -> None:
         self.history: dict[str, list[float]] = {}
+        self.validation: dict[str, list[tuple[int, float]]] = {}
         self.epoch_ends: list[int] = []
+        self._no_means: set[str] = set()
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        self.history, self.epoch_ends = {}, []
+        self.history, self.validation, self.epoch_ends = {}, {}, []
+        self._no_means = {metric.name for metric in self.model.metrics if not _is_mean(metric)}
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._before: dict[str, float] = {}
@@ -47,80 +57,136 @@ class StepHistory(Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         for name, mean in (logs or {}).items():
             if np.ndim(mean) == 0:
-                own = (batch + 1) * mean - batch * self._before.get(name, 0.0)
+                is_mean = name not in self._no_means
+                own = (batch + 1) * mean - batch * self._before.get(name, 0.0) if is_mean else mean
                 self.history.setdefault(name, []).append(float(own))
                 self._before[name] = mean
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self.epoch_ends.append(max(map(len, self.history.values()), default=0))
+        steps = max(map(len, self.history.values()), default=0)
+        self.epoch_ends.append(steps)
+        for name, value in (logs or {}).items():
+            if name.startswith("val_") and np.ndim(value) == 0:
+                self.validation.setdefault(name.removeprefix("val_"), []).append((steps, float(value)))
+
+
+def _is_mean(metric: Metric) -> bool:
+    """Whether its result is a mean over examples, and not, as a root or a ratio, made of such."""
+    return isinstance(metric, AccuracyByShape) or type(metric).result is RunningMean.result
+
+
+def record_of(history: Any) -> Mapping[str, Any]:
+    """What was recorded, by name.
+
+    Raises:
+        TypeError, ValueError: if it is no history, or empty.
+    """
+    record = history.history if isinstance(history, History | StepHistory) else history
+    if not isinstance(record, Mapping):
+        raise TypeError(f"history must be what fit() returned, or its dict, or a StepHistory, got {history!r}")
+    if not any(np.size(values) for values in record.values()):
+        raise ValueError("history is empty: no epoch was trained")
+    return record
+
+
+def whole(record: Mapping[str, Any], history: Any) -> list[str]:
+    """The names, but for the validation's, of which every epoch, or step, has a result."""
+    count = len(_epochs(record, history))
+    return [name for name in record if not name.startswith("val_") and len(record[name]) == count]
+
+
+def _epochs(record: Mapping[str, Any], history: Any) -> Any:
+    """The epochs' numbers, from 1; those of a dict, or the steps, as many as the longest list has."""
+    if isinstance(history, History):
+        return 1 + np.array(history.epoch)
+    return 1 + np.arange(max(map(len, record.values()), default=0))
 
 
 def history(history: Any, *, metrics: Any = None, ax: Axes | None = None) -> Axes:
     """How loss or metrics went: training in solid lines, validation dashed and in the same color.
 
     Where the dashed line of a loss turns upwards while the solid one still falls, the network has begun to learn its
-    training examples by heart. By step, of a `StepHistory`, thin lines are single steps, thick ones their mean over a
-    fiftieth of the training.
+    training examples by heart: it overfits. Training results are means over an epoch in which the network still
+    learned, so at first the validation, which comes after it, may be the better.
+
+    By step, of a `StepHistory`, thin lines are single steps, thick ones their mean over a fiftieth of the training;
+    vertical lines are the ends of epochs.
+
+    A History does not know which epochs were validated if not all were (``validation_freq``). Its validation is left
+    out then, and the legend says so; a StepHistory knows.
 
     Args:
-        history: what `fit` returned, its dict ``history.history``, or a StepHistory.
+        history: what `fit` returned, its dict ``history.history``, or a `StepHistory`.
         metrics: a name or a list of names, such as ``["accuracy"]``; the loss if None.
         ax: where to draw; a new one if None.
 
     Raises:
-        ValueError: if the history is empty, or has no such metric.
-        TypeError: if it is no history.
+        ValueError: if the history is empty, has no such metric, or has it of some epochs only.
+        TypeError: if it is no history, or `metrics` are no names.
         ImportError: if matplotlib is not installed.
     """
     by_step = isinstance(history, StepHistory)
-    record = history.history if isinstance(history, History | StepHistory) else history
-    if not isinstance(record, Mapping):
-        raise TypeError(f"history must be what fit() returned, or its dict, or a StepHistory, got {history!r}")
-    if not any(len(values) for values in record.values()):
-        raise ValueError("history is empty: no epoch was trained")
+    record = record_of(history)
     names: Iterable[Any] = ["loss"] if metrics is None else [metrics] if isinstance(metrics, str) else metrics
-    found = []
+    if not isinstance(names, Iterable):
+        raise TypeError(f"metrics must be a name or a list of names, got {metrics!r}")
+    found: list[str] = []
     for name in names:
         known = recorded_name(name, record)
         if known is None:
             raise ValueError(f"history has no {name!r}; it has {', '.join(map(repr, record))}")
         found.append(known)
+    if not found:
+        raise ValueError("metrics is empty; expected names such as 'loss'")
+    epochs = _epochs(record, history)
+    for name in found:
+        if not by_step and len(record[name]) != len(epochs):
+            raise ValueError(
+                f"history has {name!r} of {len(record[name])} epochs of {len(epochs)}, and does not know of which"
+            )
     ax = axes_or_new(ax, 6.4, 4)
+    from matplotlib.ticker import MaxNLocator
+
     for i, name in enumerate(found):
         color = CURVES[i % len(CURVES)]
+        validated = f"{name}, validation"
         if by_step:
             _steps(ax, name, record[name], color)
+            if name in history.validation:
+                places, results = zip(*history.validation[name], strict=True)
+                _points(ax, validated, places, results, color, "--")
             continue
-        _epochs(ax, name, record[name], color, "-")
-        if f"val_{name}" in record:
-            _epochs(ax, f"{name}, validation", record[f"val_{name}"], color, "--")
-    if by_step:
-        for end in history.epoch_ends[:-1]:
-            ax.axvline(end, color="0.85", linewidth=0.8, zorder=0)
+        validation = record.get(f"val_{name}", [])
+        is_whole = len(validation) in (0, len(epochs))
+        note = "" if is_whole else f" (validation of {len(validation)} epochs not drawn)"
+        _points(ax, name + note, epochs, record[name], color, "-")
+        if is_whole and len(validation):
+            _points(ax, validated, epochs, validation, color, "--")
+    if by_step and len(history.epoch_ends) <= _SEPARATE:
+        for number, end in enumerate(history.epoch_ends):
+            ax.axvline(end, color="0.8", linewidth=0.8, zorder=0, label=None if number else "end of an epoch")
     ax.set_xlabel("step" if by_step else "epoch")
     if len(found) == 1:
         ax.set_ylabel(found[0])
-    ax.grid(color="0.92")
+    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
+    ax.grid(color="0.5", alpha=0.15)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
-    if len(ax.get_legend_handles_labels()[0]) > 1:
+    if len(ax.get_legend_handles_labels()[0]) > 1 or any(f"val_{name}" in record for name in found):
         ax.legend(frameon=False)
     return ax
 
 
-def _epochs(ax: Axes, label: str, values: Any, color: str, style: str) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    numbers = np.array([np.mean(value) for value in values])
-    epochs = np.arange(1, len(numbers) + 1)
-    ax.plot(epochs, numbers, style, color=color, label=label, marker="o" if len(numbers) <= 30 else None, markersize=4)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+def _points(ax: Axes, label: str, places: Any, values: Any, color: str, style: str) -> None:
+    """A line through a number an epoch; of a result that has several, as one a class, through their means."""
+    numbers = [float(np.mean(value)) for value in values]
+    marker = "o" if len(numbers) <= _SEPARATE else None
+    ax.plot(places, numbers, style, color=color, label=label, marker=marker, markersize=4)
 
 
 def _steps(ax: Axes, label: str, values: Any, color: str) -> None:
     numbers = np.asarray(values, np.float64)
     ax.plot(np.arange(1, len(numbers) + 1), numbers, color=color, linewidth=0.4, alpha=0.5)
     window = max(1, len(numbers) // 50)
-    sums = np.cumsum(np.insert(numbers, 0, 0.0))
-    means = (sums[window:] - sums[:-window]) / window
+    means = np.convolve(numbers, np.full(window, 1 / window), "valid")  # a NaN stays where it is
     ax.plot(np.arange(window, len(numbers) + 1), means, color=color, linewidth=1.8, label=label)

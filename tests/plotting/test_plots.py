@@ -16,7 +16,7 @@ import matplotlib as mpl
 from matplotlib import pyplot as plt
 
 from fastnet import Sequential, plotting
-from fastnet.layers import Dense, Dropout, Flatten, Input
+from fastnet.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Input
 from fastnet.utils import to_categorical
 
 RNG = np.random.default_rng(0)
@@ -85,6 +85,8 @@ def test_digits_name_what_was_taken_for_what() -> None:
     assert texts(plotting.digits(X[:3], [1, 2, 3], [1, 7, 3])) == ["1", "7, is 2", "3"]
     assert texts(plotting.digits(X[:3].reshape(3, 36), to_categorical([1, 2, 0]))) == ["1", "2", "0"]
     assert texts(plotting.digits(X[:2], predictions=[[0.1, 0.9], [0.8, 0.2]])) == ["1", "0"]
+    assert texts(plotting.digits(X[:2], predictions=[[0.1], [0.8]])) == ["0", "1"]
+    assert plotting.digits(X[:3], [1, 2, 3], [1, 7, 3]).get_title() == "2 of 3 read right"
 
 
 @pytest.mark.parametrize("metrics", ["accuracy", "acc", ["accuracy"]])
@@ -99,14 +101,48 @@ def test_curves_are_those_of_the_history(metrics: Any) -> None:
         assert training.get_color() == validation.get_color()
 
 
+def test_curves_stand_at_the_epochs_that_were_trained() -> None:
+    history = model_of().fit(X, to_categorical(Y), epochs=6, initial_epoch=4, verbose=0)
+    np.testing.assert_array_equal(plotting.history(history).lines[0].get_xdata(), [5, 6])
+
+
+def test_validation_of_some_epochs_is_drawn_only_by_whom_knows_which() -> None:
+    steps = plotting.StepHistory()
+    history = model_of().fit(
+        X, to_categorical(Y), 8, epochs=5, verbose=0, validation_split=0.2, validation_freq=[1, 4], callbacks=[steps]
+    )
+    ax = plotting.history(history)
+    assert len(ax.lines) == 1
+    assert ax.get_legend().get_texts()[0].get_text() == "loss (validation of 2 epochs not drawn)"
+    with pytest.raises(ValueError, match="history has 'val_loss' of 2 epochs of 5, and does not know of which"):
+        plotting.history(history, metrics="val_loss")
+    dashed = next(line for line in plotting.history(steps).lines if line.get_label() == "loss, validation")
+    np.testing.assert_array_equal(dashed.get_xdata(), [4, 16])
+    np.testing.assert_array_equal(dashed.get_ydata(), history.history["val_loss"])
+
+
+def test_a_nan_leaves_the_other_steps_their_curve() -> None:
+    steps = plotting.StepHistory()
+    steps.history = {"loss": [3.0, np.nan, *[1.0] * 200]}
+    smooth = plotting.history(steps).lines[1].get_ydata()
+    assert np.isnan(smooth[:2]).any()
+    np.testing.assert_allclose(smooth[10:], 1)
+
+
 def test_each_step_has_its_own_number() -> None:
     model, steps = model_of(), plotting.StepHistory()
+    model.compile("sgd", "categorical_crossentropy", ["accuracy", "mse", "Precision"])
     model.optimizer.learning_rate = 0.0  # so that a batch's loss is always the same
     model.layers[2].rate = 0.0
     targets = to_categorical(Y)
     model.fit(X, targets, batch_size=10, epochs=2, shuffle=False, verbose=0, callbacks=[steps])
-    expected = [model.evaluate(X[i : i + 10], targets[i : i + 10], verbose=0)[0] for i in range(0, 40, 10)] * 2
+    results = [model.evaluate(X[i : i + 10], targets[i : i + 10], verbose=0) for i in range(0, 40, 10)] * 2
+    expected, accuracies, errors, _ = np.transpose(results)
     assert steps.history["loss"] == pytest.approx(expected, rel=1e-5)
+    assert steps.history["accuracy"] == pytest.approx(accuracies, rel=1e-5)
+    assert steps.history["mse"] == pytest.approx(errors, rel=1e-5)
+    so_far = [model.evaluate(X[:i], targets[:i], verbose=0)[3] for i in range(10, 50, 10)] * 2
+    assert steps.history["Precision"] == pytest.approx(so_far, rel=1e-5)
     assert steps.epoch_ends == [4, 8]
     ax = plotting.history(steps)
     np.testing.assert_allclose(ax.lines[0].get_ydata(), expected, rtol=1e-5)
@@ -119,22 +155,23 @@ def test_the_confusion_matrix_counts(form: Any) -> None:
     assert found == {(0, 0): "2", (1, 0): "1", (1, 1): "1", (0, 2): "1"}
     assert ax.get_title() == "3 of 5 right (60.00%)"
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted", "true")
+    assert plotting.confusion_matrix([0, 1, 1], [[0.2], [0.7], [0.4]]).get_title() == "2 of 3 right (66.67%)"
+    assert plotting.confusion_matrix([0, 1], [[-3.0, 5.0], [0.0, 9.0]]).get_title() == "1 of 2 right (50.00%)"
     shares = plotting.confusion_matrix([0, 0, 0, 1], [0, 0, 1, 1], normalize=True)
     assert {text.get_text() for text in shares.texts} == {"66.7%", "33.3%", "100.0%"}
 
 
 def test_mistakes_are_the_surest_ones_first() -> None:
-    class Says:
-        built = True
-
-        def predict(self, x: Any, verbose: int) -> Any:
-            return np.array([[0.9, 0.1], [0.3, 0.7], [0.2, 0.8], [0.45, 0.55]])
-
-    model: Any = Says()
-    ax = plotting.mistakes(model, X[:4], [0, 0, 0, 0], count=2)
-    assert texts(ax) == ["says 1: 80.0%", "is 0: 20.0%", "says 1: 70.0%", "is 0: 30.0%"]
-    assert ax.get_title() == "3 mistakes in 4, the surest first"
-    assert texts(plotting.mistakes(model, X[:4], [0, 1, 1, 1])) == ["no mistakes"]
+    model = Sequential([Input((2, 2)), Flatten(), Dense(2, "softmax")])
+    model.set_weights([np.log([[0.9, 0.1], [0.3, 0.7], [0.2, 0.8], [0.45, 0.55]]), np.zeros(2)])
+    images = np.eye(4).reshape(4, 2, 2)  # each one takes a row of the weights
+    for form in (np.asarray, lambda y: to_categorical(y, 2)):
+        ax = plotting.mistakes(model, images, form([0, 0, 0, 0]), count=2)
+        assert texts(ax) == ["says 1: 80.0%", "is 0: 20.0%", "says 1: 70.0%", "is 0: 30.0%"]
+        assert ax.get_title() == "3 mistakes in 4, the surest first"
+        ax = plotting.mistakes(model, images, form([0, 1, 1, 1]))
+        assert texts(ax) == ["no mistakes"]
+        assert ax.get_title() == "0 mistakes in 4"
 
 
 def test_weights_are_those_of_the_first_dense_layer_or_of_the_one_named() -> None:
@@ -159,7 +196,32 @@ def test_activations_are_what_the_layers_compute() -> None:
     expected = np.maximum(X[3].reshape(1, 36) @ model.get_weights()[0], 0)[0]
     np.testing.assert_allclose(hidden.images[0].get_array().compressed(), expected, rtol=1e-5)
     np.testing.assert_allclose([b.get_width() for b in output.patches], model.predict(X[3:4], verbose=0)[0], rtol=1e-5)
-    assert [each.get_title().split("\n")[0] for each in ax.child_axes] == ["input", "dense", "dense_1"]
+    assert [each.get_title() for each in ax.child_axes] == ["input\n6 × 6", "dense\n5 units", "dense_1\n3 units"]
+
+
+def test_activations_follow_the_layers_that_only_change_values() -> None:
+    layers = [Input((7,)), Dense(5), BatchNormalization(), Activation("relu"), Dense(3), Activation("softmax")]
+    model, x = Sequential(layers), RNG.random((1, 7), np.float32)
+    hidden, output = plotting.activations(model, x).child_axes[1:]
+    expected = np.maximum(x @ model.get_weights()[0], 0) / np.sqrt(1 + 1e-3)
+    np.testing.assert_allclose(hidden.images[0].get_array().compressed(), expected[0], rtol=1e-4)
+    np.testing.assert_allclose([b.get_width() for b in output.patches], model.predict(x, verbose=0)[0], rtol=1e-5)
+
+
+def test_activations_of_an_image_that_is_not_square_keep_its_rows() -> None:
+    model = Sequential([Input((2, 8)), Flatten(), Dense(3, "softmax")])
+    image = np.arange(16.0).reshape(2, 8)
+    np.testing.assert_array_equal(plotting.activations(model, image).child_axes[0].images[0].get_array(), image)
+
+
+def test_a_model_whose_training_went_wrong_is_drawn_as_far_as_it_can_be(tmp_path: Path) -> None:
+    model = model_of()
+    model.layers[1].kernel.packed[:] = np.nan  # as a training that went wrong leaves them
+    assert plotting.weights(model).images[0].get_array().mask.all()
+    with pytest.raises(ValueError, match="output of layer 'dense' is not finite"):
+        plotting.activations(model, X[0])
+    paths = plotting.save_all(model, {"loss": [2.0, np.nan]}, X, Y, tmp_path)
+    assert {path.stem for path in paths} == {"loss", "digits", "weights"}
 
 
 def test_the_calibration_error_is_that_of_the_definition() -> None:
@@ -167,6 +229,7 @@ def test_the_calibration_error_is_that_of_the_definition() -> None:
     ax = plotting.calibration([1, 1, 1, 0], p)
     assert ax.get_title() == "Expected calibration error 10.00%"
     assert texts(ax) == ["2", "2"]
+    assert texts(plotting.calibration([1, 1], [0.75, 0.76], bins=4)) == ["1", "1"]  # a bin has its upper edge
     assert plotting.calibration([1, 1, 1, 0], np.stack([1 - p, p], 1)).get_title() == ax.get_title()
 
 
@@ -188,11 +251,35 @@ def test_save_all_leaves_out_what_does_not_fit(tmp_path: Path) -> None:
     assert {path.stem for path in paths} == {"activations", "confusion_matrix", "calibration"}
 
 
+def test_save_all_of_a_regression_or_of_logits_leaves_out_more(tmp_path: Path) -> None:
+    for name, units, y, expected in (
+        ("one", 1, RNG.random(40) * 9, {"digits", "weights", "activations"}),
+        ("whole", 1, np.arange(40), {"digits", "weights", "activations"}),
+        ("two", 2, RNG.random((40, 2)) * 9, {"digits", "weights", "activations"}),
+        ("logits", 3, Y, {"digits", "weights", "activations", "confusion_matrix"}),
+    ):
+        model = Sequential([Input((6, 6)), Flatten(), Dense(units)])
+        model.layers[1].set_weights([model.get_weights()[0], np.full(units, 5.0)])  # no probabilities, surely
+        assert {path.stem for path in plotting.save_all(model, None, X, y, tmp_path / name)} == expected
+
+
+@pytest.mark.parametrize(
+    ("history", "y", "error"),
+    [({"loss": []}, Y, ValueError), ([1], Y, TypeError), (None, Y[:3], ValueError), (None, Y + 3, ValueError)],
+)
+def test_save_all_writes_nothing_of_bad_input(history: Any, y: Any, error: type[Exception], tmp_path: Path) -> None:
+    with pytest.raises(error):
+        plotting.save_all(model_of(), history, X, y, tmp_path / "plots")
+    assert not (tmp_path / "plots").exists()
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: plotting.digits(X[0]), ValueError, r"images has shape \(6, 6\); expected images"),
-        (lambda: plotting.digits(np.ones((3, 7))), ValueError, "expected images"),
+        (lambda: plotting.digits(X[0]), ValueError, r"images has shape \(6, 6\); expected square images"),
+        (lambda: plotting.digits(np.ones((3, 7))), ValueError, "expected square images"),
+        (lambda: plotting.digits(np.ones((3, 5, 7))), ValueError, r"has shape \(3, 5, 7\); expected square images"),
+        (lambda: plotting.digits(X[:3], RNG.random((3, 4))), ValueError, "labels has shape .* not one-hot"),
         (lambda: plotting.digits(X[:3], [1, 2]), ValueError, "labels has 2 labels for 3 examples"),
         (lambda: plotting.digits(X[:3], [0.5, 1, 2]), ValueError, "not whole numbers"),
         (lambda: plotting.digits(X[:3], columns=0), ValueError, "columns must be at least 1"),
@@ -201,11 +288,21 @@ def test_save_all_leaves_out_what_does_not_fit(tmp_path: Path) -> None:
         (lambda: plotting.history(plotting.StepHistory()), ValueError, "history is empty"),
         (lambda: plotting.history([1, 2]), TypeError, "history must be what fit"),
         (lambda: plotting.history({"loss": [1]}, metrics="auc"), ValueError, "no 'auc'; it has 'loss'"),
+        (lambda: plotting.history({"loss": [1]}, metrics=[]), ValueError, "metrics is empty"),
+        (lambda: plotting.history({"loss": [1]}, metrics=3), TypeError, "metrics must be a name or a list"),
+        (lambda: plotting.confusion_matrix([0, 1], [[np.nan, 1], [0, 1]]), ValueError, "y_pred holds NaN"),
+        (lambda: plotting.confusion_matrix([0, 10**6], [0, 1]), ValueError, "1000001 classes, from 0 on"),
+        (lambda: plotting.mistakes(None, X, Y), TypeError, "model must be a fastnet.Sequential, got None"),
+        (lambda: plotting.calibration([0, 5], [0.4, 0.6]), ValueError, "y_true holds the label 5"),
         (lambda: plotting.confusion_matrix([0, 1], [0]), ValueError, "y_pred has 1 labels for 2 examples"),
         (lambda: plotting.confusion_matrix([-1], [0]), ValueError, "y_true holds labels"),
         (lambda: plotting.mistakes(Sequential([Dense(3)]), X, Y), ValueError, "model has no weights yet"),
         (lambda: plotting.mistakes(model_of(), X, Y[:3]), ValueError, "y has 3 labels for 40 examples"),
-        (lambda: plotting.mistakes(model_of(), X, Y + 3), ValueError, "label 5, but the model has 3 classes"),
+        (
+            lambda: plotting.mistakes(model_of(), X, Y + 3),
+            ValueError,
+            "y holds the label 5, but there are outputs for 3 classes",
+        ),
         (lambda: plotting.weights(model_of((7,))), ValueError, "7 inputs, which are no square image"),
         (lambda: plotting.weights(Sequential([Input((4,)), Flatten()])), ValueError, "none in the model"),
         (lambda: plotting.activations(model_of(), X[:2]), ValueError, r"expected one example, of shape \(6, 6\)"),
