@@ -68,7 +68,7 @@ def _as_table(names: list[str], counts: NDArray[np.intp]) -> Markup:
         rows.append(tag("tr", *cells))
     head = tag(
         "tr",
-        tag("th", "true ↓ taken for →", scope="col", class_="corner"),
+        tag("th", tag("span", "true ↓"), " ", tag("span", "taken for →"), scope="col", class_="corner"),
         *(tag("th", name, scope="col") for name in names),
     )
     return scroll(

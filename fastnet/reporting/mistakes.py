@@ -57,7 +57,7 @@ def _card(subject: Subject, examples: Examples, i: int, paint: Painter | None) -
         text = ", ".join(number(value) for value in values[:COLUMNS].tolist()) + (
             ", …" if len(values) > COLUMNS else ""
         )
-        seen = tag("p", text, class_="values")
+        seen = tag("p", f"x = {text}", class_="values")
     else:
         seen = paint(i, f"Example {i}, a {clip(names[truth])} that was taken for {clip(names[said])}")
     what = "probabilities" if examples.probable else "outputs"

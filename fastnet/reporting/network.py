@@ -51,8 +51,8 @@ def section(subject: Subject) -> Section:
 def _sizes(subject: Subject) -> list[str]:
     """How many numbers an example is, at the input and after each dense layer."""
     shape = (subject.model.input_shape or (None,))[1:]
-    sizes = [f"{' × '.join(str(n) for n in shape)} inputs"]
-    sizes += [f"{layer.units:,} units" for layer in subject.model.layers if isinstance(layer, Dense)]
+    sizes = [f"{' × '.join(str(n) for n in shape)} input{'' if shape == (1,) else 's'}"]
+    sizes += [plural(layer.units, "unit") for layer in subject.model.layers if isinstance(layer, Dense)]
     return sizes if len(sizes) <= 12 else [*sizes[:6], "…", *sizes[-5:]]
 
 

@@ -126,9 +126,9 @@ def report(
     seed = None if seed is None else checks.integer("seed", seed, least=0)
     check_model(model)
     record = record_of(history)
-    names = names_of(model, class_names)
     with model._lock:  # no training moves a weight meanwhile
         examples = examples_of(model, x, y)
+        names = names_of(model, examples, class_names)
         if not isinstance(profile, Profile):
             profile = None if profile is False or examples is None else _profile(model, examples, batch_size)
         side = side_of(model) if images else None

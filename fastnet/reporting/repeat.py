@@ -15,28 +15,46 @@ from fastnet.reporting.subject import Record, Subject
 
 TEXT_LIMIT = 100_000  # characters of code or JSON
 
+_NAMES = {"version": "fastnet", "isa": "instruction set"}  # for those who do not know show_config
+
 LEAD = (
-    "With the same data, seed and versions this program makes the same network, to the last bit, on any number of "
-    "threads of the same instruction set."
+    "With the same data, seed, versions and arguments of fit this program makes the same network, to the last bit, on "
+    "any number of threads of the same instruction set."
 )
 
 
 def section(subject: Subject) -> Section:
     compiled = configuration.compile_config(subject.model)
-    described = {"class_name": "Sequential", "config": subject.model.get_config(), "compile": compiled}
-    parts = [_pre(code(subject, compiled))]
-    if subject.seed is None:
-        parts.append(note("No seed was given, so the initial weights and the order of the examples are unknown."))
     config = show_config(print_fn=None)
+    described = {
+        "class_name": "Sequential",
+        "config": subject.model.get_config(),
+        "compile": compiled,
+        "fit": {"seed": subject.seed, "batch_size": subject.batch_size, "epochs": _epochs(subject.record)},
+        "computed_with": config,
+    }
     pairs = [(name, ", ".join(value) if isinstance(value, list) else value) for name, value in config.items()]
-    parts += [
+    parts = [
+        _pre(code(subject, compiled)),
+        *_unknown(subject),
         tag("h3", "Computed with"),
-        facts([("fastnet" if name == "version" else name, value) for name, value in pairs]),
-        details(
-            "The model and the arguments of compile, as JSON", _pre(json.dumps(described, indent=1, default=_plain))
-        ),
+        facts([(_NAMES.get(name, name), value) for name, value in pairs]),
+        details("All of it as JSON", _pre(json.dumps(described, indent=1, default=_plain))),
     ]
     return Section("repeat", "How to repeat it", LEAD, join(*parts))
+
+
+def _unknown(subject: Subject) -> list[Markup]:
+    """What a repetition needs, but the report was not told."""
+    notes = []
+    if subject.seed is None:
+        notes.append(note("No seed was given, so the initial weights and the order of the examples are unknown."))
+    if subject.model.optimizer is not None and subject.batch_size is None:
+        notes.append(note("No batch size was given, so fit's own, 32, stands here."))
+    if subject.record is not None and any(name.startswith("val_") for name in subject.record.values):
+        text = "The training was watched on validation examples: give fit the same validation_split or validation_data."
+        notes.append(note(text))
+    return notes
 
 
 def code(subject: Subject, compiled: dict[str, Any] | None) -> str:
@@ -88,8 +106,12 @@ def _literal(value: Any) -> str:
 
 
 def _fit(record: Record | None, batch_size: int | None) -> str:
-    epochs = f", epochs={record.epochs[-1]}" if record is not None else ""
-    return (f", batch_size={batch_size}" if batch_size is not None else "") + epochs
+    epochs = _epochs(record)
+    return f", batch_size={batch_size or 32}" + (f", epochs={epochs}" if epochs is not None else "")
+
+
+def _epochs(record: Record | None) -> int | None:
+    return record.epochs[-1] if record is not None else None
 
 
 def _pre(text: str) -> Markup:

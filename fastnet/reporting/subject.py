@@ -163,6 +163,8 @@ def examples_of(model: Sequential, x: Any, y: Any) -> Examples | None:
     if not np.isfinite(outputs).all():
         raise ValueError("the model's outputs for x hold NaN or infinite numbers")
     results = model.evaluate(x, wanted, verbose=0, return_dict=True)
+    if (kind == LABELS or (kind == CLASSES and units == 1)) and not np.isin(data.targets, (-1, 0, 1)).all():
+        kind = NUMBERS  # such as an image's shades, of an autoencoder
     if kind == LABELS and ((data.targets > 0.5).sum(axis=1) == 1).all():
         kind = CLASSES
     scores, probable = _scores(model, outputs) if kind != NUMBERS else (outputs, False)
@@ -184,14 +186,15 @@ def kind_of(model: Sequential) -> str:
     return NUMBERS
 
 
-def names_of(model: Sequential, class_names: Any) -> list[str]:
+def names_of(model: Sequential, examples: Examples | None, class_names: Any) -> list[str]:
     """The names of the classes or outputs; by default their numbers.
 
     Raises:
         TypeError, ValueError: as `report`.
     """
     units = (model.output_shape or (None, 1))[-1] or 1
-    count = 2 if units == 1 and kind_of(model) == CLASSES else units
+    kind = examples.kind if examples is not None else kind_of(model)
+    count = 2 if units == 1 and kind == CLASSES else units
     if class_names is None:
         return [str(i) for i in range(count)]
     if isinstance(class_names, str) or not isinstance(class_names, Sequence | np.ndarray):

@@ -9,6 +9,7 @@ from fastnet.reporting.markup import Markup, Section, clip, details, join, note,
 from fastnet.reporting.subject import Record, Subject
 
 CHART_LIMIT, POINT_LIMIT = 8, 400
+HARDLY = 0.05  # by which the validation loss may have grown since it was least
 
 LEAD = (
     "Each epoch is one walk through the training examples. The loss, which training makes small, should fall quickly "
@@ -70,10 +71,12 @@ def _verdict(record: Record) -> Markup | None:
     if best == len(values) - 1:
         text = "The validation loss was least in the last epoch: more epochs might still help."
     else:
-        text = (
-            f"The validation loss was least, {number(values[best])}, after epoch {record.epochs[best]} of "
-            f"{record.epochs[-1]}: what came later taught the network more of its own examples than of others."
-        )
+        text = f"The validation loss was least, {number(values[best])}, after epoch {record.epochs[best]}"
+        text += f" of {record.epochs[-1]}"
+        if values[-1] - values[best] < HARDLY * abs(values[best]):
+            text += " and has hardly changed since: more epochs would not help much."
+        else:
+            text += ": what came later taught the network more of its own examples than of others."
     return tag("p", text)
 
 

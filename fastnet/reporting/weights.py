@@ -12,8 +12,8 @@ from fastnet.reporting.subject import Subject
 SHOWN = 48
 
 LEAD = (
-    "What each unit of the first dense layer looks for: brightness where it is orange speaks for the unit, where it is "
-    "blue against it. Strokes and blobs were learned; where pixels never change, the weights are still the random "
+    "What each unit of the first dense layer looks for: large inputs where it is orange make it fire, where it is blue "
+    "they keep it quiet. Strokes and blobs were learned; where pixels never change, the weights are still the random "
     "speckles that they began as."
 )
 

@@ -69,6 +69,13 @@ def test_it_stands_alone_and_nothing_sticks_out(
     browser.save_picture(folder / f"report-{kind}-{size}-{scheme}.png")
 
 
+def test_on_a_phone_the_classes_of_digits_need_no_scrolling(browser: Any, pages: dict[str, Path]) -> None:
+    browser.open(pages["digits"].as_uri(), SIZES["narrow"])
+    for section in ("confusion", "classes", "time"):
+        box = f"document.querySelector('#{section} .scroll')"
+        assert browser.run(f"{box}.scrollWidth <= {box}.clientWidth"), section
+
+
 def test_the_policy_forbids_what_the_page_does_not_need(browser: Any, pages: dict[str, Path]) -> None:
     browser.open(pages["digits"].as_uri())
     outcome = browser.driver.execute_async_script(

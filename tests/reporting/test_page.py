@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import re
 import warnings
@@ -198,6 +199,16 @@ def test_several_labels_an_example_are_told_one_by_one(tmp_path: Path) -> None:
     assert "confusion" in anchors(page_of(tmp_path, model, None, x, rows))
 
 
+@pytest.mark.parametrize("units", [1, 16])
+def test_shades_are_no_answers_of_yes_or_no(units: int, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).random((60, 16))
+    model = Sequential([Dense(5, "relu"), Dense(units, "sigmoid")]).compile("adam", "bce")
+    history = model.fit(x, x[:, :units], verbose=0)
+    page = page_of(tmp_path, model, history, x, x[:, :units])
+    assert "predicted" in anchors(page)
+    assert len(page.section("predicted").table()) == units
+
+
 def test_labels_or_rows_whatever_the_loss(tmp_path: Path) -> None:
     x, y = np.random.default_rng(0).normal(size=(60, 3)), np.arange(60) % 4
     pages = []
@@ -291,6 +302,34 @@ def test_its_program_makes_the_same_network_again(tmp_path: Path) -> None:
     text = page.section("repeat").text
     assert f"numpy{np.__version__}" in text
     assert "f1_score" in page.section("training").all("p", "note")[0].text  # a number a class, so not a curve
+    described = json.loads(page.section("repeat").all("details")[0].all("pre")[0].text)
+    assert Sequential.from_config(described["config"]).get_config() == model.get_config()
+    assert described["compile"]["optimizer"]["class_name"] == "Nadam"
+    assert described["fit"] == {"seed": 11, "batch_size": 16, "epochs": 2}
+    assert described["computed_with"]["numpy"] == np.__version__
+
+
+def test_what_is_missing_to_repeat_it_is_said(digits: Case, tmp_path: Path) -> None:
+    missing = ("No seed was given", "No batch size was given", "the same validation_split")
+    text = page_of(tmp_path, *digits).section("repeat").text
+    assert all(words in text for words in missing)
+    assert "batch_size=32, epochs=3)" in text
+    text = page_of(tmp_path, digits.model, {"loss": [1.0]}, seed=3, batch_size=64).section("repeat").text
+    assert not any(words in text for words in missing)
+
+
+@pytest.mark.parametrize(
+    ("val_loss", "words"),
+    [
+        ([3.0, 2.0, 1.0], "in the last epoch: more epochs might still help"),
+        ([3.0, 1.0, 1.02], "1, after epoch 2 of 3 and has hardly changed since"),
+        ([3.0, 1.0, 2.0], "1, after epoch 2 of 3: what came later"),
+        ([3.0, 1.0, float("nan")], "1, after epoch 2 of 3: what came later"),
+    ],
+)
+def test_the_verdict_on_the_validation_loss(val_loss: list[float], words: str, digits: Case, tmp_path: Path) -> None:
+    page = page_of(tmp_path, digits.model, {"loss": [3.0, 2.0, 1.0], "val_loss": val_loss})
+    assert f"The validation loss was least{'' if words[0] == 'i' else ','} {words}" in page.section("training").text
 
 
 class Twice(layers.Layer):
