@@ -6,6 +6,7 @@ import sys
 from typing import TextIO
 
 _CODES = re.compile(r"\x1b\[[0-9;]*m")
+_TRUE_COLOR = re.compile(r".*-direct\d*|xterm-kitty|xterm-ghostty|alacritty|foot|wezterm")  # values of TERM
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -44,7 +45,8 @@ def colors(stream: TextIO | None = None) -> int:
 
     The environment decides as users know it from other programs: NO_COLOR (https://no-color.org) forbids colours,
     FORCE_COLOR (https://force-color.org) asks for them also where there is no terminal, COLORTERM and TERM say what
-    the terminal can, WT_SESSION that it is Windows Terminal. A terminal of 16 colours has too few greys: none.
+    the terminal can (TERM alone behind ssh, which drops COLORTERM), WT_SESSION that it is Windows Terminal. A terminal
+    of 16 colours has too few greys: none.
     """
     environment = os.environ
     if environment.get("NO_COLOR"):
@@ -54,6 +56,8 @@ def colors(stream: TextIO | None = None) -> int:
     if not forced and (term == "dumb" or not is_terminal(stream or sys.stdout)):
         return 0
     if environment.get("COLORTERM") in ("truecolor", "24bit") or environment.get("WT_SESSION"):
+        return 2**24
+    if _TRUE_COLOR.fullmatch(term):
         return 2**24
     return 256 if forced or "256color" in term else 0
 

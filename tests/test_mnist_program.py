@@ -294,8 +294,9 @@ def test_who_made_no_mistake_is_told_so(capsys: pytest.CaptureFixture[str]) -> N
 )
 def test_on_a_terminal_one_walks_through_the_mistakes(answers: list[bytes], shown: int, tmp_path: Path) -> None:
     (tmp_path / "run.py").write_text(
-        "import sys, numpy as np\n"
+        "import signal, numpy as np\n"
         "from fastnet.mnist import walk\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it\n"
         "walk(np.full((4, 28, 28), 200, np.uint8), np.zeros(4, np.uint8), np.full((4, 2), [0.2, 0.8]))\n"
     )
     environment = {name: value for name, value in os.environ.items() if "COLOR" not in name}

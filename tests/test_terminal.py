@@ -34,6 +34,10 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, 2**24, 0),
         ({"TERM": "xterm", "COLORTERM": "24bit"}, 2**24, 0),
         ({"WT_SESSION": "1"}, 2**24, 0),
+        ({"TERM": "xterm-kitty"}, 2**24, 0),
+        ({"TERM": "foot"}, 2**24, 0),
+        ({"TERM": "xterm-direct"}, 2**24, 0),
+        ({"TERM": "xterm-kitty", "NO_COLOR": "1"}, 0, 0),
         ({"TERM": "dumb", "COLORTERM": "truecolor"}, 0, 0),
         ({"TERM": "xterm-256color", "NO_COLOR": "1"}, 0, 0),
         ({"TERM": "xterm-256color", "NO_COLOR": ""}, 256, 0),  # empty is not set, says no-color.org
