@@ -1,6 +1,6 @@
 """A learning-rate schedule: large steps at first, small ones at the end, along a cosine.
 
-The same network is trained with a learning rate that stays, and with one that falls from three times as much to zero.
+The same network is trained with a small learning rate, with a large one, and with one that falls from large to zero.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from fastnet.optimizers import Adam
 from fastnet.optimizers.schedules import CosineDecay
 from fastnet.utils import set_random_seed
 
-BATCH = 128
+BATCH, SMALL, LARGE = 128, 0.001, 0.003
 
 
 def main() -> None:
@@ -28,9 +28,10 @@ def main() -> None:
     x_train, y_train = x_train[: options.examples], y_train[: options.examples]
 
     steps = -(-len(x_train) // BATCH) * options.epochs
-    falling = CosineDecay(initial_learning_rate=0.003, decay_steps=steps)
+    falling = CosineDecay(initial_learning_rate=LARGE, decay_steps=steps)
     print("learning rate at each quarter:", *(f"{falling(steps * i // 4):.5f}" for i in range(5)))
-    for name, learning_rate in (("fixed, 0.001", 0.001), ("falling along a cosine", falling)):
+    rates = {f"fixed, {SMALL}": SMALL, f"fixed, {LARGE}": LARGE, "falling along a cosine": falling}
+    for name, learning_rate in rates.items():
         set_random_seed(0)
         model = Sequential([Input((28, 28)), Flatten(), Rescaling(1 / 255), Dense(256, "relu"), Dense(10, "softmax")])
         model.compile(Adam(learning_rate), "sparse_categorical_crossentropy", metrics=["accuracy"])

@@ -1,6 +1,6 @@
 """A sweep: which width, dropout and learning rate do best on a validation set? Each combination is trained and ranked.
 
-The test set is not touched until the end: who chooses by it measures his luck.
+The test set is not touched until the end: whoever chooses by it measures luck, too.
 """
 
 import argparse
