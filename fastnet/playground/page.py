@@ -182,13 +182,13 @@ def _check(model: Any, ink: Any) -> None:
     for variable in model.weights:
         if not np.isfinite(variable.numpy()).all():
             raise UnsuitableModelError(f"{variable.name} holds NaN or infinite weights")
-    if _is_untrained(model):
+    if is_untrained(model):
         raise UnsuitableModelError(
             "the model was never trained: its optimizer has made no step, and all its biases are zero; call fit() first"
         )
 
 
-def _is_untrained(model: Sequential) -> bool:
+def is_untrained(model: Sequential) -> bool:
     """Whether nothing speaks for a training: biases begin as zeros, and no training leaves them all so."""
     if model.optimizer is not None and model.optimizer.iterations:
         return False

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fastnet import checks, layers, losses
 from fastnet.callbacks import History
 from fastnet.checks import Floats
-from fastnet.playground.page import _is_untrained
+from fastnet.playground.page import is_untrained
 from fastnet.sparse import is_scipy_sparse
 from fastnet.utils import to_categorical
 
@@ -97,7 +97,7 @@ def check_model(model: Any) -> None:
                 f"the model's weights in {variable.name} hold NaN or infinite numbers: its training diverged. "
                 "Try a smaller learning rate, or clip the gradients (clipnorm=1.0)"
             )
-    if _is_untrained(model):
+    if is_untrained(model):
         raise ValueError("the model was never trained: its optimizer has made no step; call fit() before its report")
 
 
