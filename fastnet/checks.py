@@ -135,6 +135,20 @@ def as_float32(argument: str, array: NDArray[Any]) -> Floats:
     return floats
 
 
+def same_shape(argument: str, value: Any, shape: tuple[int, ...]) -> Floats:
+    """`value`, which code of the user's own returned, as float32; NaN and infinity are let through.
+
+    Raises:
+        ValueError: if it has another shape: it is neither broadcast nor reshaped.
+        TypeError: if it does not hold numbers.
+    """
+    array = numeric(argument, value)
+    if array.shape != shape:
+        raise ValueError(f"{argument} has shape {array.shape}; expected {shape}")
+    with np.errstate(over="ignore"):
+        return array.astype(np.float32, copy=False)
+
+
 def examples(argument: str, value: Any, single: bool = False) -> Floats | NDArray[np.uint8]:
     """The examples of a data set, (n, ...), as float32, or as uint8 if that is what they are: no copy then.
 

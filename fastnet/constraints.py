@@ -1,4 +1,4 @@
-"""Constraints: where a layer's weights are put back after each step of training."""
+"""Constraints: each projects a layer's weights onto the allowed set after each step of training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,16 @@ class Constraint:
     """Base of all constraints: called with an array, returns the nearest one that is allowed."""
 
     def __call__(self, w: Floats) -> Floats:
-        raise NotImplementedError
+        """Computes the nearest allowed array, of w's shape."""
+        raise NotImplementedError(f"{type(self).__name__} has no __call__()")
+
+    def projected(self, w: Floats, of: str) -> Floats:
+        """The nearest allowed array as float32.
+
+        Raises:
+            ValueError, TypeError: if a subclass returns something else than numbers of w's shape.
+        """
+        return checks.same_shape(f"{of}: what the constraint {type(self).__name__} returned", self(w), w.shape)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -80,7 +80,7 @@ class GradientCollector:
     def apply(self, variable: Variable, gradient: Floats) -> None:
         array = variable.unpack(gradient)
         if variable.regularizer is not None:
-            array = array + variable.regularizer.gradient(variable.numpy())
+            array = array + variable.regularizer.checked_gradient(variable.numpy(), variable.name)
         self.gradients[variable] = array
 
 
@@ -112,7 +112,7 @@ def check_gradients(
     model._ensure_built(data.x.shape[1:] if isinstance(data.x, Csr) else np.shape(x)[1:])
     batch, first = model._batch(data.x)
     # Each step draws the same random numbers, also in layers with a generator of their own.
-    generators = [g for layer in model.layers for g in vars(layer).values() if isinstance(g, np.random.Generator)]
+    generators = [g for layer in model._layers for g in vars(layer).values() if isinstance(g, np.random.Generator)]
     generators.append(rng.generator())
     states = [g.bit_generator.state for g in generators]
 
@@ -129,7 +129,7 @@ def check_gradients(
     table = GradientTable()
     try:
         _, gradients = step()
-        for variable in [v for layer in model.layers for v in layer.trainable_weights]:
+        for variable in [v for layer in model._layers for v in layer.trainable_weights]:
             table.append(_compare(variable, gradients[variable].reshape(-1), samples, lambda: step()[0]))
     finally:
         rewind()

@@ -470,6 +470,25 @@ def get(identifier: Any, argument: str = "initializer") -> Initializer:
     return checks.build(argument, identifier, _BY_NAME)
 
 
+def initial_value(initializer: Initializer, shape: Shape, owner: str) -> Floats:
+    """The array of this shape with which a weight begins.
+
+    Args:
+        initializer: called with the shape.
+        shape: the weight's.
+        owner: what the weight is called in errors, as in ``dense/kernel``.
+
+    Raises:
+        ValueError: if the initializer returns an array of another shape, or a number that is not finite.
+        TypeError: if it does not return numbers.
+    """
+    returned = f"{owner}: what the initializer {initializer!r} returned"
+    array = checks.numeric(returned, initializer(shape))
+    if array.shape != shape:
+        raise ValueError(f"{returned} has shape {array.shape}; expected {shape}")
+    return checks.as_float32(returned, array)
+
+
 def serialize(initializer: Initializer) -> dict[str, Any]:
     """Name and arguments, as `get` takes them."""
     return checks.describe(initializer)

@@ -1,4 +1,4 @@
-"""Interrupts: Ctrl-C in a training is felt between two batches, so that the weights are those of a whole batch."""
+"""Interrupts: Ctrl-C in a training is handled between two steps, so that the weights are those of a whole step."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
+updating = False  # whether kernels are updating the weights right now: nothing may come between two of them
+
+
 class Interrupts:
     """While it is entered, Ctrl-C during a step waits for the step's end; at any other moment it is raised at once.
 
-    A second Ctrl-C does not wait. Only Python's own handler is replaced, or that of a training in whose callback this
-    one runs, and only in the main thread, where handlers run.
+    A second Ctrl-C waits only while the weights are being updated. Only Python's own handler is replaced, or that of a
+    training in whose callback this one runs, and only in the main thread, where handlers run.
     """
 
     def __init__(self) -> None:
@@ -41,7 +44,7 @@ class Interrupts:
             raise KeyboardInterrupt
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self._held and not self._pending:
+        if self._held and (updating or not self._pending):
             self._pending = True
         else:
             self._pending = False

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from fastnet import checks, summary
 from fastnet.checks import Floats
-from fastnet.layers import InputLayer, Layer
+from fastnet.layers import Dense, InputLayer, Layer
 from fastnet.layers.base import Shape, assign_all, shape_of, snake_case
 from fastnet.plan import Plan
 from fastnet.trainer import Trainer
@@ -35,37 +34,62 @@ class Sequential(Trainer):
     def __init__(self, layers: Iterable[Any] | None = None, name: str = "sequential") -> None:
         super().__init__()
         self.name = name
-        self.layers: list[Layer] = []
+        self._layers: list[Layer] = []
         self._input_shape: Shape | None = None
         self._is_planned = False
+        self._trainable = True
         for layer in layers or []:
             self.add(layer)
 
     # Building ---------------------------------------------------------------------------------------------------------
 
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, without the `Input`, as a new list; `add` and `pop` change the model."""
+        return list(self._layers)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether any layer may be trained. Setting it sets it for all layers, those added later too."""
+        return any(layer.trainable for layer in self._layers) if self._layers else self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        for layer in self._layers:
+            layer.trainable = self._trainable
+
     def add(self, layer: Any) -> None:
-        """Puts a layer on top; errors as the class."""
+        """Puts a layer on top; errors as the class, and RuntimeError while the model computes."""
+        with self._changing("add()"):
+            self._add(layer)
+
+    def _add(self, layer: Any) -> None:
         if isinstance(layer, InputLayer):
-            if self.layers or self._input_shape is not None:
+            if self._layers or self._input_shape is not None:
                 raise ValueError("an Input can only be the first entry of a model")
             self._input_shape = layer.example_shape
             return
         if not isinstance(layer, Layer):
             raise TypeError(f"layers must be layers such as Dense(10), got {layer!r}")
-        if any(layer is other for other in self.layers):
+        if "_weights" not in vars(layer):
+            raise TypeError(f"{type(layer).__name__}.__init__() must call super().__init__() first")
+        if any(layer is other for other in self._layers):
             raise ValueError(f"layer {layer.name!r} is already in the model; make a new one")
-        if any(layer.name == other.name for other in self.layers):
+        if any(layer.name == other.name for other in self._layers):
             raise ValueError(f"the model already has a layer called {layer.name!r}; give each its own name")
         if not layer.name:
             stem = snake_case(type(layer).__name__)
-            count = sum(other.name == stem or other.name.startswith(f"{stem}_") for other in self.layers)
+            count = sum(other.name == stem or other.name.startswith(f"{stem}_") for other in self._layers)
             layer.name = f"{stem}_{count}" if count else stem
-        shape = self.layers[-1].output_shape if self.layers else self._input_shape or layer.input_shape
+        shape = self._layers[-1].output_shape if self._layers else self._input_shape or layer.input_shape
         if shape is not None:
             self._ensure_layer_built(layer, shape)
-        if not self.layers:
+        if not self._layers:
             self._input_shape = shape
-        self.layers.append(layer)
+        if not self._trainable:
+            layer.trainable = False
+        self._layers.append(layer)
         self._rebuilt()
 
     def pop(self) -> Layer:
@@ -73,65 +97,74 @@ class Sequential(Trainer):
 
         Raises:
             ValueError: if there is none.
+            RuntimeError: while the model computes.
         """
-        if not self.layers:
-            raise ValueError("the model has no layers to take off")
-        layer = self.layers.pop()
-        self._rebuilt()
-        return layer
+        with self._changing("pop()"):
+            if not self._layers:
+                raise ValueError("the model has no layers to take off")
+            layer = self._layers.pop()
+            self._rebuilt()
+            return layer
 
     def build(self, input_shape: Any = None) -> None:
         """Makes the weights for examples of this shape, (None, features); a fit or a predict does it by itself."""
         if input_shape is None:
             raise ValueError("input_shape is None; expected a shape such as (None, 784)")
         shape = (None, input_shape) if isinstance(input_shape, int) else tuple(input_shape)
-        self._build(shape_of("input_shape", shape[1:]))
+        with self._lock:
+            self._build(shape_of("input_shape", shape[1:]))
 
     def _build(self, shape: Shape) -> None:
-        if not self.layers:
+        if not self._layers:
             raise ValueError("the model has no layers; add some, as in model.add(Dense(10))")
-        for layer in self.layers:
+        for layer in self._layers:
             self._ensure_layer_built(layer, shape)
             assert layer.output_shape is not None
             shape = layer.output_shape
-        self._input_shape = self.layers[0].input_shape
+        self._input_shape = self._layers[0].input_shape
         self._rebuilt()
 
     def _ensure_layer_built(self, layer: Layer, shape: Shape) -> None:
         try:
             layer.ensure_built(shape)
         except checks.ShapeError as error:
-            before = [other for other in self.layers if other is not layer and other.built]
+            before = [other for other in self._layers if other is not layer and other.built]
             first = before[0].input_shape if before else shape
             raise checks.ShapeError(f"{error}\n{summary.shapes_along(first, before)} -> {layer.name}") from None
 
     def _rebuilt(self) -> None:
         self._is_planned = self.built
         if self._is_planned:
-            self._plan = Plan(self.layers)
+            self._plan = Plan(self._layers)
 
     def _ensure_built(self, shape: Shape) -> None:
         if not self.built:
             self._build(tuple(shape) or (1,))
-        elif self._plan.is_stale():
-            self._plan = Plan(self.layers)
+        else:
+            self._current_plan()
 
     def _example_shape(self) -> Shape | None:
-        if not self.layers:
+        if not self._layers:
             raise ValueError("the model has no layers; add some, as in model.add(Dense(10))")
         return self._input_shape
 
     def _units(self) -> int:
-        last = self.layers[-1]
-        units = getattr(last, "units", None) or (last.output_shape or (0,))[-1]
-        if not units:
+        last = self._layers[-1]
+        if last.output_shape is None:
+            if isinstance(last, Dense):
+                return last.units
             raise ValueError("the model does not know its number of outputs yet; put an Input in front")
-        return int(units)
+        if len(last.output_shape) != 1:
+            raise checks.ShapeError(
+                f"the model's outputs have shape {last.output_shape}, but a loss takes rows of outputs: end the model "
+                "with a Flatten()"
+            )
+        return last.output_shape[0]
 
     @property
     def built(self) -> bool:
         """Whether the layers have their weights."""
-        return bool(self.layers) and all(layer.built for layer in self.layers)
+        return bool(self._layers) and all(layer.built for layer in self._layers)
 
     @property
     def input_shape(self) -> tuple[int | None, ...] | None:
@@ -141,7 +174,7 @@ class Sequential(Trainer):
     @property
     def output_shape(self) -> tuple[int | None, ...] | None:
         """(None, ...): the predictions' shape; None before the model is built."""
-        shape = self.layers[-1].output_shape if self.layers else None
+        shape = self._layers[-1].output_shape if self._layers else None
         return None if shape is None else (None, *shape)
 
     # Looking ----------------------------------------------------------------------------------------------------------
@@ -155,24 +188,40 @@ class Sequential(Trainer):
         if (name is None) == (index is None):
             raise ValueError("give the layer's name or its index")
         if index is not None:
-            i = checks.integer("index", index, least=-len(self.layers))
-            if i >= len(self.layers):
-                raise ValueError(f"index is {i}, but the model has {len(self.layers)} layers")
-            return self.layers[i]
-        return checks.choose("layer", name, {layer.name: layer for layer in self.layers})
+            i = checks.integer("index", index, least=-len(self._layers))
+            if i >= len(self._layers):
+                raise ValueError(f"index is {i}, but the model has {len(self._layers)} layers")
+            return self._layers[i]
+        return checks.choose("layer", name, {layer.name: layer for layer in self._layers})
 
     @property
     def weights(self) -> list[Variable]:
         """All variables: kernel and bias of each Dense layer, and so on."""
-        return [variable for layer in self.layers for variable in layer.weights]
+        return [variable for layer in self._layers for variable in layer.weights]
 
     @property
     def trainable_weights(self) -> list[Variable]:
-        return [variable for layer in self.layers for variable in layer.trainable_weights]
+        return [variable for layer in self._layers for variable in layer.trainable_weights]
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
-        return [variable for layer in self.layers for variable in layer.non_trainable_weights]
+        return [variable for layer in self._layers for variable in layer.non_trainable_weights]
+
+    def __call__(self, x: Any, training: bool = False) -> Floats:
+        """Computes the model's output for an array, as a function.
+
+        Args:
+            x: examples, (n, ...), as for `predict`.
+            training: whether the layers compute as in a training step: Dropout drops, BatchNormalization takes the
+                batch's own mean and variance. No weight is trained.
+
+        Returns:
+            float32 array (n, *shape of an output).
+
+        Raises:
+            ValueError, TypeError: as `predict`.
+        """
+        return self._forward_in_training(x) if training else self.predict(x, verbose=0)
 
     def get_weights(self) -> list[Floats]:
         """Copies of all weights, in order: kernel (inputs, units) and bias (units,) of each Dense layer."""
@@ -190,11 +239,11 @@ class Sequential(Trainer):
 
     def count_params(self) -> int:
         """The number of weights."""
-        return sum(layer.count_params() for layer in self.layers)
+        return sum(layer.count_params() for layer in self._layers)
 
     def summary(self, print_fn: Callable[[str], Any] = print) -> None:
         """Prints a table of the layers, their shapes and their numbers of weights."""
-        print_fn(summary.table(self.name, self.layers))
+        print_fn(summary.table(self.name, self._layers))
 
     # Keeping ----------------------------------------------------------------------------------------------------------
 
@@ -236,15 +285,15 @@ class Sequential(Trainer):
         return json.dumps({"class_name": "Sequential", "config": self.get_config()}, **kwargs)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"} | {"_running": 0}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._lock = threading.RLock()
+        self._make_lock()
 
     def __repr__(self) -> str:
         entries = [f"Input({self._input_shape})"] if self._input_shape is not None else []
-        return f"Sequential([{', '.join(entries + [repr(layer) for layer in self.layers])}])"
+        return f"Sequential([{', '.join(entries + [repr(layer) for layer in self._layers])}])"
 
 
 def load_model(filepath: Any, custom_objects: dict[str, Any] | None = None, compile: bool = True) -> Sequential:

@@ -6,75 +6,79 @@ activation's derivative in the product that comes before it on the way back, the
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from fastnet import kernels, losses
+from fastnet import kernels, losses, variables
 from fastnet.batches import Rows, as_floats
 from fastnet.checks import Floats
 from fastnet.layers import Dense, Layer
+from fastnet.layers.base import ALONE, Fused
 from fastnet.sparse import Csr, CsrBatch, is_sparse
 
 _BLOCK = 1024  # rows that are predicted at once: enough to keep the kernels busy, little memory
 
 
 class Plan:
-    """For layers that are built.
+    """How a model's layers are computed; for layers that are built, until one of them changes.
 
     Attributes:
-        first: the first layer that computes; those before it only pass on what is not zero, times one factor.
+        first: the first layer that computes; those before it only multiply by a constant, or change the shape.
         trains_below: for each layer, whether any before it is trained.
         regularized: the variables for which something is added to the loss.
+        state: the variables that a forward pass in training changes, such as moving averages.
     """
 
     def __init__(self, layers: list[Layer]) -> None:
         self._layers = layers
+        self._version = variables.version
         self.first = 0
         self._scale = 1.0
         scalings = 0
         for layer in layers:
-            if not layer.keeps_zeros:
+            if not layer._keeps_zeros:
                 break
             self.first += 1
-            self._scale *= layer.scale
-            scalings += layer.scale != 1.0
+            self._scale *= layer._factor
+            scalings += layer._factor != 1.0
         rest = layers[self.first :]
-        self._may_skip = bool(rest) and isinstance(rest[0], Dense) and scalings <= 1
-        self._trained = [layer.trainable for layer in layers]
+        self._may_skip = bool(rest) and _is_dense(rest[0]) and scalings <= 1
         trains = [bool(layer.trainable_weights) for layer in layers]
         self.trains_below = [any(trains[:i]) for i in range(len(trains))]
-        self.regularized = [v for layer in layers for v in layer.weights if v.regularizer is not None]
-        dense = {i: layer for i, layer in enumerate(layers) if isinstance(layer, Dense)}
-        passed_on = {
-            i: layer.activation.epilogue
-            for i, layer in dense.items()
-            if i + 1 in dense and layer.activation.epilogue != kernels.LINEAR
-        }
-        self._fused = [(layer, i in passed_on, passed_on.get(i - 1, kernels.LINEAR)) for i, layer in dense.items()]
+        all_variables = [v for layer in layers for v in layer.weights]
+        self.regularized = [v for v in all_variables if v.regularizer is not None]
+        self.state = [v for v in all_variables if not v.trainable]
+        self._fused = [ALONE] * len(layers)
+        for i, (layer, after) in enumerate(itertools.pairwise(layers)):
+            if not (_is_dense(layer) and _is_dense(after)):
+                continue
+            epilogue = layer.activation.epilogue  # type: ignore[attr-defined]
+            if epilogue != kernels.LINEAR:
+                self._fused[i] = self._fused[i]._replace(dz_given=True)
+                self._fused[i + 1] = Fused(activation_before=epilogue)
+        self._loss: losses.Loss | None = None
+        self._for_loss: tuple[list[tuple[Layer, Fused]], bool] = [], False
 
     def is_stale(self) -> bool:
-        """Whether a layer was frozen or set free since."""
-        return self._trained != [layer.trainable for layer in self._layers]
+        """Whether a layer or a variable of any model was changed since, by freezing it for example."""
+        return self._version != variables.version
 
-    def fuse(self, loss: losses.Loss | None) -> bool:
-        """Before a computation: tells the layers, which other models may have too, what is done in one pass.
-
-        Returns:
-            Whether the loss, if there is one, contains the last activation.
-        """
-        for layer, hands_on_dz, before in self._fused:
-            layer.hands_on_dz, layer.activation_before, layer.omit_activation = hands_on_dz, before, False
-        last = self._layers[-1]
-        if not isinstance(last, Dense):
-            return False
-        last.omit_activation = loss is not None and loss.takes_logits(last.activation)
-        return last.omit_activation
+    def fused(self, loss: losses.Loss) -> tuple[list[tuple[Layer, Fused]], bool]:
+        """The layers, each with what its neighbours do of its work; whether the loss has the last activation."""
+        if self._loss is not loss:
+            last = self._layers[-1]
+            logits = _is_dense(last) and loss.takes_logits(last.activation)  # type: ignore[attr-defined]
+            fused = [*self._fused[:-1], self._fused[-1]._replace(omit_activation=logits)]
+            self._for_loss = list(zip(self._layers, fused, strict=True)), logits
+            self._loss = loss
+        return self._for_loss
 
     def penalty(self) -> float:
         """What the regularizers add to the loss."""
-        return sum(v.regularizer(v.numpy()) for v in self.regularized if v.regularizer is not None)
+        return sum(v.regularizer.checked_penalty(v.numpy(), v.name) for v in self.regularized if v.regularizer)
 
     def skips_zeros(self, x: Rows | Csr, sparse: Any) -> bool:
         """Whether the first Dense layer should multiply only what is not zero in x."""
@@ -113,3 +117,8 @@ class Plan:
                 yield CsrBatch(csr, np.arange(stop - start)), self.first
             else:
                 yield as_floats(rows[start:stop]), 0
+
+
+def _is_dense(layer: Layer) -> bool:
+    """Whether a layer is computed as Dense is; a subclass with its own `call` is not."""
+    return isinstance(layer, Dense) and type(layer).forward is Dense.forward

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
+import os
 import threading
 import warnings
+import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -25,17 +27,31 @@ from fastnet.results import Results, as_keras
 from fastnet.sparse import Csr, CsrBatch
 from fastnet.summary import shapes_along
 
+_MODELS: weakref.WeakSet[Predictor] = weakref.WeakSet()
+
+
+def _renew_locks() -> None:
+    """In a child process: a lock that a thread of the parent held would never be released here."""
+    for model in _MODELS:
+        model._lock = threading.RLock()
+        model._running = 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)
+
 
 class Predictor:
     """What `Trainer` inherits; a model says which layers it has, and how they are built."""
 
-    layers: list[Layer]
+    _layers: list[Layer]
     optimizer: optimizers.Optimizer | None
     loss: losses.Loss | None
     metrics: list[metrics.Metric]
     _plan: Plan
     _is_planned: bool  # whether the layers are built and `_plan` is theirs
     _lock: threading.RLock
+    _running: int  # fits, evaluations and predictions under way
 
     @property
     def built(self) -> bool:
@@ -93,7 +109,7 @@ class Predictor:
                 data = data.first(steps, batch_size, "steps")
             shape = np.shape(x)[1:] if not isinstance(data.x, Csr) else data.x.shape[1:]
             count = -(-len(data.x) // batch_size)
-        with self._lock:
+        with self._lock, self._computing():
             self._ensure_built(shape)
             hooks = Hooks(entries, self, {"steps": count or None, "verbose": verbose})
             bar = ProgressBar(count, verbose)
@@ -113,7 +129,6 @@ class Predictor:
         progress: tuple[ProgressBar, int] | None = None,
     ) -> dict[str, float]:
         results = Results([copy.copy(metric) for metric in self.metrics])  # an epoch's own may be under way
-        logits = self._plan.fuse(loss)
         penalty = self._plan.penalty()
         at_begin, at_end = hooks["on_test_batch_begin"], hooks["on_test_batch_end"]
         hooks.call("on_test_begin")
@@ -121,8 +136,11 @@ class Predictor:
         for block, (x, targets, weights) in enumerate(self._blocks(data, sparse)):
             for begin in at_begin:
                 begin(block, {})
-            output = self._forward(*x)
-            total, predictions, _ = loss.gradient(output, targets, logits, weights)
+            x, first = x
+            layers, logits = self._current_plan().fused(loss)
+            for layer, fused in layers[first:]:
+                x = layer.forward(x, False, fused)
+            total, predictions, _ = loss.gradient(x, targets, logits, weights)
             results.add(total + penalty * len(targets), predictions, targets, weights)
             seen += len(targets)
             for end in at_end:
@@ -178,10 +196,9 @@ class Predictor:
         if steps is not None:
             check_steps("steps", steps, len(rows), batch_size)
             rows = rows[: steps * batch_size]
-        with self._lock:
+        with self._lock, self._computing():
             self._ensure_built(rows.shape[1:] if isinstance(rows, Csr) else np.shape(x)[1:])
-            self._plan.fuse(None)
-            shape = self.layers[-1].output_shape
+            shape = self._layers[-1].output_shape
             assert shape is not None
             predictions = np.empty((len(rows), math.prod(shape)), np.float32)
             count = max(1, -(-len(rows) // batch_size))
@@ -212,18 +229,17 @@ class Predictor:
             self._is_planned
             and x.dtype == np.float32
             and x.flags.carray
-            and x.shape[1:] == self.layers[0].input_shape
+            and x.shape[1:] == self._layers[0].input_shape
             and kernels.all_finite(x.reshape(-1))
         )
 
     def _predict_one(self, x: Floats) -> Floats:
         """The fast lane for one example: no blocks, no bar."""
         with self._lock:
-            self._plan.fuse(None)
             y: Any = x.reshape(1, -1)
-            for layer in self.layers:
+            for layer in self._layers:
                 y = layer.forward(y)
-            shape = self.layers[-1].output_shape
+            shape = self._layers[-1].output_shape
             assert shape is not None
             row: Floats = y[:, : math.prod(shape)].copy()
             return row if len(shape) == 1 else row.reshape(1, *shape)
@@ -232,6 +248,26 @@ class Predictor:
         """The most probable class of each example, (n,); with a single output whether it is above 0.5, (n, 1)."""
         predictions = self.predict(x, batch_size, verbose)
         return predictions.argmax(axis=-1) if predictions.shape[-1] > 1 else (predictions > 0.5).astype(np.int32)
+
+    def _forward_in_training(self, x: Any) -> Floats:
+        with self._naming_shapes():
+            rows = check_examples(x, "x", self._example_shape())
+        with self._lock:
+            self._ensure_built(rows.shape[1:] if isinstance(rows, Csr) else np.shape(x)[1:])
+            y: Any
+            y, first = self._batch(rows)
+            for layer in self._layers[first:]:
+                y = layer.forward(y, True)
+            shape = self._layers[-1].output_shape
+            assert shape is not None
+            output: Floats = y[:, : math.prod(shape)].reshape(len(rows), *shape).copy()
+            return output
+
+    def _current_plan(self) -> Plan:
+        """How the layers are computed as they are now: a callback may have frozen one, or changed its activation."""
+        if self._plan.is_stale():
+            self._plan = Plan(self._layers)
+        return self._plan
 
     def _blocks(self, data: Data | Stream, sparse: Any) -> Iterable[Any]:
         """Blocks of a data set: (examples, first layer), targets, weights."""
@@ -252,7 +288,7 @@ class Predictor:
 
     def _forward(self, x: Any, first: int) -> Floats:
         """The output of the last layer for a block of examples."""
-        for layer in self.layers[first:]:
+        for layer in self._layers[first:]:
             x = layer.forward(x)
         return x  # type: ignore[no-any-return]
 
@@ -263,6 +299,37 @@ class Predictor:
     def predict_on_batch(self, x: Any) -> Floats:
         """The outputs for one batch; returned and raised as `predict` does."""
         return self.predict(x, verbose=0)
+
+    # Locking ----------------------------------------------------------------------------------------------------------
+
+    def _make_lock(self) -> None:
+        """A lock of the model's own: its layers have one workspace each, so there is one computation at a time."""
+        self._lock = threading.RLock()
+        _MODELS.add(self)
+
+    @contextlib.contextmanager
+    def _computing(self) -> Iterator[None]:
+        """A loop over batches runs, in whose callbacks the model must keep its layers."""
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
+
+    @contextlib.contextmanager
+    def _changing(self, what: str) -> Iterator[None]:
+        """The model is changed; another thread's computation is waited for.
+
+        Raises:
+            RuntimeError: in a callback of a fit, evaluate or predict, which goes on with what the model was.
+        """
+        with self._lock:
+            if self._running:
+                raise RuntimeError(
+                    f"{what} cannot be called while fit, evaluate or predict of the same model runs: do it before or "
+                    "after. A callback may set layer.trainable, weights and optimizer.learning_rate"
+                )
+            yield
 
     # Checking ---------------------------------------------------------------------------------------------------------
 
@@ -285,7 +352,7 @@ class Predictor:
         except checks.ShapeError as error:
             if not self._example_shape():
                 raise
-            raise checks.ShapeError(f"{error}\n{shapes_along(self._example_shape(), self.layers)}") from None
+            raise checks.ShapeError(f"{error}\n{shapes_along(self._example_shape(), self._layers)}") from None
 
     def _stream(
         self,

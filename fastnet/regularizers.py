@@ -11,14 +11,35 @@ from fastnet.checks import Floats
 
 
 class Regularizer:
-    """Base of all regularizers: `__call__` is the penalty of an array, `gradient` its gradient by each weight."""
+    """Base of all regularizers. `__call__` is the penalty of an array, `gradient` its gradient."""
 
     def __call__(self, x: Floats) -> float:
-        raise NotImplementedError
+        """Computes the penalty, a number, of an array of weights."""
+        raise NotImplementedError(f"{type(self).__name__} has no __call__()")
 
     def gradient(self, x: Floats) -> Floats:
-        """The penalty's gradient by x, of x's shape."""
-        raise NotImplementedError
+        """Computes the gradient of the penalty with respect to x, of x's shape."""
+        raise NotImplementedError(f"{type(self).__name__} has no gradient(), so a model cannot be trained with it")
+
+    def checked_penalty(self, x: Floats, of: str) -> float:
+        """The penalty as a float.
+
+        Raises:
+            ValueError, TypeError: if a subclass returns something else than a number.
+        """
+        returned = f"{of}: what the regularizer {type(self).__name__} returned"
+        penalty = checks.numeric(returned, self(x))
+        if penalty.shape not in ((), (1,)):
+            raise ValueError(f"{returned} has shape {penalty.shape}; expected one number")
+        return float(penalty.item())
+
+    def checked_gradient(self, x: Floats, of: str) -> Floats:
+        """The gradient as a float32 array of x's shape.
+
+        Raises:
+            ValueError, TypeError: if a subclass returns something else.
+        """
+        return checks.same_shape(f"{of}: what {type(self).__name__}.gradient() returned", self.gradient(x), x.shape)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -144,6 +144,9 @@ class CscWorkspace:
         self._ends = np.empty((0, columns + 1), np.intp)
         self._entries = np.empty((0, 0, 2), np.int32)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CscWorkspace, (self._columns,)
+
     def transpose(self, x: CsrBatch) -> CscBatch:
         """The batch x by columns, valid until the next one."""
         most, copies = min(len(x) * x.matrix.longest, int(x.matrix.indptr[-1])), kernels.get_num_threads()

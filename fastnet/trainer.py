@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
@@ -18,6 +17,7 @@ from fastnet.data import Data, Stream, is_stream
 from fastnet.hooks import Hooks
 from fastnet.interrupts import Interrupts
 from fastnet.layers import Dense, Layer
+from fastnet.layers.base import Fused
 from fastnet.metrics import get_all
 from fastnet.predictor import Predictor, check_callbacks, check_sparse
 from fastnet.progress import ProgressBar, check_verbose
@@ -40,7 +40,8 @@ class Trainer(Predictor):
         self.stop_training = False
         self._initial_epoch = 0
         self._warned = False  # that the loss is not finite, in this training
-        self._lock = threading.RLock()  # layers own one workspace each, so one computation at a time
+        self._running = 0  # fits, evaluations and predictions under way, one in a callback of the other
+        self._make_lock()
 
     def compile(
         self,
@@ -74,8 +75,10 @@ class Trainer(Predictor):
         if loss is None:
             raise ValueError("loss is None; expected a loss such as 'categorical_crossentropy'")
         chosen = optimizers.get(optimizer), losses.get(loss)
-        self.metrics = get_all(metrics, chosen[1], weighted=weighted_metrics)
-        self.optimizer, self.loss = chosen
+        found = get_all(metrics, chosen[1], weighted=weighted_metrics)
+        with self._changing("compile()"):
+            self.metrics = found
+            self.optimizer, self.loss = chosen
         return self
 
     # A data set -------------------------------------------------------------------------------------------------------
@@ -171,7 +174,7 @@ class Trainer(Predictor):
         if isinstance(validation, Data) and data is not None and validation.x.shape[1] != data.x.shape[1]:
             raise ValueError(f"validation x has {validation.x.shape[1]} features, but x has {data.x.shape[1]}")
 
-        with self._lock, Interrupts() as interrupts:
+        with self._lock, self._computing(), Interrupts() as interrupts:
             self._ensure_built(shape)
             self._advise(loss)
             first = 0
@@ -270,24 +273,32 @@ class Trainer(Predictor):
             sink: the optimizer, or whoever wants to see the gradients.
             first: the first layer to compute.
         """
-        logits = self._plan.fuse(loss)
-        layers = self.layers[first:] if first else self.layers
-        outputs: list[Any] = [x]
-        for layer in layers:
-            outputs.append(layer.forward(outputs[-1], training=True))
-        total, predictions, dy = loss.gradient(outputs[-1], targets, logits, weights)
-        if self._plan.regularized:
-            total += self._plan.penalty() * len(targets)
-        if not (self._warned or math.isfinite(total)):
-            self._warn_not_finite(layers, outputs)
-        sink.begin_step()
-        for i in range(len(layers) - 1, -1, -1):
-            need_dx = i > 0 and self._plan.trains_below[first + i]
-            dx = layers[i].backward(outputs[i], outputs[i + 1], dy, sink, need_dx)
-            if dx is None:
-                break
-            dy = dx
-        sink.end_step()
+        plan = self._current_plan()
+        layers, logits = plan.fused(loss)
+        layers = layers[first:] if first else layers
+        state = [(variable, variable.packed.copy()) for variable in plan.state]
+        try:
+            outputs: list[Any] = [x]
+            for layer, fused in layers:
+                outputs.append(layer.forward(outputs[-1], True, fused))
+            total, predictions, dy = loss.gradient(outputs[-1], targets, logits, weights)
+            if plan.regularized:
+                total += plan.penalty() * len(targets)
+            if not (self._warned or math.isfinite(total)):
+                self._warn_not_finite(layers, outputs)
+            sink.begin_step()
+            for i in range(len(layers) - 1, -1, -1):
+                layer, fused = layers[i]
+                need_dx = i > 0 and plan.trains_below[first + i]
+                dx = layer.backward(outputs[i], outputs[i + 1], dy, sink, need_dx, fused)
+                if dx is None:
+                    break
+                dy = dx
+            sink.end_step()
+        except BaseException:  # a step that fails has not happened: moving averages go back too
+            for variable, before in state:
+                variable.packed[...] = before
+            raise
         return total, predictions
 
     # A batch ----------------------------------------------------------------------------------------------------------
@@ -305,11 +316,13 @@ class Trainer(Predictor):
         """
         loss, optimizer = self._compiled()
         data = self._data(loss, x, y, sample_weight, class_weight)
-        with self._lock:
+        with self._lock, Interrupts() as interrupts:
             self._ensure_built(data.x.shape[1:] if isinstance(data.x, Csr) else np.shape(x)[1:])
             results = Results(self.metrics)
             batch, first = self._batch(data.x)
+            interrupts.hold()
             step = self._train_step(batch, data.targets, data.weights, loss, optimizer, first)
+            interrupts.release()
             results.add(*step, data.targets, data.weights)
             return as_keras(results.logs(), return_dict)
 
@@ -340,18 +353,18 @@ class Trainer(Predictor):
 
     def _advise(self, loss: losses.Loss) -> None:
         """Warns of a loss that fits the last layer badly."""
-        last = self.layers[-1]
+        last = self._layers[-1]
         activation = last.activation if isinstance(last, Dense) else None
         text = loss.advice(activation, self._units()) if activation is not None else None
         if text:
             warnings.warn(text, stacklevel=3)
 
-    def _warn_not_finite(self, layers: list[Layer], outputs: list[Any]) -> None:
+    def _warn_not_finite(self, layers: list[tuple[Layer, Fused]], outputs: list[Any]) -> None:
         """The loss is NaN or infinite: says so once a training, and where it began."""
         self._warned = True
         names = [
             layer.name
-            for layer, y in zip(layers, outputs[1:], strict=True)
+            for (layer, _), y in zip(layers, outputs[1:], strict=True)
             if not np.isfinite(y[:, : math.prod(layer.output_shape or ())]).all()
         ]
         where = (

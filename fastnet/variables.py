@@ -10,11 +10,19 @@ import numpy as np
 from fastnet import checks
 from fastnet.checks import Floats
 from fastnet.kernels import padded
-from fastnet.kernels.panels import pack, unpack, zeros
+from fastnet.kernels.panels import own, pack, unpack, zeros
 
 if TYPE_CHECKING:
     from fastnet.constraints import Constraint
     from fastnet.regularizers import Regularizer
+
+version = 0  # grows with each change of a layer or a variable that a model's plan depends on
+
+
+def touch() -> None:
+    """Makes every model look at its layers again before its next computation."""
+    global version
+    version += 1
 
 
 class Variable:
@@ -31,11 +39,30 @@ class Variable:
     def __init__(self, value: Floats, name: str) -> None:
         self.name = name
         self.shape = value.shape
+        self.packed = self.pack(value)
         self.trainable = True
         self.regularizer: Regularizer | None = None
         self.constraint: Constraint | None = None
         self.frozen_at_zero = False  # a bias that a layer does without
-        self.packed = self.pack(value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "packed" and "packed" in self.__dict__:
+            self._replace(value)
+            return
+        if name == "shape" and "shape" in self.__dict__:
+            raise AttributeError(f"{self.name} has shape {self.shape}, which cannot change")
+        if name in ("trainable", "regularizer", "constraint"):
+            touch()
+        super().__setattr__(name, value)
+
+    def _replace(self, value: Any) -> None:
+        """Copies `value` into `packed`, whose place and shape kernels rely on; in-place operators end here too."""
+        if value is self.packed:
+            return
+        if not isinstance(value, np.ndarray) or value.shape != self.packed.shape or value.dtype.kind not in "biuf":
+            got = f"shape {value.shape}, dtype {value.dtype}" if isinstance(value, np.ndarray) else repr(value)
+            raise ValueError(f"{self.name}: packed must be an array of shape {self.packed.shape}, float32; got {got}")
+        self.packed[...] = value
 
     def pack(self, value: Floats) -> Floats:
         """`value`, of this variable's shape, as `packed` is laid out."""
@@ -53,8 +80,8 @@ class Variable:
 
     @property
     def is_plain(self) -> bool:
-        """Whether a step along its gradient is all that training does with it."""
-        return self.regularizer is None and self.constraint is None
+        """Whether training changes it, and does so by the optimizer's rule alone."""
+        return self.trainable and self.regularizer is None and self.constraint is None
 
     @property
     def size(self) -> int:
@@ -84,10 +111,8 @@ class Variable:
         return self.numpy() if dtype is None else self.numpy().astype(dtype)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        aligned = zeros(self.packed.shape)  # a copied or pickled array begins anywhere
-        aligned[...] = self.packed
-        self.packed = aligned
+        # A copied or pickled array begins anywhere in memory, and one that joblib maps into it is read-only.
+        self.__dict__.update(state, packed=own(state["packed"]))
 
     def __repr__(self) -> str:
         return f"<Variable {self.name}, shape={self.shape}>"

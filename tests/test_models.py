@@ -1,6 +1,7 @@
 """Sequential: building, training, evaluating, predicting, and what stays the same while it does."""
 
 import copy
+import itertools
 import pickle
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import Sequential, datasets
+from fastnet import Sequential, callbacks, datasets, layers
 from fastnet.callbacks import Callback, History
 from fastnet.layers import Dense, Flatten, Input, Reshape
 from fastnet.utils import set_random_seed, to_categorical
@@ -495,3 +496,139 @@ def test_an_mlp_script_written_for_keras_runs() -> None:
     history = model.fit(x=x, y=y, batch_size=16, epochs=2, verbose=0, validation_split=0.25, shuffle=True)
     assert list(history.history) == ["loss", "acc", "val_loss", "val_acc"]
     assert keras.models.Sequential is keras.Sequential
+
+
+# As a function; frozen as a whole; changed by a callback
+
+
+def test_a_model_called_as_a_function_computes_its_output() -> None:
+    x = np.random.default_rng(0).random((40, 5), np.float32)
+    model = Sequential([Input((5,)), Dense(8, "relu"), layers.Dropout(0.5), Dense(3, "softmax")])
+    np.testing.assert_array_equal(model(x), model.predict(x, verbose=0))
+    np.testing.assert_array_equal(model(x[:1]), model.predict(x[:1], verbose=0))
+    assert (model(x, training=True) != model(x)).any()
+    assert model(x[:0]).shape == (0, 3)
+    assert Sequential([Dense(2)])(x.tolist()).shape == (40, 2)
+    with pytest.raises(ValueError, match="4 features"):
+        model(x[:, :4])
+    with pytest.raises(ValueError, match="4 features"):
+        model(x[:, :4], training=True)
+    normalizes = Sequential([Input((5,)), layers.BatchNormalization()])
+    normalizes(x)
+    assert not normalizes.get_weights()[2].any()
+    np.testing.assert_allclose(normalizes(x, training=True).mean(axis=0), 0, atol=1e-5)
+    assert normalizes.get_weights()[2].any()
+
+
+def test_a_model_is_frozen_as_a_whole() -> None:
+    x, y = np.ones((8, 5), np.float32), np.eye(3, dtype=np.float32)[np.arange(8) % 3]
+    model = Sequential([Input((5,)), Dense(8, "relu"), Dense(3, "softmax")])
+    model.compile("rmsprop", "categorical_crossentropy")
+    assert model.trainable
+    model.trainable = False
+    assert not model.trainable
+    assert model.trainable_weights == []
+    before = [w.tobytes() for w in model.get_weights()]
+    model.fit(x, y, verbose=0)
+    model.train_on_batch(x, y)
+    assert [w.tobytes() for w in model.get_weights()] == before
+    model.layers[1].trainable = True
+    model.fit(x, y, verbose=0)
+    assert [a.tobytes() == b for a, b in zip(model.get_weights(), before, strict=True)] == [True, True, False, False]
+    model.trainable = True
+    model.fit(x, y, verbose=0)
+    assert model.get_weights()[0].tobytes() != before[0]
+    empty = Sequential()
+    empty.trainable = False
+    empty.add(Dense(2))
+    assert not empty.trainable
+
+
+def test_freezing_and_freeing_in_a_callback_is_obeyed() -> None:
+    x, y = np.ones((8, 5), np.float32), np.eye(3, dtype=np.float32)[np.arange(8) % 3]
+    model = Sequential([Input((5,)), Dense(8, "relu"), Dense(8, "relu"), Dense(3, "softmax")])
+    model.compile("adam", "categorical_crossentropy")
+    model.layers[0].trainable = False
+    weights: list[list[bytes]] = [[w.tobytes() for w in model.get_weights()]]
+
+    def change(epoch: int, logs: Any) -> None:
+        weights.append([w.tobytes() for w in model.get_weights()])
+        model.layers[0].trainable = epoch == 0
+        model.layers[1].kernel.trainable = epoch != 1
+        model.layers[2].trainable = epoch != 2
+
+    model.fit(x, y, epochs=4, verbose=0, callbacks=[callbacks.LambdaCallback(on_epoch_end=change)])
+    changed = [[a != b for a, b in zip(one, two, strict=True)] for one, two in itertools.pairwise(weights)]
+    assert changed == [
+        [False, False, True, True, True, True],
+        [True, True, True, True, True, True],
+        [False, False, False, True, True, True],
+        [False, False, True, True, False, False],
+    ]
+
+
+def test_the_list_of_layers_is_a_copy() -> None:
+    model = Sequential([Input((5,)), Dense(8, "relu"), Dense(3)])
+    x = np.ones((2, 5), np.float32)
+    before = model.predict(x, verbose=0)
+    model.layers[1] = Dense(7)
+    del model.layers[0]
+    model.layers.append(Dense(3))
+    model.layers.clear()
+    with pytest.raises(AttributeError):
+        model.layers = []  # type: ignore[misc]
+    np.testing.assert_array_equal(model.predict(x, verbose=0), before)
+    assert len(model.layers) == 2
+
+
+@pytest.mark.parametrize("hook", ["on_epoch_end", "on_train_batch_end", "on_test_batch_begin", "on_predict_batch_end"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: model.pop(),
+        lambda model: model.add(Dense(4)),
+        lambda model: model.compile("sgd", "mse"),
+    ],
+)
+def test_a_callback_that_changes_the_layers_is_refused(hook: str, change: Any) -> None:
+    x, y = np.ones((8, 5), np.float32), np.eye(3, dtype=np.float32)[np.arange(8) % 3]
+    model = Sequential([Input((5,)), Dense(8, "relu"), Dense(3, "softmax")])
+    model.compile("rmsprop", "categorical_crossentropy")
+    entries = [callbacks.LambdaCallback(**{hook: lambda *_: change(model)})]
+    if hook.startswith("on_predict"):
+        # LambdaCallback knows the hooks of a training
+        entries = [type("Own", (callbacks.Callback,), {hook: lambda self, batch, logs=None: change(model)})()]
+    elif hook.startswith("on_test"):
+        entries = [type("Own", (callbacks.Callback,), {hook: lambda self, batch, logs=None: change(model)})()]
+    run = {
+        "on_predict_batch_end": lambda: model.predict(x, verbose=0, callbacks=entries),
+        "on_test_batch_begin": lambda: model.evaluate(x, y, verbose=0, callbacks=entries),
+    }.get(hook, lambda: model.fit(x, y, verbose=0, callbacks=entries))
+    with pytest.raises(RuntimeError, match="cannot be called while fit, evaluate or predict"):
+        run()
+    model.fit(x, y, verbose=0)
+    model.pop()
+    model.add(Dense(3))
+    assert model.predict(x, verbose=0).shape == (8, 3)
+
+
+def test_a_predict_in_a_callback_of_evaluate_changes_nothing() -> None:
+    x, y = np.ones((8, 5), np.float32), np.eye(3, dtype=np.float32)[np.arange(8) % 3]
+    model = Sequential([Input((5,)), Dense(8, "relu"), Dense(3, "softmax")])
+    model.compile("rmsprop", "categorical_crossentropy", metrics=["accuracy"])
+    expected = model.evaluate(x, y, verbose=0)
+
+    class Predicts(callbacks.Callback):
+        def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
+            model.predict(x, verbose=0)
+            model.layers[1](np.ones((3, 8)))
+
+    assert model.evaluate(x, y, verbose=0, callbacks=[Predicts()]) == expected
+
+
+def test_a_model_that_does_not_end_in_rows_cannot_be_trained() -> None:
+    model = Sequential([Input((6,)), layers.Reshape((2, 3))])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"outputs have shape \(2, 3\).*Flatten"):
+        model.fit(np.ones((4, 6)), np.ones((4, 2, 3)), verbose=0)
+    assert model.predict(np.ones((4, 6)), verbose=0).shape == (4, 2, 3)

@@ -6,6 +6,7 @@ panel reads memory in order and never meets the cache sets' aliasing of a power-
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from fastnet.kernels import PANEL, padded
 Floats = NDArray[np.float32]
 
 _LINE = 64  # bytes of a cache line
+_MAPPED = (np.ndarray, np.memmap)
 
 
 def zeros(shape: tuple[int, ...]) -> Floats:
@@ -23,6 +25,21 @@ def zeros(shape: tuple[int, ...]) -> Floats:
     room = np.zeros(size + _LINE // 4, np.float32)
     start = -room.ctypes.data % _LINE // 4
     return room[start : start + size].reshape(shape)
+
+
+def own(array: Floats) -> Floats:
+    """A writable copy of an array that begins at a cache line."""
+    copy = zeros(array.shape)
+    copy[...] = array
+    return copy
+
+
+def own_arrays(state: dict[str, Any]) -> dict[str, Any]:
+    """An unpickled object's attributes with its own copies of the arrays: joblib may have mapped them from a file."""
+    return {
+        name: (own(value) if value.dtype == np.float32 else value.copy()) if type(value) in _MAPPED else value
+        for name, value in state.items()
+    }
 
 
 def pack(matrix: Floats) -> Floats:

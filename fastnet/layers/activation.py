@@ -10,7 +10,7 @@ import numpy as np
 from fastnet import activations, checks
 from fastnet.checks import Floats
 from fastnet.layers.axes import axes_of, axis_argument
-from fastnet.layers.base import LAYER_ARGUMENTS, Layer, Shape
+from fastnet.layers.base import ALONE, LAYER_ARGUMENTS, Fused, Layer, Shape
 from fastnet.layers.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ class ActivationLayer(Layer):
     Those that mix the units, as softmax does, work on the last axis.
     """
 
+    _fixed = Layer._fixed | {"activation"}
+
     def __init__(self, activation: activations.Activation, **kwargs: Any) -> None:
         super().__init__(**checks.keywords(type(self).__name__, kwargs, LAYER_ARGUMENTS))
         self.activation = activation
@@ -34,22 +36,29 @@ class ActivationLayer(Layer):
     def build(self, input_shape: Shape) -> None:
         self._numbers = math.prod(input_shape)
         self._units = self._numbers if self.activation.elementwise else input_shape[-1]
-        self._outputs, self._gradients = Workspace(self._units), Workspace(self._units)
+        self._outputs, self._gradients, self._copy = (Workspace(self._units) for _ in range(3))
 
-    def forward(self, x: Floats, training: bool = False) -> Floats:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+    def call(self, x: Floats, training: bool = False) -> Floats:
+        return self._by_rows(ActivationLayer.forward, x, training)
+
+    def forward(self, x: Floats, training: bool = False, fused: Fused = ALONE) -> Floats:
         """The activation of a batch's rows, in a workspace that the next call writes again."""
         y = self._rows(x, self._outputs)
         self.activation.forward(y, self._units)
         return self._examples(y)
 
-    def backward(self, x: Floats, y: Floats, dy: Floats, sink: Sink, need_dx: bool) -> Floats | None:
+    def backward(
+        self, x: Floats, y: Floats, dy: Floats, sink: Sink, need_dx: bool, fused: Fused = ALONE
+    ) -> Floats | None:
         if not need_dx:
             return None
         dz = self._rows(dy, self._gradients)
         of = x if self.activation.of_sums else y
         if self._units != self._numbers or of.shape[1] != dz.shape[1]:
-            # Kernels want rows of one width. The outputs' place is free: y is not in it, or not needed any more.
-            of = self._rows(of, self._outputs)
+            of = self._rows(of, self._copy)  # kernels want rows of one width
         self.activation.backward(of, dz, self._units)
         return self._examples(dz)
 

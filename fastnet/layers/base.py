@@ -4,7 +4,7 @@
         def build(self, input_shape):
             self.factor = self.add_weight(input_shape, "ones", name="factor")
 
-        def call(self, x, training=False):
+        def call(self, x):
             return x * self.factor.numpy()
 
         def gradient(self, x, y, dy):
@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from fastnet import checks, constraints, initializers, regularizers
+from fastnet import checks, constraints, initializers, kernels, regularizers, variables
 from fastnet.checks import Floats
+from fastnet.kernels.panels import own_arrays
 from fastnet.variables import Variable
 
 if TYPE_CHECKING:
@@ -30,6 +31,24 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 LAYER_ARGUMENTS = ("name", "trainable", "input_shape", "input_dim", "dtype")  # what every layer takes by keyword
+
+
+class Fused(NamedTuple):
+    """What of a layer's work a neighbour does in passing. A model decides it; the layer itself does not keep it.
+
+    Attributes:
+        omit_activation: the loss contains the layer's activation, so the layer returns the sums before it.
+        dz_given: the gradient handed to `backward` is already that with respect to the sums.
+        activation_before: the activation of the layer before, whose derivative this layer multiplies into its
+            gradient with respect to x; `kernels.LINEAR` for none.
+    """
+
+    omit_activation: bool = False
+    dz_given: bool = False
+    activation_before: int = kernels.LINEAR
+
+
+ALONE = Fused()  # the layer does all of its work by itself
 
 
 def shape_of(argument: str, shape: Any) -> Shape:
@@ -76,7 +95,19 @@ class Layer:
         ValueError, TypeError: if an argument is not of that kind.
     """
 
-    keeps_zeros = False  # whether zeros stay zeros and nothing but a factor, `scale`, is applied to the rest
+    _keeps_zeros = False  # whether the layer only multiplies by a constant, `_factor`, so that zeros stay zeros
+    _factor = 1.0
+    _fixed: ClassVar[frozenset[str]] = frozenset({"input_shape", "output_shape", "_weights"})  # once it is built
+    _is_complete = False  # built, and its shapes are known
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """A class with its own `call` is computed by it, whatever faster way its base has."""
+        super().__init_subclass__(**kwargs)
+        if "call" in vars(cls):
+            for name in ("forward", "backward", "gradient"):
+                owner = next(base for base in cls.__mro__ if name in vars(base))
+                if owner is not cls and owner.__module__.startswith("fastnet."):
+                    setattr(cls, name, getattr(Layer, name))
 
     def __init__(
         self,
@@ -110,22 +141,31 @@ class Layer:
         """Makes the weights, with `add_weight`, for examples of this shape."""
 
     def call(self, x: Floats, training: bool = False) -> Floats:
-        """The output, (B, *output_shape), for a batch (B, *input_shape)."""
+        """Computes the output, (B, *output_shape), of a batch (B, *input_shape).
+
+        A subclass may leave out the argument `training`. x is read-only: make a new array.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no call()")
 
     def gradient(self, x: Floats, y: Floats, dy: Floats) -> Any:
-        """The way back, after a `call` with x that returned y.
+        """Computes the gradients, after a `call` with x that returned y.
 
         Args:
-            x, y, dy: the batch, the output, and the loss's gradient by the output.
+            x: the batch, (B, *input_shape).
+            y: the output, (B, *output_shape).
+            dy: the gradient of the loss with respect to y, of y's shape.
 
         Returns:
-            The gradient by x; for a layer with weights a pair of it and a list of the gradients by the trainable ones.
+            The gradient with respect to x, of x's shape. For a layer with weights a pair: that gradient, and a list
+            of the gradients with respect to the trainable weights, each of its weight's shape.
         """
         raise NotImplementedError(f"{type(self).__name__} has no gradient(), so a model cannot be trained through it")
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The output's shape for examples of this shape; the same unless overridden."""
+        """The shape of one example's output.
+
+        Unless it is overridden, a layer with a `call` of its own is called once, on zeros, to find the shape.
+        """
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
@@ -151,10 +191,23 @@ class Layer:
         regularizer: Any = None,
         constraint: Any = None,
     ) -> Variable:
-        """A new array of the layer: of weights or, not trainable, of state."""
-        shape = shape_of("shape", shape)
-        value = initializers.get(initializer)(shape)
-        variable = Variable(np.asarray(value, np.float32), f"{self.name}/{name}")
+        """Makes a new array of the layer: of weights or, if not trainable, of state.
+
+        Args:
+            shape: the array's shape; () for a single number.
+            initializer: a name such as ``"zeros"``, or an object.
+            name: the array is called ``layer/name``.
+            trainable: whether training changes it along its gradient.
+            regularizer: adds to the loss a penalty for the array, or None.
+            constraint: projects the array onto the allowed set after each step, or None.
+
+        Raises:
+            ValueError, TypeError: if an argument is not of that kind, or the initializer returns another shape.
+        """
+        shape = () if isinstance(shape, tuple | list) and not shape else shape_of("shape", shape)
+        full_name = f"{self.name}/{name}"
+        value = initializers.initial_value(initializers.get(initializer), shape, full_name)
+        variable = Variable(value, full_name)
         variable.trainable = bool(trainable)
         variable.regularizer = regularizers.get(regularizer)
         variable.constraint = constraints.get(constraint)
@@ -172,23 +225,62 @@ class Layer:
             raise checks.ShapeError(
                 f"layer {self.name!r} expects examples of shape {self.input_shape}, but is given {input_shape}"
             )
-        if self.built:
+        if self._is_complete:
             return
-        output_shape = self.compute_output_shape(input_shape)
-        weights = self._weights
-        self._weights = []
+        before = list(self._weights)
         try:
+            output_shape = None if self._finds_shape_by_call() else self._checked_output_shape(input_shape)
             self.build(input_shape)
+            if output_shape is None:
+                output_shape = self._output_shape_of_zeros(input_shape)
         except BaseException:
-            self._weights = weights
+            self._weights = before
+            self.built = False
             raise
         self.input_shape, self.output_shape = input_shape, output_shape
-        self.built = True
+        self.built = self._is_complete = True
 
-    @property
-    def scale(self) -> float:
-        """The factor of a layer that keeps zeros."""
-        return 1.0
+    def _finds_shape_by_call(self) -> bool:
+        kind = type(self)
+        return kind.call is not Layer.call and kind.compute_output_shape is Layer.compute_output_shape
+
+    def _checked_output_shape(self, input_shape: Shape) -> Shape:
+        return shape_of(
+            f"layer {self.name!r}: what compute_output_shape() returned", self.compute_output_shape(input_shape)
+        )
+
+    def _output_shape_of_zeros(self, input_shape: Shape) -> Shape:
+        examples = 2  # with one, a mean over the batch would look like an example
+        y = self._call(np.zeros((examples, *input_shape), np.float32), training=False)
+        if y.ndim < 2 or len(y) != examples:
+            raise ValueError(
+                f"layer {self.name!r}: call() returned shape {y.shape} for {examples} examples of shape {input_shape}; "
+                f"expected ({examples}, ...)"
+            )
+        return y.shape[1:]
+
+    def _call(self, x: Floats, training: bool) -> Floats:
+        """What `call` returns, as a float32 array."""
+        import inspect  # takes milliseconds; layers of fastnet's own that are fast do not come here
+
+        takes = type(self).__dict__.get("_takes_training")
+        if takes is None:
+            parameters = inspect.signature(type(self).call).parameters.values()
+            takes = any(p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters)
+            type(self)._takes_training = takes  # type: ignore[attr-defined]
+        x.flags.writeable = False  # it may be the caller's data, or what the layer before needs for its gradient
+        result = self.call(x, training=training) if takes else self.call(x)
+        array = checks.numeric(f"layer {self.name!r}: what call() returned", result)
+        with np.errstate(over="ignore"):
+            return array.astype(np.float32, copy=False)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self._is_complete and name in self._fixed:
+            raise AttributeError(f"layer {self.name!r} is built, so its {name} cannot change: make a new layer")
+        if name == "trainable":
+            value = bool(value)
+            variables.touch()
+        super().__setattr__(name, value)
 
     @property
     def weights(self) -> list[Variable]:
@@ -215,28 +307,61 @@ class Layer:
         """Sets the layer's arrays, from a list as `get_weights` returns it; errors as the model's."""
         assign_all(f"layer {self.name!r}", self.weights, weights)
 
-    def forward(self, x: Floats, training: bool = False) -> Floats:
-        """The output for a batch, both as rows: (B, ld) float32 of which the first columns count."""
-        y = np.asarray(self.call(self._shaped(x, self.input_shape), training=training), np.float32)
+    def forward(self, x: Floats, training: bool = False, fused: Fused = ALONE) -> Floats:
+        """Computes the output of a batch, both as rows: (B, ld) float32 of which the first columns count."""
+        y = self._call(self._shaped(x, self.input_shape), training)
         expected = (len(x), *(self.output_shape or ()))
         if y.shape != expected:
             raise ValueError(f"layer {self.name!r}: call() returned shape {y.shape}, expected {expected}")
         return np.ascontiguousarray(y.reshape(len(y), -1))
 
-    def backward(self, x: Floats, y: Floats, dy: Floats, sink: Sink, need_dx: bool) -> Floats | None:
-        """Hands the gradients by the weights to `sink`; returns the gradient by x, or None if nobody needs it."""
-        shaped = self._shaped(x, self.input_shape)
-        result = self.gradient(shaped, self._shaped(y, self.output_shape), self._shaped(dy, self.output_shape))
-        dx, gradients = result if isinstance(result, tuple) else (result, [])
-        variables = [v for v in self.weights if v.trainable]
-        if len(gradients) != len(variables):
+    def backward(
+        self, x: Floats, y: Floats, dy: Floats, sink: Sink, need_dx: bool, fused: Fused = ALONE
+    ) -> Floats | None:
+        """Hands the gradients of the weights to `sink`; returns the gradient with respect to x.
+
+        Args:
+            x, y: the batch's input and output in `forward`.
+            dy: the gradient of the loss with respect to y, as rows; may be overwritten.
+            sink: takes the gradients of the weights.
+            need_dx: whether the gradient with respect to x is needed; if not, None may be returned.
+            fused: what the neighbours do of this layer's work.
+
+        Raises:
+            ValueError, TypeError: if `gradient` returns something else than it must.
+        """
+        shaped, output = self._shaped(x, self.input_shape), self._shaped(y, self.output_shape)
+        shaped.flags.writeable = output.flags.writeable = False
+        result = self.gradient(shaped, output, self._shaped(dy, self.output_shape))
+        trained = [v for v in self.weights if v.trainable]
+        is_pair = isinstance(result, tuple | list if trained else tuple) and len(result) == 2
+        dx, gradients = result if is_pair else (result, None)
+        gradients = [] if gradients is None else list(gradients)
+        if len(gradients) != len(trained):
             raise ValueError(
-                f"layer {self.name!r}: gradient() returned {len(gradients)} gradients for {len(variables)} weights"
+                f"layer {self.name!r}: gradient() returned {len(gradients)} gradients for {len(trained)} trainable "
+                "weights; expected the gradient with respect to x and a list with one for each"
             )
+        checked = [
+            self._gradient_of(gradient, variable.shape, variable.name)
+            for variable, gradient in zip(trained, gradients, strict=True)
+        ]
+        rows = None
+        if need_dx:
+            rows = np.ascontiguousarray(self._gradient_of(dx, shaped.shape, "x").reshape(len(x), -1))
         if self.trainable:
-            for variable, gradient in zip(variables, gradients, strict=True):
-                sink.apply(variable, variable.pack(np.asarray(gradient, np.float32).reshape(variable.shape)))
-        return np.ascontiguousarray(np.asarray(dx, np.float32).reshape(len(x), -1)) if need_dx else None
+            for variable, gradient in zip(trained, checked, strict=True):
+                sink.apply(variable, variable.pack(gradient))
+        return rows
+
+    def _gradient_of(self, gradient: Any, shape: Shape, of: str) -> Floats:
+        what = f"layer {self.name!r}: what gradient() returned for the gradient with respect to {of}"
+        array = checks.same_shape(what, gradient, shape)
+        return array if array.flags.writeable else array.copy()
+
+    def _by_rows(self, forward: Any, x: Floats, training: bool) -> Floats:
+        """`call` for a layer that computes in `forward`, so that a subclass can use it as ``super().call(x)``."""
+        return self._shaped(forward(self, np.ascontiguousarray(x.reshape(len(x), -1)), training), self.output_shape)
 
     @staticmethod
     def _shaped(rows: Floats, shape: Shape | None) -> Floats:
@@ -244,7 +369,7 @@ class Layer:
         return rows[:, : math.prod(shape)].reshape(len(rows), *shape)
 
     def __call__(self, x: Any, training: bool = False) -> Floats:
-        """The layer on an array (B, *input_shape), as a function; builds it first."""
+        """Computes the layer's output for an array (B, *input_shape), as a function; builds the layer first."""
         array = checks.as_float32("x", checks.numeric("x", x))
         if array.ndim < 2:
             raise ValueError(f"x has shape {array.shape}; expected (examples, ...)")
@@ -252,6 +377,9 @@ class Layer:
         assert self.output_shape is not None
         y = self.forward(array.reshape(len(array), -1), training)
         return self._shaped(y, self.output_shape).copy()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(own_arrays(state))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"

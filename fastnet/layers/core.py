@@ -20,7 +20,7 @@ class Flatten(Layer):
         (5, 784)
     """
 
-    keeps_zeros = True
+    _keeps_zeros = True
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**checks.keywords("Flatten", kwargs, LAYER_ARGUMENTS))
@@ -45,7 +45,7 @@ class Reshape(Layer):
         ValueError, TypeError: if it is no shape; when the layer is built, if the numbers do not fit.
     """
 
-    keeps_zeros = True
+    _keeps_zeros = True
 
     def __init__(self, target_shape: Any, **kwargs: Any) -> None:
         super().__init__(**checks.keywords("Reshape", kwargs, LAYER_ARGUMENTS))
@@ -95,25 +95,30 @@ class Rescaling(Layer):
         array([[0., 1.]], dtype=float32)
     """
 
+    _fixed = Layer._fixed | {"scale", "offset"}
+
     def __init__(self, scale: float, offset: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**checks.keywords("Rescaling", kwargs, LAYER_ARGUMENTS))
-        self._scale = checks.number("scale", scale, least=-math.inf)
+        self.scale = checks.number("scale", scale, least=-math.inf)
         self.offset = checks.number("offset", offset, least=-math.inf)
-        self.keeps_zeros = self.offset == 0
 
     @property
-    def scale(self) -> float:
-        return self._scale
+    def _factor(self) -> float:  # type: ignore[override]
+        return self.scale
+
+    @property
+    def _keeps_zeros(self) -> bool:  # type: ignore[override]
+        return self.offset == 0
 
     def call(self, x: Floats, training: bool = False) -> Floats:
-        y = x * np.float32(self._scale)
+        y = x * np.float32(self.scale)
         return y + np.float32(self.offset) if self.offset else y
 
     def gradient(self, x: Floats, y: Floats, dy: Floats) -> Floats:
-        return dy * np.float32(self._scale)
+        return dy * np.float32(self.scale)
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"scale": self._scale, "offset": self.offset}
+        return super().get_config() | {"scale": self.scale, "offset": self.offset}
 
     def __repr__(self) -> str:
-        return f"Rescaling({self._scale!r})" if not self.offset else f"Rescaling({self._scale!r}, {self.offset!r})"
+        return f"Rescaling({self.scale!r})" if not self.offset else f"Rescaling({self.scale!r}, {self.offset!r})"

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnet import activations, checks, constraints, initializers, kernels, regularizers
+from fastnet import activations, checks, constraints, initializers, kernels, regularizers, variables
 from fastnet.checks import Floats
-from fastnet.layers.base import LAYER_ARGUMENTS, Layer, Shape, shape_of
+from fastnet.layers.base import ALONE, LAYER_ARGUMENTS, Fused, Layer, Shape, shape_of
 from fastnet.layers.workspace import Workspace
 from fastnet.sparse import CscWorkspace, CsrBatch
 from fastnet.variables import Variable
@@ -66,6 +66,8 @@ class Dense(Layer):
         Dense(512, activation='relu')
     """
 
+    _fixed = Layer._fixed | {"units", "use_bias", "kernel", "bias"}
+
     def __init__(
         self,
         units: int,
@@ -89,10 +91,6 @@ class Dense(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer, "bias_regularizer")
         self.kernel_constraint = constraints.get(kernel_constraint, "kernel_constraint")
         self.bias_constraint = constraints.get(bias_constraint, "bias_constraint")
-        # Set by the model: what of this layer and of the one before is done in one pass.
-        self.omit_activation = False  # the loss contains it
-        self.hands_on_dz = False  # the layer after this one hands on the gradient by the sums, not by the output
-        self.activation_before = kernels.LINEAR  # the one whose derivative this layer's gradient by x contains
 
     def build(self, input_shape: Shape) -> None:
         if len(input_shape) != 1:
@@ -101,32 +99,47 @@ class Dense(Layer):
                 "put a Flatten() before it"
             )
         inputs = input_shape[0]
-        kernel = self.kernel_initializer((inputs, self.units))
-        bias = self.bias_initializer((self.units,)) if self.use_bias else np.zeros(self.units, np.float32)
-        self.kernel, self.bias = Variable(kernel, f"{self.name}/kernel"), Variable(bias, f"{self.name}/bias")
-        self.kernel.regularizer, self.kernel.constraint = self.kernel_regularizer, self.kernel_constraint
-        self.bias.regularizer, self.bias.constraint = self.bias_regularizer, self.bias_constraint
-        self.bias.frozen_at_zero = not self.use_bias
-        self._weights = [self.kernel, self.bias] if self.use_bias else [self.kernel]
+        self.kernel = self._add("kernel", (inputs, self.units))
+        if self.use_bias:
+            self.bias = self._add("bias", (self.units,))
+        else:
+            self.bias = Variable(np.zeros(self.units, np.float32), f"{self.name}/bias")
+            self.bias.frozen_at_zero = True
         self._csc = CscWorkspace(inputs)
         self._outputs, self._sums, self._gradients = Workspace(self.units), Workspace(self.units), Workspace(self.units)
         self._inputs_gradient = Workspace(inputs)
 
+    def _add(self, name: str, shape: Shape) -> Variable:
+        initializer, regularizer, constraint = (
+            getattr(self, f"{name}_{kind}") for kind in ("initializer", "regularizer", "constraint")
+        )
+        return self.add_weight(shape, initializer, name=name, regularizer=regularizer, constraint=constraint)
+
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)
 
-    def forward(self, x: Floats | CsrBatch, training: bool = False) -> Floats:
-        """The layer's output for a batch, in a workspace that the next call writes again.
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "activation":
+            value = activations.get(value)
+            variables.touch()
+        super().__setattr__(name, value)
+
+    def call(self, x: Floats, training: bool = False) -> Floats:
+        return self._by_rows(Dense.forward, x, training)
+
+    def forward(self, x: Floats | CsrBatch, training: bool = False, fused: Fused = ALONE) -> Floats:
+        """Computes the layer's output for a batch, in a workspace that the next call writes again.
 
         Args:
             x: (B, ldx) float32 of which the first K columns count, or rows of a sparse matrix.
             training: whether `backward` follows.
+            fused: what the neighbours do of this layer's work.
 
         Returns:
             (B, ld) float32, of which the first `units` columns count.
         """
         y = self._outputs.rows(len(x))
-        epilogue = kernels.LINEAR if self.omit_activation else self.activation.epilogue
+        epilogue = kernels.LINEAR if fused.omit_activation else self.activation.epilogue
         w, bias = self.kernel.packed, self.bias.packed
         if isinstance(x, CsrBatch):
             kernels.csrmm_bias_act(*x.arrays, w, bias, epilogue, y)
@@ -134,46 +147,44 @@ class Dense(Layer):
             kernels.gemv_bias_act(x, w, bias, epilogue, y)
         else:
             kernels.gemm_bias_act(x, w, bias, epilogue, y)
-        if epilogue == kernels.LINEAR and not self.omit_activation:
+        if epilogue == kernels.LINEAR and not fused.omit_activation:
             if self.activation.of_sums:
                 self._sums.rows(len(x))[:] = y
             self.activation.forward(y, self.units)
         return y
 
-    def backward(self, x: Floats | CsrBatch, y: Floats, dy: Floats, sink: Sink, need_dx: bool) -> Floats | None:
-        """Hands the gradient on to the layer before, and the promise of its own to `sink`, as a rule the optimizer.
+    def backward(
+        self, x: Floats | CsrBatch, y: Floats, dy: Floats, sink: Sink, need_dx: bool, fused: Fused = ALONE
+    ) -> Floats | None:
+        """Computes the gradient with respect to x, and hands `sink` the two factors of the kernel's gradient.
 
-        The kernel's gradient is x^T . dz. It is not computed here: the sink gets the two factors, and an optimizer that
-        can will multiply and update in a single kernel, so that the gradient is never written.
+        The kernel's gradient is x^T . dz. It is not computed here: the sink gets x and dz, and an optimizer that can
+        will multiply and update in a single kernel, so that the gradient is never written.
 
         Args:
             x, y: the batch's input and output in `forward`.
-            dy: the loss's gradient by y, or by the pre-activation where the model said so; may be overwritten.
+            dy: the gradient of the loss with respect to y, or with respect to the sums if `fused` says so; may be
+                overwritten.
             sink: takes the gradients of kernel and bias.
-            need_dx: whether the gradient by x is asked for.
+            need_dx: whether the gradient with respect to x is needed.
+            fused: what the neighbours do of this layer's work.
         """
         if dy.shape[1] < self._gradients.width:  # a layer of plain arrays handed it on
             dz = self._gradients.rows(len(dy))
             dz[:, : self.units] = dy[:, : self.units]
         else:
             dz = dy
-        if not (self.omit_activation or self.hands_on_dz):
+        if not (fused.omit_activation or fused.dz_given):
             self.activation.backward(self._sums.rows(len(x)) if self.activation.of_sums else y, dz, self.units)
         dx = None
         if need_dx:
             assert not isinstance(x, CsrBatch)
             dx = self._inputs_gradient.rows(len(dz))
-            kernels.gemm_nt(dz, self.kernel.packed, dx, self.activation_before, x if self.activation_before else dx)
+            before = fused.activation_before
+            kernels.gemm_nt(dz, self.kernel.packed, dx, before, x if before else dx)
         if self.trainable:
             sink.apply_product(self._csc.transpose(x) if isinstance(x, CsrBatch) else x, dz, self.kernel, self.bias)
         return dx
-
-    def __call__(self, x: Any, training: bool = False) -> Floats:
-        omitted, self.omit_activation = self.omit_activation, False
-        try:
-            return super().__call__(x, training)
-        finally:
-            self.omit_activation = omitted
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config() | {"units": self.units, "activation": activations.serialize(self.activation)}

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastnet import checks, kernels, rng
 from fastnet.checks import Floats
-from fastnet.layers.base import LAYER_ARGUMENTS, Layer, Shape
+from fastnet.layers.base import ALONE, LAYER_ARGUMENTS, Fused, Layer, Shape
 from fastnet.layers.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -41,30 +41,48 @@ class Dropout(Layer):
         if noise_shape is not None:
             raise ValueError(f"noise_shape is not supported; expected None, got {noise_shape!r}")
         super().__init__(**checks.keywords("Dropout", kwargs, LAYER_ARGUMENTS))
-        self.rate = checks.number("rate", rate, least=0, below=1)
+        self.rate = rate
         self.seed = None if seed is None else checks.integer("seed", seed, least=0)
         self._generator = None if self.seed is None else np.random.default_rng(self.seed)
         self._mask = 0  # the seed of the last batch's mask
         self._drops = False
 
+    @property
+    def rate(self) -> float:
+        """The share that becomes 0; may be set at any time."""
+        return self._rate
+
+    @rate.setter
+    def rate(self, value: Any) -> None:
+        self._rate = checks.number("rate", value, least=0, below=1)
+
     def build(self, input_shape: Shape) -> None:
         self._columns = math.prod(input_shape)
         self._outputs, self._gradients = Workspace(self._columns), Workspace(self._columns)
 
-    def forward(self, x: Floats, training: bool = False) -> Floats:
-        self._drops = training and self.rate > 0
+    def call(self, x: Floats, training: bool = False) -> Floats:
+        return self._by_rows(Dropout.forward, x, training)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+    def forward(self, x: Floats, training: bool = False, fused: Fused = ALONE) -> Floats:
+        self._drops = training and self._rate > 0
         if not self._drops:
             return x
+        self._drop_rate = self._rate  # `backward` needs the mask's own rate
         self._mask = int((self._generator or rng.generator()).integers(2**64, dtype=np.uint64))
         y = self._outputs.rows(len(x))
-        kernels.dropout(x, y, self._columns, self.rate, self._mask)
+        kernels.dropout(x, y, self._columns, self._rate, self._mask)
         return y
 
-    def backward(self, x: Floats, y: Floats, dy: Floats, sink: Sink, need_dx: bool) -> Floats | None:
+    def backward(
+        self, x: Floats, y: Floats, dy: Floats, sink: Sink, need_dx: bool, fused: Fused = ALONE
+    ) -> Floats | None:
         if not (need_dx and self._drops):
             return dy if need_dx else None
         dx = self._gradients.rows(len(dy))
-        kernels.dropout(dy, dx, self._columns, self.rate, self._mask)
+        kernels.dropout(dy, dx, self._columns, self._drop_rate, self._mask)
         return dx
 
     def get_config(self) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Affine(Layer):
     def __init__(self, epsilon: float, center: bool, scale: bool, options: dict[str, Any], kwargs: Any) -> None:
         super().__init__(**checks.keywords(type(self).__name__, kwargs, LAYER_ARGUMENTS))
         self.epsilon = checks.number("epsilon", epsilon, least=0)
-        self.center, self._scale = _flag("center", center), _flag("scale", scale)
+        self.center, self.scale = _flag("center", center), _flag("scale", scale)
         for name, value in options.items():
             setattr(self, name, _MODULES[name.rpartition("_")[2]].get(value, name))
         self.gamma: Variable | None = None
@@ -44,13 +44,8 @@ class Affine(Layer):
         # What the way back needs of the last batch: the normalized numbers, and 1 / standard deviation.
         self._last: tuple[Floats, Doubles] | None = None
 
-    @property
-    def scale(self) -> bool:
-        """Whether there is a gamma."""
-        return self._scale
-
     def _add_affine(self, shape: Shape) -> None:
-        self.gamma = self._add("gamma", shape) if self._scale else None
+        self.gamma = self._add("gamma", shape) if self.scale else None
         self.beta = self._add("beta", shape) if self.center else None
 
     def _add(self, name: str, shape: Shape) -> Variable:
@@ -84,7 +79,7 @@ class Affine(Layer):
         config = super().get_config() | {"epsilon": self.epsilon}
         if not self.center:
             config["center"] = False
-        if not self._scale:
+        if not self.scale:
             config["scale"] = False
         for name, default in self._defaults.items():
             module = _MODULES[name.rpartition("_")[2]]
@@ -99,7 +94,7 @@ class Affine(Layer):
             changed["epsilon"] = self.epsilon
         if not self.center:
             changed["center"] = False
-        if not self._scale:
+        if not self.scale:
             changed["scale"] = False
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
 

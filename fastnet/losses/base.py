@@ -8,7 +8,7 @@ import numpy as np
 from fastnet import checks
 from fastnet.activations import Activation
 from fastnet.checks import Floats
-from fastnet.kernels.panels import zeros
+from fastnet.kernels.panels import own_arrays, zeros
 
 MEAN = "sum_over_batch_size"  # Keras's name for the mean of the rows
 _REDUCTIONS = (MEAN, "mean", "sum", "none", None)
@@ -143,6 +143,9 @@ class Loss:
         if len(output) > len(self._gradients) or output.shape[1] != self._gradients.shape[1]:
             self._gradients = zeros(output.shape)
         return self._gradients[: len(output)]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(own_arrays(state))
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments that are not the defaults."""

@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fastnet import checks, kernels
+from fastnet import checks, interrupts, kernels
 from fastnet.checks import Floats
+from fastnet.kernels.panels import own
 from fastnet.optimizers import schedules
 from fastnet.optimizers.schedules import LearningRateSchedule
 from fastnet.sparse import CscBatch
@@ -18,11 +19,20 @@ from fastnet.variables import Variable
 class Sink(Protocol):
     """Where a layer's `backward` hands its gradients: an optimizer, or whoever wants to see them."""
 
+    def begin_step(self) -> None:
+        """Makes ready for the gradients of a batch."""
+
     def apply_product(self, x: Floats | CscBatch, dz: Floats, kernel: Variable, bias: Variable) -> None:
-        """Takes the gradients x^T . dz of `kernel` and the column sums of dz of `bias`, not multiplied yet."""
+        """Takes the gradients x^T . dz of `kernel` and the column sums of dz of `bias`, not multiplied yet.
+
+        x and dz must stay as they are until `end_step`.
+        """
 
     def apply(self, variable: Variable, gradient: Floats) -> None:
         """Takes a gradient that is an array, packed as `variable.packed` is."""
+
+    def end_step(self) -> None:
+        """Knows that all gradients of the batch are there."""
 
 
 def multiply(x: Floats | CscBatch, dz: Floats, kernel: Variable, bias: Variable) -> tuple[Floats, Floats]:
@@ -55,7 +65,7 @@ class Optimizer:
     """
 
     rule: int | None = None  # the kernel's update rule, if it has one
-    slots: tuple[str, ...] = ()  # names of the state that the rule keeps, at most two
+    slots: tuple[str, ...] = ()  # names of the state that is kept for each variable; a rule takes the first two
 
     def __init__(
         self,
@@ -79,14 +89,24 @@ class Optimizer:
         self.name = name or type(self).__name__.lower()
         self.iterations = 0
         self._slots: dict[tuple[Variable, str], Floats] = {}
-        self._waiting: list[tuple[Variable, Floats]] = []  # until all gradients are known, for their common length
-        self._rate = self._rates()  # of the step under way
+        # What the step under way will do once all its gradients are there.
+        self._products: list[tuple[Any, ...]] = []
+        self._updates: list[tuple[Variable, Floats]] = []
+        self._step_rate = 0.0
+        self._step_rates: tuple[float, ...] = ()
         self._in_product = False
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate now."""
-        return self._schedule(self.iterations) if self._schedule else self._fixed_rate
+        """The learning rate of the next step.
+
+        Raises:
+            ValueError, TypeError: if a schedule returns something else than a finite number of at least 0.
+        """
+        if self._schedule is None:
+            return self._fixed_rate
+        name = f"the schedule {type(self._schedule).__name__}'s learning rate at step {self.iterations}"
+        return checks.number(name, self._schedule(self.iterations), least=0)
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
@@ -108,12 +128,15 @@ class Optimizer:
             self._slots[key] = state
         return self._slots[key]
 
-    # A step: begin_step, then an apply for each variable, then end_step -----------------------------------------------
+    # A step: begin_step, then apply or apply_product for each variable, then end_step. Nothing changes before end_step:
+    # a step that fails on its way there, for want of memory or in a layer of the user's own, has not happened.
 
     def begin_step(self) -> None:
-        """Before the gradients of a batch are handed over."""
-        self._rate = self._rates()
-        self.iterations += 1
+        """Makes ready for the gradients of a batch."""
+        self._products.clear()
+        self._updates.clear()
+        self._step_rate = self.learning_rate
+        self._step_rates = self._rates()
         self._in_product = (
             self.rule is not None
             and type(self) in CLASSES.values()  # one of the user's own may have an update_step of its own
@@ -121,66 +144,106 @@ class Optimizer:
         )
 
     def apply_product(self, x: Floats | CscBatch, dz: Floats, kernel: Variable, bias: Variable) -> None:
-        """Updates a layer whose gradients are x^T . dz and the column sums of dz, if possible without writing them."""
-        if not (self._in_product and kernel.is_plain and bias.is_plain):
-            dw, db = multiply(x, dz, kernel, bias)
-            self.apply(kernel, dw)
-            if not bias.frozen_at_zero:
-                self.apply(bias, db)
+        """Takes the gradients x^T . dz of `kernel` and the column sums of dz of `bias`.
+
+        Where the rule allows it, they are multiplied in `end_step` by the kernel that updates, and never written.
+        """
+        if self._in_product and kernel.is_plain and bias.is_plain:
+            self._products.append((x, dz, bias, *self._arrays(kernel), *self._arrays(bias)))
             return
-        assert self.rule is not None
-        if isinstance(x, CscBatch):
-            kernels.csrmm_tn_update(*x, dz, self.rule, *self._arrays(kernel), *self._arrays(bias), *self._rate)
-        else:
-            kernels.gemm_tn_update(x, dz, self.rule, *self._arrays(kernel), *self._arrays(bias), *self._rate)
-        if bias.frozen_at_zero:
-            bias.packed.fill(0)
+        dw, db = multiply(x, dz, kernel, bias)
+        self.apply(kernel, dw)
+        if not bias.frozen_at_zero:
+            self.apply(bias, db)
 
     def apply(self, variable: Variable, gradient: Floats) -> None:
-        """Updates a variable along its gradient, packed as it is; the array becomes the optimizer's."""
-        if variable.regularizer is not None:
-            gradient += variable.pack(variable.regularizer.gradient(variable.numpy()))
-        if self.global_clipnorm is not None:
-            self._waiting.append((variable, gradient))
+        """Takes the gradient of a variable, packed as it is; the array becomes the optimizer's."""
+        if not variable.trainable:
             return
+        if variable.regularizer is not None:
+            gradient += variable.pack(variable.regularizer.checked_gradient(variable.numpy(), variable.name))
         if self.clipvalue is not None:
             np.clip(gradient, -self.clipvalue, self.clipvalue, out=gradient)
         elif self.clipnorm is not None:
             _shorten(gradient, _length(gradient), self.clipnorm)
-        self._update(variable, gradient)
+        for name in self.slots:
+            self.slot(variable, name)
+        self._updates.append((variable, gradient))
 
     def end_step(self) -> None:
-        """After the last gradient of a batch."""
-        if self._waiting:
-            assert self.global_clipnorm is not None
-            length = math.sqrt(math.fsum(_length(gradient) ** 2 for _, gradient in self._waiting))
-            for variable, gradient in self._waiting:
-                _shorten(gradient, length, self.global_clipnorm)
-                self._update(variable, gradient)
-            self._waiting = []
+        """Updates all variables whose gradients were handed over.
 
-    def _update(self, variable: Variable, gradient: Floats) -> None:
-        rate = self._rate_now()
-        if self.weight_decay:
-            variable.packed -= variable.packed * np.float32(self.weight_decay * rate)
-        self.update_step(gradient, variable, rate)
+        If an update raises an exception, which only code of the user's own can do, all are put back first.
+        """
+        if self.global_clipnorm is not None:
+            length = math.sqrt(math.fsum(_length(gradient) ** 2 for _, gradient in self._updates))
+            for _, gradient in self._updates:
+                _shorten(gradient, length, self.global_clipnorm)
+        decays = [self._decay(variable) for variable, _ in self._updates]
+        before = [(array, array.copy()) for array in self._at_risk()]
+        interrupts.updating = not before  # kernels alone, which come to their end by themselves
+        self.iterations += 1
+        try:
+            for product in self._products:
+                self._multiply_and_update(*product)
+            for (variable, gradient), decay in zip(self._updates, decays, strict=True):
+                self._update(variable, gradient, decay)
+        except BaseException:
+            self.iterations -= 1
+            for array, value in before:
+                array[...] = value
+            raise
+        finally:
+            interrupts.updating = False
+            self._products.clear()
+            self._updates.clear()
+
+    def _at_risk(self) -> list[Floats]:
+        """The arrays of this step, if code of the user's own takes part in it and may raise an exception."""
+        is_safe = type(self).update_step.__module__.startswith("fastnet.")
+        if is_safe and all(variable.constraint is None for variable, _ in self._updates):
+            return []
+        variables = {variable for variable, _ in self._updates}
+        slots = [state for (variable, _), state in self._slots.items() if variable in variables]
+        products = [array for product in self._products for array in product[3:]]
+        return [*(variable.packed for variable in variables), *slots, *products]
+
+    def _multiply_and_update(
+        self, x: Any, dz: Floats, bias: Variable, w: Floats, s: Floats, t: Floats, b: Floats, bs: Floats, bt: Floats
+    ) -> None:
+        """The products x^T . dz and the rule on what they give, in one kernel."""
+        assert self.rule is not None
+        if isinstance(x, CscBatch):
+            kernels.csrmm_tn_update(*x, dz, self.rule, w, s, t, b, bs, bt, *self._step_rates)
+        else:
+            kernels.gemm_tn_update(x, dz, self.rule, w, s, t, b, bs, bt, *self._step_rates)
+        if bias.frozen_at_zero:
+            bias.packed.fill(0)
+
+    def _decay(self, variable: Variable) -> Floats | None:
+        """What the weight decay takes off."""
+        if not self.weight_decay:
+            return None
+        decay: Floats = variable.packed * np.float32(self.weight_decay * self._step_rate)
+        return decay
+
+    def _update(self, variable: Variable, gradient: Floats, decay: Floats | None) -> None:
+        if decay is not None:
+            variable.packed -= decay
+        self.update_step(gradient, variable, self._step_rate)
         if variable.constraint is not None:
-            variable.packed[...] = variable.pack(variable.constraint(variable.numpy()))
+            variable.packed = variable.pack(variable.constraint.projected(variable.numpy(), variable.name))
 
     def update_step(self, gradient: Floats, variable: Variable, learning_rate: float) -> None:
         """Changes `variable.packed` in place; `gradient` is packed as it is."""
         if self.rule is None:
             raise NotImplementedError(f"{type(self).__name__} has no update_step()")
         w, s, t = (array.reshape(-1) for array in self._arrays(variable))
-        kernels.update(self.rule, w, gradient.reshape(-1), s, t, *self._rate)
-
-    def _rate_now(self) -> float:
-        """The learning rate of the step under way, which `iterations` counts already."""
-        return self._schedule(self.iterations - 1) if self._schedule else self._fixed_rate
+        kernels.update(self.rule, w, gradient.reshape(-1), s, t, *self._step_rates)
 
     def _rates(self) -> tuple[float, ...]:
         """The rule's numbers for the step after `iterations` steps: rate, m, n, epsilon and, or not, k (update.pxi)."""
-        return self.learning_rate, 0.0, 0.0, 0.0
+        return self._step_rate, 0.0, 0.0, 0.0
 
     def _arrays(self, variable: Variable) -> tuple[Floats, Floats, Floats]:
         """The variable's array and the two of its state; where the rule has none, the first stands in, unused."""
@@ -188,6 +251,11 @@ class Optimizer:
         s = self.slot(variable, names[0]) if names else variable.packed
         t = self.slot(variable, names[1]) if len(names) > 1 else s
         return variable.packed, s, t
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # What joblib maps into memory is read-only, and a copied array begins anywhere.
+        slots = {key: own(array) for key, array in state["_slots"].items()}
+        self.__dict__.update(state, _slots=slots, _products=[], _updates=[])
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -246,7 +314,7 @@ class SGD(Optimizer):
         _start(self, learning_rate, kwargs)
 
     def _rates(self) -> tuple[float, ...]:
-        return self.learning_rate, self.momentum, 0.0, 0.0
+        return self._step_rate, self.momentum, 0.0, 0.0
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"momentum": self.momentum, "nesterov": self.nesterov}
@@ -294,10 +362,15 @@ class RMSprop(Optimizer):
         self.epsilon = _epsilon(epsilon)
         self.centered = bool(centered)
         self.rule = None if self.centered or self.momentum else kernels.RMSPROP
+        self.slots = (
+            "velocity",
+            *(("average_gradient",) if centered else ()),
+            *(("momentum",) if self.momentum else ()),
+        )
         _start(self, learning_rate, kwargs)
 
     def _rates(self) -> tuple[float, ...]:
-        return self.learning_rate, self.rho, 0.0, self.epsilon
+        return self._step_rate, self.rho, 0.0, self.epsilon
 
     def update_step(self, gradient: Floats, variable: Variable, learning_rate: float) -> None:
         kernels.rmsprop(
@@ -361,7 +434,7 @@ class Adam(Optimizer):
 
     def _rates(self) -> tuple[float, ...]:
         t = self.iterations + 1
-        rate = self.learning_rate * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+        rate = self._step_rate * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
         return rate, self.beta_1, self.beta_2, self.epsilon
 
     def get_config(self) -> dict[str, Any]:
@@ -435,7 +508,7 @@ class Adagrad(Optimizer):
         return state
 
     def _rates(self) -> tuple[float, ...]:
-        return self.learning_rate, 0.0, 0.0, self.epsilon
+        return self._step_rate, 0.0, 0.0, self.epsilon
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
@@ -465,7 +538,7 @@ class Nadam(Optimizer):
 
     rule = kernels.NADAM
     slots = ("momentum", "velocity")
-    _products = 0, 1.0  # the last step whose U was needed, and that
+    _u_products = 0, 1.0  # the last step whose U was needed, and that
 
     def __init__(
         self,
@@ -486,7 +559,7 @@ class Nadam(Optimizer):
         root = math.sqrt(1 - math.pow(self.beta_2, t))
         now, u_ahead = self._product(t), self._u(t + 1)
         of_gradient, of_mean = (1 - self._u(t)) / (1 - now), u_ahead / (1 - now * u_ahead)
-        rate = self.learning_rate * root * of_gradient
+        rate = self._step_rate * root * of_gradient
         return rate, self.beta_1, self.beta_2, self.epsilon * root, of_mean / of_gradient
 
     def _u(self, t: int) -> float:
@@ -494,12 +567,12 @@ class Nadam(Optimizer):
 
     def _product(self, t: int) -> float:
         """U_t, made from that of the step before where that is known: a training that goes on has none at first."""
-        step, product = self._products
+        step, product = self._u_products
         if step > t:
             step, product = 0, 1.0
         for i in range(step + 1, t + 1):
             product *= self._u(i)
-        self._products = t, product
+        self._u_products = t, product
         return product
 
     def get_config(self) -> dict[str, Any]:
