@@ -6,6 +6,8 @@ import sys
 from typing import TextIO
 
 _CODES = re.compile(r"\x1b\[[0-9;]*m")
+# Control characters, line separators, and changes of the writing direction.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _TRUE_COLOR = re.compile(r".*-direct\d*|xterm-kitty|xterm-ghostty|alacritty|foot|wezterm")  # values of TERM
 
 
@@ -38,6 +40,24 @@ def shows(text: str, stream: TextIO | None = None) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
+
+
+def printable(text: str, keep: str = "") -> str:
+    """The text with control characters as escapes, such as \\x1b, and halves of surrogate pairs as question marks.
+
+    A name comes from a user or a file. A control character in it could move the cursor or break a table, and half of a
+    surrogate pair cannot be encoded, so that printing or writing it would end in an error.
+
+    Args:
+        text: any text.
+        keep: control characters that stay as they are, such as a newline.
+
+    Example:
+        >>> print(printable("a\\x1b[31m\\ud800"))
+        a\\x1b[31m?
+    """
+    whole = text.encode("utf-8", "replace").decode()
+    return _CONTROL.sub(lambda found: found[0] if found[0] in keep else ascii(found[0])[1:-1], whole)
 
 
 def colors(stream: TextIO | None = None) -> int:

@@ -3,6 +3,8 @@
 Most tests use a few digits of their own, put in the place of the real ones; those that need the real ones say so.
 """
 
+import errno
+import fcntl
 import gzip
 import hashlib
 import io
@@ -14,9 +16,12 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import tracemalloc
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,6 +33,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fastnet.datasets import mnist
+from fastnet.saving import files
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 KEYS = ("x_train", "y_train", "x_test", "y_test")
@@ -49,6 +55,11 @@ def same(data: mnist.Data, digits: Digits) -> bool:
 def idx(array: NDArray[np.uint8]) -> bytes:
     """An IDX file of unsigned bytes: https://yann.lecun.com/exdb/mnist."""
     return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
+
+
+def halves(array: NDArray[np.uint8]) -> tuple[int, int]:
+    content = array.tobytes()
+    return zlib.crc32(content[: len(content) // 2]), zlib.crc32(content[len(content) // 2 :])
 
 
 def squeezed(content: bytes) -> bytes:
@@ -110,6 +121,7 @@ class Mirror(ThreadingHTTPServer):
         self.asked: list[str] = []
         self.first_file = threading.Barrier(1)  # so many must ask for the first file before one gets it
         self.stalled, self.go_on = threading.Event(), threading.Event()
+        self.sent = 0  # bytes of a content without an end
 
     def url(self, kind: str, file: str = "") -> str:
         return f"http://127.0.0.1:{self.server_port}/{kind}/{file}"
@@ -125,11 +137,16 @@ class Answer(BaseHTTPRequestHandler):
         self.server.asked.append(self.path)
         _, kind, name = self.path.split("/")
         content = self.server.files.get(name, b"")
-        if name.startswith(FILES[0]):
+        if name.startswith((FILES[0], "mnist")):
             with suppress(threading.BrokenBarrierError):
                 self.server.first_file.wait(timeout=20)
         if not content or kind == "missing" or (kind == "partial" and name.startswith(FILES[3])):
             self.send_error(404)
+            return
+        if kind == "once" and len(self.server.asked) > 1:
+            kind = "good"
+        if kind in ("endless", "redirected", "dripping", "late"):
+            self.send_without_end(kind)
             return
         half = content[: len(content) // 2]
         promised, sent = {
@@ -139,14 +156,29 @@ class Answer(BaseHTTPRequestHandler):
             "corrupt": (None, flipped(content)),
             "empty": (None, b""),
             "stalling": (len(content), half),
+            "once": (len(content), half),
         }.get(kind, (None, content))
         self.send_response(200)
         self.send_header("Content-Length", str(promised or len(sent)))
         self.end_headers()
         self.wfile.write(sent)
-        if kind == "stalling":
+        if kind in ("stalling", "once"):
             self.server.stalled.set()
             self.server.go_on.wait(timeout=60)
+
+    def send_without_end(self, kind: str) -> None:
+        """As fast as it can, behind a redirection or not; a byte now and then, of the content or of the headers."""
+        if kind != "late":
+            self.send_response(302 if kind == "redirected" else 200)
+            self.send_header("Location", "/good/")
+            self.end_headers()
+        else:
+            self.wfile.write(b"HTTP/1.0 200 OK\r\nX: ")
+        with suppress(OSError):  # the client hangs up
+            while not self.server.go_on.is_set() and self.server.sent < 2**28:
+                self.server.sent += self.connection.send(bytes(2**16) if kind in ("endless", "redirected") else b"x")
+                if kind in ("dripping", "late"):
+                    self.server.go_on.wait(timeout=0.05)
 
     def log_message(self, format: str, *args: object) -> None:
         """Says nothing."""
@@ -159,7 +191,7 @@ def digits(monkeypatch: pytest.MonkeyPatch) -> Digits:
     shapes = ((60, 28, 28), (60,), (20, 28, 28), (20,))
     arrays = {key: rng.integers(0, 10, shape, np.uint8) for key, shape in zip(KEYS, shapes, strict=True)}
     parts = tuple(
-        part._replace(shape=array.shape, sha256=hashlib.sha256(idx(array)).hexdigest())
+        part._replace(shape=array.shape, sha256=hashlib.sha256(idx(array)).hexdigest(), halves=halves(array))
         for part, array in zip(mnist._PARTS, arrays.values(), strict=True)
     )
     monkeypatch.setattr(mnist, "_PARTS", parts)
@@ -256,6 +288,73 @@ def test_a_stray_file_beside_a_whole_npz_does_no_harm(digits: Digits, tmp_path: 
     write(tmp_path, "npz folder", digits)
     (tmp_path / FILES[3]).write_bytes(idx(digits["y_test"]))
     assert same(mnist.load_data(tmp_path), digits)
+
+
+WRAPPINGS: dict[str, Callable[[str], str]] = {
+    "a dot": lambda file: file.replace("-idx", ".idx"),
+    "a dot and .gz": lambda file: f"{file.replace('-idx', '.idx')}.gz",
+    "underscores": lambda file: file.replace("-", "_"),
+    "capitals": str.upper,
+    "capitals and .GZ": lambda file: f"{file.upper()}.GZ",
+    "torchvision": lambda file: f"MNIST/raw/{file}",
+    "torchvision's .gz": lambda file: f"MNIST/raw/{file}.gz",
+    "torchvision's MNIST": lambda file: f"raw/{file}",
+    "small letters": lambda file: f"mnist/Raw/{file}.gz",
+}
+
+
+@pytest.mark.parametrize("packed", [True, False], ids=["packed", "unpacked"])
+@pytest.mark.parametrize("wrapping", WRAPPINGS.values(), ids=WRAPPINGS)
+def test_other_names_are_read_and_two_bytes_tell_what_is_packed(
+    wrapping: Callable[[str], str], packed: bool, digits: Digits, tmp_path: Path
+) -> None:
+    for name, key in zip(FILES, KEYS, strict=True):
+        file = tmp_path / wrapping(name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(squeezed(idx(digits[key])) if packed else idx(digits[key]))
+    assert same(mnist.load_data(tmp_path), digits)
+
+
+@pytest.mark.parametrize("name", ["mnist.npz", "MNIST.NPZ", "mnist.npz.gz", "raw/mnist.npz"])
+@pytest.mark.parametrize("packed", [True, False], ids=["packed", "unpacked"])
+def test_kerass_file_may_be_packed_and_called_otherwise(
+    packed: bool, name: str, digits: Digits, tmp_path: Path
+) -> None:
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(squeezed(npz(digits)) if packed else npz(digits))
+    assert same(mnist.load_data(file), digits)
+    assert same(mnist.load_data(tmp_path), digits)
+
+
+def test_files_may_be_links_and_lie_beside_folders_of_their_names(digits: Digits, tmp_path: Path) -> None:
+    for file in write(tmp_path / "elsewhere", "idx", digits).iterdir():
+        (tmp_path / file.name).mkdir()
+        (tmp_path / file.name.replace("-idx", ".idx")).symlink_to(file)
+    assert same(mnist.load_data(tmp_path), digits)
+
+
+def test_kerass_default_is_a_file_here_or_no_place(
+    digits: Digits, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = {key: array[::-1] for key, array in digits.items()}
+    monkeypatch.chdir(tmp_path)
+    write(cache, "gz", digits)
+    assert same(mnist.load_data(path="mnist.npz"), digits)
+    with pytest.raises(FileNotFoundError, match=r"^\./mnist\.npz|mnist\.npz does not exist"):
+        mnist.load_data("./mnist.npz")
+    with pytest.raises(FileNotFoundError, match=r"other\.npz does not exist"):
+        mnist.load_data("other.npz")
+    monkeypatch.setenv("FASTNET_DATA", "nowhere")
+    with pytest.raises(FileNotFoundError, match="FASTNET_DATA: nowhere does not exist"):
+        mnist.load_data(path="mnist.npz")
+    monkeypatch.delenv("FASTNET_DATA")
+    (tmp_path / "mnist.npz").write_bytes(npz(others))
+    check_refused(Path("mnist.npz"), place=Path("mnist.npz"), reason="is not MNIST")
+    (tmp_path / "mnist.npz").write_bytes(npz(digits))
+    for file in cache.iterdir():
+        file.write_bytes(b"")
+    assert same(mnist.load_data("mnist.npz"), digits)
 
 
 # The order of the places
@@ -448,8 +547,10 @@ BOMB = 64_000_000  # bytes, of which a few thousand are expected
     [
         (f"{FILES[0]}.gz", lambda: squeezed(bytes(BOMB))),
         ("mnist.npz", lambda: zipped({f"{key}.npy": npy(np.zeros(BOMB, np.uint8)) for key in KEYS[:1]})),
+        ("mnist.npz", lambda: zipped({"x_train.npy": b"\x93NUMPY\2\0" + struct.pack("<I", BOMB) + b" " * BOMB})),
+        ("mnist.npz", lambda: squeezed(b"PK" + bytes(BOMB))),
     ],
-    ids=["gz", "npz"],
+    ids=["gz", "npz", "npz header", "npz in gz"],
 )
 def test_a_file_that_unpacks_to_far_too_much_is_not_unpacked(
     name: str, bomb: Callable[[], bytes], digits: Digits, tmp_path: Path
@@ -463,6 +564,139 @@ def test_a_file_that_unpacks_to_far_too_much_is_not_unpacked(
         assert tracemalloc.get_traced_memory()[1] < BOMB / 4
     finally:
         tracemalloc.stop()
+
+
+OTHERS: dict[str, Callable[[Digits], NDArray[Any]]] = {
+    "same shape": lambda digits: digits["x_train"][::-1],
+    "more images": lambda digits: np.concatenate([digits["x_train"]] * 3),
+    "fewer images": lambda digits: digits["x_test"],
+    "one image less": lambda digits: digits["x_train"][1:],
+    "other pixels": lambda digits: digits["x_train"][:, :20],
+    "labels": lambda digits: digits["y_train"],
+    "floats": lambda digits: digits["x_train"].astype(">f4"),
+    "no images": lambda digits: digits["x_train"][:0],
+}
+
+
+@pytest.mark.parametrize("packed", [True, False], ids=["packed", "unpacked"])
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+def test_a_whole_file_of_another_data_set_is_not_called_corrupt(
+    other: Callable[[Digits], NDArray[Any]], packed: bool, digits: Digits, tmp_path: Path
+) -> None:
+    array = other(digits)
+    kind = {"|u1": 8, ">f4": 13}[array.dtype.str]
+    content = struct.pack(f">HBB{array.ndim}I", 0, kind, array.ndim, *array.shape) + array.tobytes()
+    file = write(tmp_path, "idx", digits) / FILES[0]
+    file.write_bytes(squeezed(content) if packed else content)
+    with pytest.raises(ValueError, match=f"^{re.escape(str(file))} is not MNIST: ") as raised:
+        mnist.load_data(tmp_path)
+    assert "corrupt" not in str(raised.value)
+    assert f"{array.shape}" in str(raised.value)
+
+
+@pytest.mark.parametrize("shape", ["same", "other"])
+def test_a_whole_npz_of_another_data_set_is_not_called_corrupt(shape: str, digits: Digits, tmp_path: Path) -> None:
+    others = {key: array[::-1] if shape == "same" else array[1:] for key, array in digits.items()}
+    (tmp_path / "mnist.npz").write_bytes(npz(others))
+    with pytest.raises(ValueError, match="is not MNIST: ") as raised:
+        mnist.load_data(tmp_path)
+    assert "corrupt" not in str(raised.value)
+
+
+def test_real_damage_is_told_from_another_data_set(real: Digits) -> None:
+    for part, array in zip(mnist._PARTS, real.values(), strict=True):
+        mnist._check(array.ravel(), part, "a file")
+        damaged = np.frombuffer(flipped(array.tobytes()), np.uint8)
+        with pytest.raises(ValueError, match="a file is corrupt"):
+            mnist._check(damaged, part, "a file")
+        with pytest.raises(ValueError, match="a file is not MNIST"):
+            mnist._check(array[::-1].copy().ravel(), part, "a file")
+
+
+def test_what_is_no_idx_file_at_all_is_shown(digits: Digits, tmp_path: Path) -> None:
+    file = write(tmp_path, "gz", digits) / f"{FILES[0]}.gz"
+    file.write_bytes(b"<html>\x1b[31mPlease log in</html>")
+    check_refused(file, reason=r"is not MNIST: it is no IDX file, but begins with b'<html>\\x1b\[")
+
+
+def test_one_of_the_four_files_is_no_place(digits: Digits, tmp_path: Path) -> None:
+    for form, name in (("idx", FILES[0]), ("gz", f"{FILES[0]}.gz")):
+        file = write(tmp_path / form, form, digits) / name
+        check_refused(file, place=file, reason="name the folder")
+
+
+def test_an_npz_that_is_far_too_large_is_not_opened(digits: Digits, tmp_path: Path) -> None:
+    file = tmp_path / "mnist.npz"
+    with open(file, "wb") as stream:
+        stream.truncate(2**33)  # holes: it needs no room
+    check_refused(file, place=file)
+    with open(file, "r+b") as stream:
+        stream.write(npz(digits))
+    check_refused(file, place=file, reason="is not Keras's mnist.npz: it has more than")
+
+
+# Places that cannot be read
+
+
+@pytest.mark.parametrize("by", ["path", "FASTNET_DATA"])
+@pytest.mark.parametrize("what", ["folder", "file", "npz"])
+def test_a_place_that_may_not_be_read_is_named(
+    what: str, by: str, digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = write(tmp_path / "place", "npz file" if what == "npz" else "idx", digits)
+    locked = place / FILES[1] if what == "file" else place
+
+    def refuse(function: Callable[..., Any]) -> Callable[..., Any]:
+        def refusing(file: Any, *rest: Any) -> Any:
+            if str(file) == str(locked):
+                raise PermissionError(errno.EACCES, "Permission denied", str(file))
+            return function(file, *rest)
+
+        return refusing
+
+    # Whoever runs the tests as root may read everything.
+    monkeypatch.setattr(mnist.os, "scandir", refuse(mnist.os.scandir))
+    monkeypatch.setattr(mnist, "open", refuse(open), raising=False)
+    if by == "FASTNET_DATA":
+        monkeypatch.setenv("FASTNET_DATA", str(place))
+    with pytest.raises(PermissionError, match=re.escape(str(locked))) as raised:
+        mnist.load_data(place if by == "path" else None)
+    assert str(raised.value).startswith("FASTNET_DATA: ") == (by == "FASTNET_DATA")
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "says"),
+    [
+        ("", FileNotFoundError, "path is empty"),
+        ("a\0b", ValueError, r"a\\x00b cannot be the name of a file"),
+        ("a\ud800", ValueError, r"a\? cannot be the name of a file"),
+        ("a\x1b[31m\nb", FileNotFoundError, r"a\\x1b\[31m\\nb does not exist"),
+        ("~nobody-of-that-name/mnist", FileNotFoundError, "does not exist"),
+        ("/dev/null/x", FileNotFoundError, "does not exist"),
+        ("/dev/zero", ValueError, "/dev/zero is neither a folder nor a file"),
+        (3, TypeError, "path must be the name of a folder or of a file, got 3"),
+        (["mnist"], TypeError, r"got \['mnist'\]"),
+    ],
+)
+def test_a_bad_path_is_refused(path: Any, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        mnist.load_data(path)
+
+
+def test_control_characters_in_names_are_escaped(
+    digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write(tmp_path / "a\x1b[31m", "idx", digits)
+    (folder / FILES[0]).write_bytes(b"")
+    (tmp_path / "b\x1b").mkdir()
+    for place, error in ((folder, ValueError), (tmp_path / "b\x1b", FileNotFoundError)):
+        monkeypatch.setenv("FASTNET_DATA", str(place))
+        for path in (place, None):
+            with pytest.raises(error, match=r"\\x1b") as raised:
+                mnist.load_data(path)
+            assert "\x1b" not in str(raised.value)
+    (folder / FILES[0]).write_bytes(idx(digits["x_train"]))
+    assert "\x1b" not in mnist.load_data_and_source(folder)[1]
 
 
 # Downloads
@@ -556,7 +790,7 @@ def test_a_corrupt_cache_of_keras_is_passed_over_and_left_alone(
 
 
 def child() -> "subprocess.Popen[str]":
-    """A process that loads what this one would, and prints its SHA-256."""
+    """A process that says "ready", loads what this one would, and prints its SHA-256."""
     code = f"""
 import hashlib
 import signal
@@ -565,24 +799,180 @@ from fastnet.datasets.mnist import _Part
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 mnist._PARTS = {mnist._PARTS!r}
 mnist.MIRRORS = {mnist.MIRRORS!r}
+print("ready", flush=True)
 (a, b), (c, d) = mnist.load_data()
 print(hashlib.sha256(b"".join(x.tobytes() for x in (a, b, c, d))).hexdigest())
 """
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_eight_processes_may_fill_a_cold_cache_at_once(
+def check_answers(children: "list[subprocess.Popen[str]]", digits: Digits) -> None:
+    """Each process has loaded these digits."""
+    answers = [process.communicate(timeout=60) for process in children]
+    assert [process.returncode for process in children] == [0] * len(children), answers
+    expected = hashlib.sha256(b"".join(digits[key].tobytes() for key in KEYS)).hexdigest()
+    assert [out.removeprefix("ready\n").strip() for out, _ in answers] == [expected] * len(children)
+
+
+@pytest.mark.parametrize("file", ["", "mnist.npz"], ids=["four files", "npz"])
+def test_of_eight_processes_with_a_cold_cache_one_downloads(
+    file: str, digits: Digits, mirror: Mirror, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mnist, "MIRRORS", (mirror.url("good", file),))
+    mirror.first_file = threading.Barrier(2)
+    children = [child() for _ in range(8)]
+    assert [process.stdout.readline() for process in children if process.stdout] == ["ready\n"] * 8
+    mirror.first_file.wait(timeout=30)  # only now the mirror answers
+    check_answers(children, digits)
+    assert mirror.asked == ["/good/mnist.npz"] if file else [f"/good/{file}.gz" for file in FILES]
+    assert files_in(cache.parent) == ({"mnist", "mnist.npz"} if file else WHOLE_CACHE)
+
+
+def test_when_the_process_that_downloads_is_killed_one_of_the_others_goes_on(
     digits: Digits, mirror: Mirror, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mnist, "MIRRORS", (mirror.url("good"),))
-    mirror.first_file = threading.Barrier(8)  # none gets a file before all have found the cache empty
-    children = [child() for _ in range(8)]
-    answers = [process.communicate(timeout=60) for process in children]
-    assert [process.returncode for process in children] == [0] * 8, answers
-    expected = hashlib.sha256(b"".join(digits[key].tobytes() for key in KEYS)).hexdigest()
-    assert [out.strip() for out, _ in answers] == [expected] * 8
-    assert not mirror.first_file.broken  # else they did not download at once
+    monkeypatch.setattr(mnist, "MIRRORS", (mirror.url("once"),))
+    first = child()
+    assert mirror.stalled.wait(timeout=30)
+    others = [child() for _ in range(3)]
+    assert {file for file in files_in(cache.parent) if not file.startswith(".")} == set()
+    first.kill()
+    first.communicate(timeout=30)
+    check_answers(others, digits)
+    assert mirror.asked == [f"/once/{FILES[0]}.gz", *(f"/once/{file}.gz" for file in FILES)]
     assert files_in(cache.parent) == WHOLE_CACHE
+
+
+def test_who_waited_for_a_download_that_failed_does_not_try_again(
+    mirror: Mirror, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting, sleep = threading.Event(), time.sleep
+    monkeypatch.setattr(mnist.time, "sleep", lambda seconds: (waiting.set(), sleep(seconds)))
+    monkeypatch.setattr(mnist, "MIRRORS", (mirror.url("truncated"),))
+    mirror.first_file = threading.Barrier(2)  # the mirror answers when somebody waits
+    with ThreadPoolExecutor(3) as pool:
+        answers = [pool.submit(mnist.load_data) for _ in range(3)]
+        assert waiting.wait(timeout=30)
+        with suppress(threading.BrokenBarrierError):
+            mirror.first_file.wait(timeout=30)
+        for answer in answers:
+            with pytest.raises(mnist.MnistNotFoundError, match=re.escape(mirror.url("truncated"))):
+                answer.result(timeout=30)
+    assert mirror.asked == [f"/truncated/{FILES[0]}.gz"]
+    assert files_in(cache.parent) == set()
+    mirror.first_file = threading.Barrier(1)
+    monkeypatch.setattr(mnist, "MIRRORS", (mirror.url("good"),))
+    mnist.load_data()  # who comes later tries anew
+
+
+def test_an_old_note_of_a_failure_means_nothing(
+    digits: Digits, mirror: Mirror, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.parent.mkdir(parents=True)
+    (cache.parent / ".mnist.lock").write_text("a mirror: a failure of long ago")
+    monkeypatch.setattr(mnist, "MIRRORS", (mirror.url("good"),))
+    assert same(mnist.load_data(), digits)
+    assert files_in(cache.parent) == WHOLE_CACHE
+
+
+def test_a_lock_that_is_held_for_ever_is_waited_for_no_longer_than_its_time(
+    digits: Digits, mirror: Mirror, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.parent.mkdir(parents=True)
+    monkeypatch.setattr(mnist, "MIRRORS", (mirror.url("good"),))
+    monkeypatch.setattr(mnist, "_LOCK_WAIT", 0.2)
+    with open(cache.parent / ".mnist.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert same(mnist.load_data(), digits)
+        assert files_in(cache.parent) == WHOLE_CACHE | {".mnist.lock"}  # it is still another's
+
+
+@pytest.mark.parametrize("lack", ["module", "file system"])
+def test_where_there_are_no_locks_it_works_without(
+    lack: str, digits: Digits, mirror: Mirror, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unable(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    if lack == "module":
+        monkeypatch.setattr(mnist, "fcntl", None)
+    else:
+        monkeypatch.setattr(mnist.fcntl, "flock", unable)
+    monkeypatch.setattr(mnist, "MIRRORS", (mirror.url("good"),))
+    assert same(mnist.load_data(), digits)
+    assert files_in(cache.parent) == WHOLE_CACHE
+
+
+def test_a_cache_that_cannot_be_written_is_no_hindrance(
+    digits: Digits, mirror: Mirror, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.parent.parent.mkdir(parents=True)
+    cache.parent.write_text("a file where the folder should be")
+    monkeypatch.setattr(mnist, "MIRRORS", (mirror.url("good"),))
+    data, source = mnist.load_data_and_source()
+    assert same(data, digits)
+    assert source.startswith(f"{mirror.url('good')}, but could not be kept in {cache}: ")
+
+
+def test_a_disk_that_is_full_keeps_nothing(
+    digits: Digits, mirror: Mirror, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = files.replace_file
+
+    def full(path: str, *rest: Any) -> None:
+        if FILES[2] in path:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        whole(path, *rest)
+
+    monkeypatch.setattr(files, "replace_file", full)
+    monkeypatch.setattr(mnist, "MIRRORS", (mirror.url("good"),))
+    data, source = mnist.load_data_and_source()
+    assert same(data, digits)
+    assert source.endswith("No space left on device")
+    assert files_in(cache.parent) == {"mnist"}
+
+
+def test_what_a_killed_download_of_an_earlier_version_left_is_removed(
+    digits: Digits, mirror: Mirror, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = cache.parent / ".download-x1y2z3"
+    left.mkdir(parents=True)
+    (left / f"{FILES[0]}.gz").write_bytes(b"half")
+    monkeypatch.setattr(mnist, "MIRRORS", (mirror.url("good"),))
+    assert same(mnist.load_data(), digits)
+    assert files_in(cache.parent) == WHOLE_CACHE
+
+
+@pytest.mark.parametrize("file", ["", "mnist.npz"], ids=["four files", "npz"])
+@pytest.mark.parametrize("kind", ["endless", "redirected"])
+def test_a_mirror_that_sends_without_end_is_cut_off(
+    kind: str, file: str, digits: Digits, mirror: Mirror, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mnist, "MIRRORS", (mirror.url(kind, file), mirror.url("good")))
+    data, source = mnist.load_data_and_source()
+    assert same(data, digits)
+    assert source.startswith(mirror.url("good"))
+    assert mirror.sent < 2**26  # of which the network holds some megabytes
+    assert files_in(cache.parent) == WHOLE_CACHE
+
+
+@pytest.mark.parametrize("kind", ["dripping", "late", "stalling"])
+def test_a_mirror_that_is_too_slow_is_left_for_the_next(
+    kind: str, digits: Digits, mirror: Mirror, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mnist, "_PATIENCE", 0.5)
+    monkeypatch.setattr(mnist, "MIRRORS", (mirror.url(kind),))
+    with pytest.raises(mnist.MnistNotFoundError, match=f"{re.escape(mirror.url(kind))}: TimeoutError: too slow: .* by"):
+        mnist.load_data()
+    monkeypatch.setattr(mnist, "MIRRORS", (mirror.url(kind), mirror.url("good")))
+    assert same(mnist.load_data(), digits)
+    assert files_in(cache.parent) == WHOLE_CACHE
+
+
+def test_the_bounds_let_the_known_files_through() -> None:
+    known = 9_912_422 + 28_881 + 1_648_877 + 4_542  # the original distribution; Keras's file has 11,490,434
+    assert known < mnist._MOST_BYTES < 2 * known
+    assert mnist._PATIENCE + mnist._MOST_BYTES / mnist._LEAST_SPEED < mnist._LOCK_WAIT
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
@@ -595,7 +985,7 @@ def test_an_interrupted_download_leaves_no_file_in_the_cache(
     process.send_signal(end)
     process.communicate(timeout=30)
     assert not cache.exists()
-    assert end == signal.SIGKILL or files_in(cache.parent) == set()
+    assert files_in(cache.parent) == ({".mnist.lock"} if end == signal.SIGKILL else set())
 
 
 def test_offline_and_uncached_one_error_names_every_place_and_what_to_do(
@@ -616,5 +1006,5 @@ def test_offline_and_uncached_one_error_names_every_place_and_what_to_do(
     ):
         assert len(re.findall(rf"^  {re.escape(str(place))}.*{reason}$", text, re.MULTILINE)) == 1
     remedy = text.partition("What to do:")[2]
-    for word in (*FILES, "mnist.npz", "FASTNET_DATA", "fastnet.datasets.synthetic"):
+    for word in (*FILES, "mnist.npz", "FASTNET_DATA", "fastnet.datasets.synthetic", "--data synthetic"):
         assert word in remedy
