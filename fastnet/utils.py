@@ -1,5 +1,6 @@
 """Helpers that Keras keeps under this name: one-hot labels, and the seed."""
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Floats:
 
     Raises:
         ValueError: if a label is negative, too large or not whole.
+        MemoryError: if there is no memory for rows of `num_classes` numbers.
         TypeError: if `x` does not hold numbers, or `num_classes` is not an integer.
 
     Example:
@@ -35,19 +37,30 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Floats:
         labels = labels[..., 0]
     flat = labels.reshape(-1)
     if labels.dtype.kind == "f":
-        broken = np.flatnonzero(flat != np.floor(flat))  # NaN differs from itself
+        broken = np.flatnonzero((flat != np.floor(flat)) | np.isinf(flat))  # NaN differs from itself
         if broken.size:
             raise ValueError(f"label {flat[broken[0]]} at index {broken[0]} is not a whole number")
-    if num_classes is None:
+    classes = num_classes
+    if classes is None:
         if flat.size == 0:
             raise ValueError("x holds no labels, so num_classes must be given")
-        num_classes = max(1, int(flat.max()) + 1)
-    outside = np.flatnonzero((flat < 0) | (flat >= num_classes))
+        classes = max(1, int(flat.max()) + 1)
+    elif classes > sys.maxsize // 4:
+        raise ValueError(f"num_classes must be a number of classes, got {classes}")
+    outside = np.flatnonzero((flat < 0) | (False if num_classes is None else flat >= classes))
     if outside.size:
-        raise ValueError(f"label {flat[outside[0]]} at index {outside[0]} is not in [0, {num_classes})")
-    rows = np.zeros((flat.size, num_classes), np.float32)
+        raise ValueError(f"label {flat[outside[0]]} at index {outside[0]} is not in [0, {classes})")
+    try:
+        if flat.size * classes > sys.maxsize // 4:
+            raise MemoryError
+        rows = np.zeros((flat.size, classes), np.float32)
+    except MemoryError:
+        room = f"{flat.size:,} rows of {classes:,} numbers, one for each class, do not fit into memory"
+        if num_classes is None:
+            raise ValueError(f"label {flat.max()} at index {flat.argmax()} is too large: {room}") from None
+        raise MemoryError(room) from None
     rows[np.arange(flat.size), flat.astype(np.intp)] = 1
-    return rows.reshape(*labels.shape, num_classes)
+    return rows.reshape(*labels.shape, classes)
 
 
 def set_random_seed(seed: int) -> None:

@@ -20,6 +20,9 @@ def test_labels_become_rows() -> None:
     np.testing.assert_array_equal(to_categorical(np.array([1.0, 0.0])), np.eye(2)[[1, 0]])
     np.testing.assert_array_equal(to_categorical([True, False], 2), np.eye(2)[[1, 0]])
     assert to_categorical(np.array([], int), 3).shape == (0, 3)
+    np.testing.assert_array_equal(to_categorical(2), [0, 0, 1])
+    np.testing.assert_array_equal(to_categorical([True, False]), np.eye(2)[[1, 0]])
+    assert to_categorical(np.zeros((2, 0), int), 3).shape == (2, 0, 3)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +35,19 @@ def test_labels_become_rows() -> None:
         (np.array([2**64 - 1], np.uint64), 10, ValueError, "label 18446744073709551615"),
         ([0.5], 3, ValueError, "label 0.5 at index 0 is not a whole number"),
         ([np.nan], 3, ValueError, "not a whole number"),
+        ([0, np.nan], None, ValueError, "label nan at index 1 is not a whole number"),
+        ([0, np.inf], None, ValueError, "label inf at index 1 is not a whole number"),
+        ([-np.inf], 3, ValueError, "label -inf at index 0 is not a whole number"),
+        ([0, 1e30], None, ValueError, r"label 1e\+30 at index 1 is too large: 2 rows of .* do not fit into memory"),
+        ([0, 2**62], None, ValueError, "label 4611686018427387904 at index 1 is too large"),
+        ([2**50], None, ValueError, "label 1125899906842624 at index 0 is too large"),
+        (np.array([2**64 - 1], np.uint64), None, ValueError, "label 18446744073709551615 at index 0 is too large"),
+        ([0], 2**50, MemoryError, "1 rows of 1,125,899,906,842,624 numbers"),
+        pytest.param([0.0], 10**400, ValueError, "num_classes must be a number of classes", id="10**400"),
+        ([], 2**70, ValueError, "num_classes must be a number of classes"),
+        ([[1], [2, 3]], None, ValueError, "its rows have different lengths"),
+        ([1j], None, TypeError, "x has dtype complex128"),
+        ([1], True, TypeError, "num_classes"),
         (["a"], 3, TypeError, "x has dtype"),
         (None, 3, TypeError, "x is None"),
         ([1], 0, ValueError, "num_classes"),
