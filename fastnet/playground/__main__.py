@@ -16,6 +16,7 @@ from fastnet import datasets, layers
 from fastnet.models import Sequential, load_model
 from fastnet.playground.page import page
 from fastnet.playground.server import Server, serve
+from fastnet.terminal import printable
 from fastnet.utils import set_random_seed
 
 PORT = 8028
@@ -71,9 +72,9 @@ def cached(kind: str) -> Sequential | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        print(f"The trained network of an earlier start cannot be used: {error}", file=sys.stderr)
+        print(f"The trained network of an earlier start cannot be used: {printable(str(error))}", file=sys.stderr)
         return None
-    print(f"The network of an earlier start, from {path} (--retrain trains anew). {ORIGIN[kind]}")
+    print(f"The network of an earlier start, from {printable(str(path))} (--retrain trains anew). {ORIGIN[kind]}")
     return model
 
 
@@ -117,7 +118,9 @@ def keep(model: Sequential, kind: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         model.save(path)
     except OSError as error:
-        print(f"The network could not be kept, so the next start trains again: {error}", file=sys.stderr)
+        print(
+            f"The network could not be kept, so the next start trains again: {printable(str(error))}", file=sys.stderr
+        )
 
 
 def cache_path(kind: str) -> Path:
@@ -171,7 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         playground(options)
     except (OSError, ValueError, MemoryError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:  # in a training; while it serves, Ctrl-C is the way to end it
         print("interrupted", file=sys.stderr)

@@ -181,7 +181,7 @@ def _check(model: Any, ink: Any) -> None:
         )
     for variable in model.weights:
         if not np.isfinite(variable.numpy()).all():
-            raise UnsuitableModelError(f"{variable.name} holds NaN or infinite weights")
+            raise UnsuitableModelError(f"{variable.name!r} holds NaN or infinite weights")
     if is_untrained(model):
         raise UnsuitableModelError(
             "the model was never trained: its optimizer has made no step, and all its biases are zero; call fit() first"

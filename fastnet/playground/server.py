@@ -6,9 +6,12 @@ uses one, may ask for is refused before it is looked at.
 
 from __future__ import annotations
 
+import io
 import os
+import socket
 import socketserver
 import threading
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -18,7 +21,23 @@ from fastnet.playground.page import policy
 
 ADDRESS = "127.0.0.1"
 CONNECTIONS = 32  # at once; a page needs one
-SECONDS = 10  # that a connection may be silent
+SECONDS = 10  # that a request may take to come, and an answer to be taken
+
+
+class Request(socket.SocketIO):
+    """What comes through a connection, until a moment and no longer: a byte now and then does not keep it open."""
+
+    def __init__(self, connection: socket.socket, seconds: float) -> None:
+        super().__init__(connection, "r")
+        self._connection = connection
+        self._end = time.monotonic() + seconds
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the request took too long")
+        self._connection.settimeout(left)
+        return super().readinto(buffer)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -28,6 +47,12 @@ class Handler(BaseHTTPRequestHandler):
     timeout = SECONDS
     server_version = "fastnet"
     sys_version = ""
+    default_request_version = "HTTP/1.0"  # 0.9, where nothing better is understood, has no headers in its answers
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile.close()
+        self.rfile = io.BufferedReader(Request(self.connection, self.timeout))
 
     def do_GET(self) -> None:
         if self._is_welcome():
@@ -55,11 +80,17 @@ class Handler(BaseHTTPRequestHandler):
             return True
         return False
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuses what http.server does not understand; what it would say repeats parts of the request."""
+        status = HTTPStatus(code)
+        self._refuse(status, status.description or status.phrase)
+
     def _refuse(self, status: HTTPStatus, why: str, **headers: str) -> None:
         self._answer(status, f"{status.value} {status.phrase}: {why}\n".encode(), "text/plain; charset=utf-8", headers)
 
     def _answer(self, status: HTTPStatus, body: bytes, kind: str, headers: dict[str, str] | None = None) -> None:
         self.close_connection = True  # what may follow, as a body, is not read
+        self.connection.settimeout(self.timeout)
         self.send_response(status)
         for name, value in {
             "Content-Type": kind,

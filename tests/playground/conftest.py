@@ -95,7 +95,7 @@ class Browser:
 
 @pytest.fixture(scope="session")
 def _driver() -> Iterator[Any]:
-    webdriver = pytest.importorskip("selenium.webdriver", reason="needs Selenium: pip install fastnet[browser]")
+    webdriver = pytest.importorskip("selenium.webdriver", reason="needs Selenium: python -m pip install selenium")
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     chromedriver = shutil.which("chromedriver")
     if not chromium or not chromedriver:

@@ -192,6 +192,32 @@ def test_a_model_that_cannot_be_used_is_an_error(
     assert (captured.out, opened) == ("", [])
 
 
+@pytest.mark.usefixtures("ended_at_once", "opened")
+def test_control_characters_in_names_are_escaped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unable(model: Sequential, path: Path) -> None:
+        raise OSError(f"{path} cannot be written")
+
+    file = tmp_path / "a\x1b[31m\nb.safetensors"
+    assert program.main([str(file)]) == 1
+    file.write_bytes(b"no model")
+    assert program.main([str(file)]) == 1
+    assert capsys.readouterr().err.count("\n") == 2
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "\x1b[31m"))
+    program.own_model()
+    kept = program.cache_path("synthetic")
+    program.own_model()
+    kept.write_bytes(b"no model")
+    monkeypatch.setattr(Sequential, "save", unable)
+    program.own_model()
+    captured = capsys.readouterr()
+    assert "The network of an earlier start, from " in captured.out
+    assert "cannot be used" in captured.err
+    assert "could not be kept" in captured.err
+    assert "\x1b[31m" not in captured.out + captured.err
+
+
 @pytest.mark.usefixtures("ended_at_once")
 def test_a_port_in_use_is_told_with_the_one_taken(
     model_file: Path, capsys: pytest.CaptureFixture[str], opened: list[str]

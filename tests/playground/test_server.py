@@ -1,10 +1,11 @@
 """The playground's server: one page, on this machine, and every other request is refused."""
 
 import contextlib
+import email
 import http.client
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -131,17 +132,57 @@ def test_a_second_request_in_one_connection_is_not_answered(server: Server) -> N
     assert raw(server, 2 * request).count(b"HTTP/1.0 ") == 1
 
 
-def test_headers_keep_other_sites_out(server: Server) -> None:
-    for path in ("/", "/other"):
-        headers = ask(server, path=path).headers
-        assert "default-src 'none'" in headers["Content-Security-Policy"]
-        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
-        assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["X-Frame-Options"] == "DENY"
-        assert headers["Referrer-Policy"] == "no-referrer"
-        assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
-        assert "Access-Control-Allow-Origin" not in headers
-        assert headers["Server"].strip() == "fastnet"
+def request(*lines: str) -> Callable[[int], bytes]:
+    """A request to the server at a port."""
+    return lambda port: "\r\n".join((*lines, "", "")).format(host=f"Host: 127.0.0.1:{port}").encode("latin-1")
+
+
+REQUESTS: dict[int, list[Callable[[int], bytes]]] = {
+    200: [request("GET / HTTP/1.1", "{host}"), request("HEAD / HTTP/1.0", "{host}"), request("GET /", "{host}")],
+    400: [
+        request("<script>"),
+        request("GET"),
+        request("POST /"),
+        request("GET / HTTP/x"),
+        request("GET / HTTP/1.1 <b>", "{host}"),
+    ],
+    403: [request("GET / HTTP/1.1"), request("GET / HTTP/1.1", "Host: evil"), request("GET /")],
+    404: [request("GET /other HTTP/1.1", "{host}"), request("HEAD /other HTTP/1.1", "{host}")],
+    405: [request("POST / HTTP/1.1", "{host}", "Content-Length: 0")],
+    413: [request("GET / HTTP/1.1", "{host}", "Content-Length: 1000000000000")],
+    414: [request(f"GET /{'a' * 70000} HTTP/1.1")],
+    431: [
+        request("GET / HTTP/1.1", "{host}", *["X: 1"] * 200),
+        request("GET / HTTP/1.1", "{host}", f"X: {'a' * 70000}"),
+    ],
+    501: [request("BREW / HTTP/1.1", "{host}"), request("TRACE / HTTP/1.1", "{host}"), request("get / HTTP/1.1")],
+    505: [request("GET / HTTP/9.9", "{host}")],
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "made"), [(status, made) for status, requests in REQUESTS.items() for made in requests]
+)
+def test_headers_keep_other_sites_out_on_every_answer(
+    server: Server, status: int, made: Callable[[int], bytes]
+) -> None:
+    head, _, body = raw(server, made(server.port)).partition(b"\r\n\r\n")
+    line, _, rest = head.partition(b"\r\n")
+    assert line.startswith(f"HTTP/1.0 {status} ".encode())
+    headers = email.message_from_bytes(rest)
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "Access-Control-Allow-Origin" not in headers
+    assert headers["Server"].strip() == "fastnet"
+    assert headers["Cache-Control"] == "no-store"
+    kind = "text/html" if status == 200 else "text/plain"
+    assert headers["Content-Type"] == f"{kind}; charset=utf-8"
+    assert len(body) == (0 if made(1).startswith(b"HEAD") else int(headers["Content-Length"]))
+    assert status == 200 or b"<" not in body
 
 
 def test_silent_and_many_connections_do_not_stop_it(server: Server) -> None:
@@ -157,6 +198,76 @@ def test_silent_and_many_connections_do_not_stop_it(server: Server) -> None:
         else:
             pytest.fail("no answer beside silent connections")
         assert threading.active_count() < CONNECTIONS + 20
+
+
+DRIPS = {
+    "request line": b"GET /" + 1000 * b"a",
+    "one header": b"GET / HTTP/1.1\r\nX: " + 1000 * b"a",
+    "many headers": b"GET / HTTP/1.1" + 400 * b"\r\nX:",
+}
+
+
+@pytest.mark.parametrize("drip", DRIPS.values(), ids=DRIPS)
+def test_connections_that_drip_do_not_stop_it(server: Server, drip: bytes) -> None:
+    ended = threading.Event()
+
+    def send() -> None:
+        """Never silent for as long as the server's patience lasts; with as many connections as there may be."""
+        with contextlib.ExitStack() as stack:
+            connections = [
+                stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20))
+                for _ in range(CONNECTIONS)
+            ]
+            for i in range(len(drip)):
+                for connection in connections:
+                    with contextlib.suppress(OSError):  # the server has hung up
+                        connection.send(drip[i : i + 1])
+                started.set()
+                if ended.wait(0.1):
+                    return
+
+    started = threading.Event()
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        assert started.wait(20)
+        for _ in range(200):
+            try:
+                assert ask(server).status == 200
+                break
+            except (ConnectionError, http.client.HTTPException):
+                ended.wait(0.05)
+        else:
+            pytest.fail("no answer beside connections that drip")
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_a_request_in_pieces_is_answered(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        for byte in f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode():
+            connection.send(bytes([byte]))
+        assert connection.recv(4096).startswith(b"HTTP/1.0 200 ")
+
+
+def test_who_does_not_take_the_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.Handler, "timeout", 0.5)
+    with Server(PAGE + "x" * 2**25) as server, contextlib.ExitStack() as stack:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        for _ in range(CONNECTIONS):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20))
+            connection.sendall(request("GET / HTTP/1.1", "{host}")(server.port))
+        for _ in range(200):
+            with contextlib.suppress(ConnectionError, http.client.HTTPException):
+                if ask(server, "HEAD").status == 200:
+                    break
+            threading.Event().wait(0.05)
+        else:
+            pytest.fail("no answer beside connections that take none")
+        server.shutdown()
+        thread.join()
 
 
 def test_it_listens_on_the_loopback_address_alone(server: Server) -> None:
