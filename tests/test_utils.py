@@ -23,6 +23,7 @@ def test_labels_become_rows() -> None:
     np.testing.assert_array_equal(to_categorical(2), [0, 0, 1])
     np.testing.assert_array_equal(to_categorical([True, False]), np.eye(2)[[1, 0]])
     assert to_categorical(np.zeros((2, 0), int), 3).shape == (2, 0, 3)
+    assert to_categorical(np.float16([2048])).shape == (1, 2049)  # 2049 is not a float16
 
 
 @pytest.mark.parametrize(
