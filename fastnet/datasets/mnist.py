@@ -525,11 +525,11 @@ def _keep(cache: Path, files: dict[str, bytes]) -> str:
                 stale.unlink()
         for name, content in files.items():
             replace_file(str(cache / name), content)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         for name in files:
             with contextlib.suppress(OSError):
                 (cache / name).unlink()
-        return f"but could not be kept in {printable(str(cache))}: {error.strerror or error}"
+        return f"but could not be kept in {printable(str(cache))}: {_gist(error)}"
     return f"kept in {printable(str(cache))}"
 
 

@@ -914,6 +914,16 @@ def test_a_cache_that_cannot_be_written_is_no_hindrance(
     assert source.startswith(f"{mirror.url('good')}, but could not be kept in {cache}: ")
 
 
+def test_a_folder_where_a_file_should_be_kept_is_no_hindrance(
+    digits: Digits, mirror: Mirror, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (cache / f"{FILES[1]}.gz").mkdir(parents=True)
+    monkeypatch.setattr(mnist, "MIRRORS", (mirror.url("good"),))
+    data, source = mnist.load_data_and_source()
+    assert same(data, digits)
+    assert "could not be kept" in source
+
+
 def test_a_disk_that_is_full_keeps_nothing(
     digits: Digits, mirror: Mirror, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
