@@ -349,14 +349,18 @@ def softmax(z: Array, classes: int, p: Array) -> None:
     p[:, classes:] = 0
 
 
-def softmax_crossentropy(z: Array, t: Array, p: Array, dz: Array, loss: Array) -> float:
-    """p = softmax(z), loss = -sum t log p by row, dz = (p sum t - t) / B; returns the sum of the rows' losses."""
+def softmax_crossentropy(z: Array, t: Array, p: Array, dz: Array, loss: Array, clip: bool = True) -> float:
+    """p = softmax(z), loss = -sum t log p by row, dz = (p sum t - t) / B; returns the sum of the rows' losses.
+
+    With `clip` the logarithm is kept in [log 1e-7, log(1 - 1e-7)].
+    """
     batch, classes = t.shape
     softmax(z, classes, p)
     shifted = z[:, :classes] - z[:, :classes].max(axis=1, keepdims=True)
     log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    one = np.float32(1)
-    loss[:] = -(t * np.clip(log_p, np.log(1e-7), np.log(float(one - np.float32(1e-7))))).sum(axis=1)
+    if clip:
+        log_p = np.clip(log_p, np.log(1e-7), np.log(float(np.float32(1) - np.float32(1e-7))))
+    loss[:] = -np.multiply(t, log_p, out=np.zeros_like(t), where=t != 0).sum(axis=1)
     dz[:, :classes] = (p[:, :classes] * t.sum(axis=1, keepdims=True) - t) / batch
     dz[:, classes:] = 0
     return float(loss.sum(dtype=np.float64))

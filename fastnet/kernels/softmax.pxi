@@ -4,7 +4,7 @@
 #
 #   p[n, c]  = exp(z[n, c] - max_n) / sum_n           sum_n = sum over c of exp(z[n, c] - max_n)
 #   loss[n]  = - sum over c of t[n, c] log p[n, c]    log p[n, c] = z[n, c] - max_n - log sum_n,
-#                                                     kept in [log 1e-7, log(1 - 1e-7)]
+#                                                     kept in [log 1e-7, log(1 - 1e-7)] if `clip` says so
 #   dz[n, c] = (p[n, c] sum_c t[n, c] - t[n, c]) / B  the gradient of the mean loss; the logarithm's 1/p has cancelled
 #
 # Subtracting the row's maximum keeps exp from overflowing and changes nothing else. Sums over classes run in index
@@ -49,6 +49,7 @@ cdef struct Softmax:
     float* loss
     Py_ssize_t classes, ld, ldt
     float one_over_batch
+    bint clip
 
 
 cdef inline float row_max(const float* z, Py_ssize_t classes) noexcept nogil:
@@ -116,8 +117,10 @@ cdef inline void crossentropy_row(Softmax* s, Py_ssize_t n, float most, float lo
     cdef Py_ssize_t c
     for c in range(s.classes):
         log_p = z[c] - most - log_sum
-        log_p = LOG_MIN if log_p < LOG_MIN else LOG_MAX if log_p > LOG_MAX else log_p
-        loss -= t[c] * log_p
+        if s.clip:
+            log_p = LOG_MIN if log_p < LOG_MIN else LOG_MAX if log_p > LOG_MAX else log_p
+        if s.clip or t[c] != 0:  # a logit that is far below the others makes log p infinite, and 0 * inf is NaN
+            loss -= t[c] * log_p
         weight += t[c]
     s.loss[n] = loss
     for c in range(s.classes):
@@ -145,6 +148,7 @@ def softmax(const float[:, ::1] z, Py_ssize_t classes, float[:, ::1] p):
 
 def softmax_crossentropy(
     const float[:, ::1] z, const float[:, ::1] t, float[:, ::1] p, float[:, ::1] dz, float[::1] loss,
+    bint clip=True,
 ):
     """Probabilities, crossentropy and its gradient by the logits; returns the sum of the rows' losses.
 
@@ -153,6 +157,7 @@ def softmax_crossentropy(
     p     (B, ld)   probabilities, written; may not be z
     dz    (B, ld)   gradient of the mean loss, written, zeros in its padding
     loss  (B,)      loss of each row, written
+    clip            whether log p is kept in [log 1e-7, log(1 - 1e-7)] for the loss; the gradient never is
     """
     cdef Softmax s
     cdef double total = 0
@@ -167,6 +172,7 @@ def softmax_crossentropy(
     s.classes = t.shape[1]
     s.ld = z.shape[1]
     s.ldt = t.shape[1]
+    s.clip = clip
     s.one_over_batch = <float>(1.0 / z.shape[0])
     with nogil:
         parallel_for(softmax_crossentropy_task, &s, z.shape[0], 1 + 600 // s.classes)

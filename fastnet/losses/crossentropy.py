@@ -24,11 +24,14 @@ _SIGMOIDS = ("sigmoid", "hard_sigmoid")  # activations whose outputs are a proba
 class CategoricalCrossentropy(Loss):
     """- sum over classes of target * log(prediction), the mean over examples.
 
-    Predictions are divided by their row sum and kept in [1e-7, 1 - 1e-7] for the logarithm, as in Keras. The softmax
-    before it is computed with it, as one: the gradient by the logits is prediction - target, whatever underflows.
+    Predictions are divided by their row sum and kept in [1e-7, 1 - 1e-7] for the logarithm, as in Keras. The loss of a
+    row is then at most 16.1. If the model's last activation is softmax, both are computed in one step. The reported
+    loss is the same clipped value. The gradient with respect to the logits is prediction - target, without the clip.
+
+    With ``from_logits=True`` nothing is clipped: the loss of a row grows with its logits, and has no upper limit.
 
     Args:
-        from_logits: the model's output are logits, not probabilities.
+        from_logits: whether the model's outputs are logits, not probabilities.
         label_smoothing: how much of each target is shared out among all classes, in [0, 1]: t (1 - s) + s / C.
             Source: C. Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", 2016, section 7.
         reduction, name: as for `Loss`.
@@ -60,7 +63,8 @@ class CategoricalCrossentropy(Loss):
         self._rows = np.zeros(0, np.float32)
 
     def call(self, y_true: Floats, y_pred: Floats) -> Floats:
-        return _rows_of(self._smooth(y_true), softmax(y_pred) if self.from_logits else y_pred)
+        targets = self._smooth(y_true)
+        return _rows_of_logits(targets, y_pred) if self.from_logits else _rows_of(targets, y_pred)
 
     def derivative(self, y_true: Floats, y_pred: Floats) -> Floats:
         targets = self._smooth(y_true)
@@ -120,7 +124,7 @@ class CategoricalCrossentropy(Loss):
         if self._probabilities.shape != self._gradients.shape:
             self._probabilities, self._rows = zeros(self._gradients.shape), np.zeros(len(self._gradients), np.float32)
         p, rows = self._probabilities[:batch], self._rows[:batch]
-        total = kernels.softmax_crossentropy(output, self._smooth(targets), p, dy, rows)
+        total = kernels.softmax_crossentropy(output, self._smooth(targets), p, dy, rows, logits)
         return (total if weights is None else weigh(rows, dy, weights)), (p if logits else output), dy
 
     def _smooth(self, targets: Floats) -> Floats:
@@ -133,7 +137,7 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
     """`CategoricalCrossentropy` for targets that are labels: whole numbers in [0, C), of shape (n,) or (n, 1).
 
     Args:
-        from_logits: the model's output are logits, not probabilities.
+        from_logits: whether the model's outputs are logits, not probabilities; then nothing is clipped.
         reduction, name: as for `Loss`.
 
     Example:
@@ -175,11 +179,14 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
 class BinaryCrossentropy(Loss):
     """- t log p - (1 - t) log(1 - p), the mean over outputs and examples.
 
-    Probabilities are kept in [1e-7, 1 - 1e-7] for the logarithms, as in Keras. The sigmoid before it is computed with
-    it, as one: the gradient by the sums is (p - t) / C, which neither underflows nor stops where p is cut off.
+    Probabilities are kept in [1e-7, 1 - 1e-7] for the logarithms, as in Keras. If the model's last activation is
+    sigmoid, both are computed in one step. The reported loss is the same clipped value. The gradient with respect to
+    the logits is (p - t) / C, without the clip.
+
+    With ``from_logits=True`` nothing is clipped.
 
     Args:
-        from_logits: the model's output are logits, not probabilities.
+        from_logits: whether the model's outputs are logits, not probabilities.
         label_smoothing: how far targets are drawn to 1/2, in [0, 1]: t (1 - s) + s / 2.
         reduction, name: as for `Loss`.
 
@@ -312,6 +319,16 @@ def _rows_of(targets: Floats, p: Floats) -> Floats:
     with np.errstate(all="ignore"):  # a row of zeros has no shares: its loss is NaN, visibly
         shares = np.clip(p / p.sum(axis=1, keepdims=True), CLIP, 1 - CLIP)
         rows: Floats = -(targets * np.log(shares)).sum(axis=1)
+    return rows
+
+
+def _rows_of_logits(targets: Floats, z: Floats) -> Floats:
+    """- sum t log softmax(z) of each row, without a clip."""
+    with np.errstate(all="ignore"):
+        shifted = z - z.max(axis=1, keepdims=True)
+        log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        # The difference of two huge logits is infinite in float32, and 0 * inf is NaN.
+        rows: Floats = -np.multiply(targets, log_p, out=np.zeros_like(log_p), where=targets != 0).sum(axis=1)
     return rows
 
 

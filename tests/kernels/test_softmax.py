@@ -9,12 +9,12 @@ from fastnet import reference
 pytestmark = pytest.mark.parametrize("isa", isa_parameters())
 
 
-def crossentropy(k, z: np.ndarray, t: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+def crossentropy(k, z: np.ndarray, t: np.ndarray, *clip: bool) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
     """The kernel's total, p, dz and rows for logits (B, C)."""
     row = -(-z.shape[1] // 16) * 16
     whole = with_padding(z, row)
     p, dz, rows = np.full_like(whole, np.nan), np.full_like(whole, np.nan), np.empty(len(z), np.float32)
-    total = k.softmax_crossentropy(whole, t, p, dz, rows)
+    total = k.softmax_crossentropy(whole, t, p, dz, rows, *clip)
     assert (p[:, z.shape[1] :] == 0).all()
     assert (dz[:, z.shape[1] :] == 0).all()
     return total, p[:, : z.shape[1]], dz[:, : z.shape[1]], rows
@@ -60,10 +60,37 @@ def test_a_hopeless_prediction_costs_as_much_as_in_keras(isa: str) -> None:
     assert total == pytest.approx(-np.log(1e-7), rel=1e-6)
 
 
+@pytest.mark.parametrize("classes", [1, 3, 16, 17])
+def test_without_the_clip_the_loss_alone_is_another(isa: str, classes: int) -> None:
+    rng = np.random.default_rng(classes)
+    z = (100 * rng.standard_normal((37, classes))).astype(np.float32)
+    t = np.eye(classes, dtype=np.float32)[rng.integers(0, classes, 37)]
+    _, p, dz, clipped = crossentropy(isa_module(isa), z, t)
+    total, *others, rows = crossentropy(isa_module(isa), z, t, False)
+    assert others[0].tobytes() == p.tobytes()
+    assert others[1].tobytes() == dz.tobytes()
+    z64 = z.astype(np.float64)
+    expected = (
+        np.log(np.exp(z64 - z64.max(axis=1, keepdims=True)).sum(axis=1)) + z64.max(axis=1) - (t * z64).sum(axis=1)
+    )
+    np.testing.assert_allclose(rows, expected, rtol=1e-6, atol=1e-5)
+    assert total == pytest.approx(expected.sum(), rel=1e-6)
+    assert classes == 1 or (rows > 17).any()
+    assert clipped.max() < 16.2
+
+
+def test_without_the_clip_logits_that_overflow_cost_nothing_where_the_target_is_zero(isa: str) -> None:
+    z = np.array([[3e38, -3e38], [3e38, -3e38]], np.float32)
+    *_, rows = crossentropy(isa_module(isa), z, np.eye(2, dtype=np.float32), False)
+    np.testing.assert_array_equal(rows, [0, np.inf])
+
+
 def test_nan_logits_give_a_nan_loss(isa: str) -> None:
-    total, p, *_ = crossentropy(isa_module(isa), np.array([[np.nan, 1.0]], np.float32), np.array([[1, 0]], np.float32))
-    assert np.isnan(total)
-    assert np.isnan(p).all()
+    z, t = np.array([[np.nan, 1.0]], np.float32), np.array([[1, 0]], np.float32)
+    for clip in (True, False):
+        total, p, *_ = crossentropy(isa_module(isa), z, t, clip)
+        assert np.isnan(total)
+        assert np.isnan(p).all()
 
 
 def test_exp_is_accurate_over_its_whole_range(isa: str) -> None:

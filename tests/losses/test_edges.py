@@ -1,11 +1,15 @@
 """Losses at their edges: perfect predictions, probabilities of 0 and 1, great numbers, and what is not a number."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
-from fastnet import losses
+from fastnet import Sequential, losses, metrics
+from fastnet.callbacks import LambdaCallback
+from fastnet.layers import Dense, Input
+from fastnet.optimizers import SGD
 
 GREATEST = float(np.float32(1 - 1e-7))  # Keras cuts off in float32
 
@@ -41,6 +45,53 @@ def test_the_fused_binary_gradient_keeps_small_differences() -> None:
 
 def test_binary_logits_are_not_cut_off() -> None:
     assert losses.BinaryCrossentropy(from_logits=True)([[1], [0]], [[-200], [200]]) == 200
+
+
+LOGITS = {
+    "class": lambda t, z: losses.CategoricalCrossentropy(from_logits=True)(t, z),
+    "sparse": lambda t, z: losses.SparseCategoricalCrossentropy(from_logits=True)(np.argmax(t, axis=1), z),
+    "function": lambda t, z: losses.categorical_crossentropy(t, z, from_logits=True).mean(),
+    "sparse function": lambda t, z: losses.sparse_categorical_crossentropy(
+        np.argmax(t, axis=1), z, from_logits=True
+    ).mean(),
+    "metric": lambda t, z: metrics.CategoricalCrossentropy(from_logits=True)(t, z),
+    "sparse metric": lambda t, z: metrics.SparseCategoricalCrossentropy(from_logits=True)(np.argmax(t, axis=1), z),
+}
+
+
+@pytest.mark.parametrize("form", LOGITS)
+def test_categorical_logits_are_not_cut_off(form: str) -> None:
+    assert LOGITS[form]([[0, 1, 0]], [[100, -100, -100]]) == 200
+    assert LOGITS[form]([[1, 0, 0]], [[100, -100, -100]]) == 0
+    assert LOGITS[form]([[0, 1, 0], [0, 1, 0]], [[100, -100, -100], [0, 0, 0]]) == pytest.approx(100 + math.log(3) / 2)
+    assert LOGITS[form]([[1, 0]], [[3e38, -3e38]]) == 0
+
+
+@pytest.mark.parametrize(("sparse", "smoothing"), [(False, 0), (False, 0.5), (True, 0)])
+def test_a_model_reports_the_loss_of_logits_unclipped(sparse: bool, smoothing: float) -> None:
+    loss: Any = (
+        losses.SparseCategoricalCrossentropy(True) if sparse else losses.CategoricalCrossentropy(True, smoothing)
+    )
+    x, y = np.float32([[100, -100, -100]]), np.array([1]) if sparse else np.float32([[0, 1, 0]])
+    expected = 200 * (1 - smoothing) + 2 * 200 * smoothing / 3
+    model = Sequential([Input((3,)), Dense(3, use_bias=False)])
+    model.compile(SGD(0.0), loss, metrics=["accuracy"])
+    model.set_weights([np.eye(3)])
+    watched: list[float] = []
+    watch = LambdaCallback(on_train_batch_end=lambda batch, logs: watched.append(logs["loss"]))
+    history = model.fit(x, y, epochs=1, validation_data=(x, y), verbose=0, callbacks=watch).history
+    values = [*history["loss"], *history["val_loss"], *watched, model.evaluate(x, y, verbose=0)[0]]
+    values += [model.train_on_batch(x, y)[0], model.evaluate(x, y, sample_weight=[0.5], verbose=0)[0] * 2]
+    assert values == [pytest.approx(expected, rel=1e-6)] * 6
+
+
+def test_the_fused_softmax_keeps_the_clipped_value_in_a_model() -> None:
+    model = Sequential([Input((3,)), Dense(3, use_bias=False, activation="softmax")])
+    model.compile(SGD(0.0), "categorical_crossentropy")
+    model.set_weights([np.eye(3)])
+    x, y = np.float32([[100, -100, -100]]), np.float32([[0, 1, 0]])
+    assert model.evaluate(x, y, verbose=0) == pytest.approx(-math.log(1e-7), rel=1e-6)
+    assert model.fit(x, y, verbose=0).history["loss"] == [pytest.approx(-math.log(1e-7), rel=1e-6)]
 
 
 def test_categorical_probabilities_are_cut_off() -> None:
