@@ -3,7 +3,7 @@
 from typing import Any
 
 from fastnet import checks
-from fastnet.losses.base import MEAN, Loss
+from fastnet.losses.base import MEAN, Loss, check_trainable
 from fastnet.losses.crossentropy import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -113,13 +113,14 @@ def get(identifier: Any) -> Loss:
 
     Raises:
         ValueError: if there is none of that name, or its reduction is not the mean, on which a model trains.
-        TypeError: if it is of another type, or a function without its gradient.
+        TypeError: if it is of another type, or a function or a class without its gradient.
     """
     if isinstance(identifier, type) and issubclass(identifier, Loss):
         identifier = identifier()
     if isinstance(identifier, Loss):
         if identifier.reduction not in (MEAN, "mean"):
             raise ValueError(f"a model trains on the mean loss, but {identifier!r} has another reduction; leave it out")
+        check_trainable(identifier)
         return identifier
     if not callable(identifier):
         return checks.build("loss", identifier, _BY_NAME)

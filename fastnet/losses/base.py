@@ -1,9 +1,17 @@
-"""Loss: what all losses share; what a model asks of one, and what users call."""
+"""Loss: what all losses share; what a model asks of one, and what users call.
 
+What a class outside of fastnet returns is checked at each call, before a kernel or a metric sees it.
+"""
+
+from __future__ import annotations
+
+import functools
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastnet import checks
 from fastnet.activations import Activation
@@ -14,11 +22,17 @@ MEAN = "sum_over_batch_size"  # Keras's name for the mean of the rows
 _REDUCTIONS = (MEAN, "mean", "sum", "none", None)
 
 
+def is_ours(cls: type) -> bool:
+    """Whether a class is fastnet's own."""
+    return cls.__module__.partition(".")[0] == "fastnet"
+
+
 class Loss:
     """Base of all losses.
 
-    A subclass says in `call` what each row's loss is and in `derivative` its gradient. A model calls `check_targets`
-    once a data set and `gradient` once a batch; users call the object, with arrays.
+    A subclass says in `call` what each row's loss is and in `derivative` its gradient with respect to the predictions.
+    fastnet does not derive gradients from Python code, so a model refuses a loss that has `call` alone. A model calls
+    `check_targets` once a data set and `gradient` once a batch; users call the object, with arrays.
 
     Args:
         name: what the loss is called, by default its class's name in small letters.
@@ -40,7 +54,22 @@ class Loss:
     """
 
     name = "loss"
+    reduction: str | None = MEAN
     of_labels = False  # whether its targets come as labels, which `check_targets` makes one-hot rows of
+    _direction: ClassVar[str] = "down"  # less of a loss is better
+    _is_overridden: ClassVar[bool] = False  # whether a class outside of fastnet says what the loss or its gradient is
+    _gradients = np.zeros((0, 0), np.float32)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if is_ours(cls):
+            return
+        for name, checked in _CHECKED.items():
+            if name in vars(cls):
+                setattr(cls, name, checked(vars(cls)[name]))
+        cls._is_overridden = cls._is_overridden or any(
+            name in vars(cls) for name in ("call", "elements", "derivative", "slopes")
+        )
 
     def __init__(self, name: str | None = None, reduction: str | None = MEAN) -> None:
         if name is not None:
@@ -50,15 +79,14 @@ class Loss:
         if reduction not in _REDUCTIONS:
             raise ValueError(f"reduction must be one of {', '.join(map(repr, _REDUCTIONS))}, got {reduction!r}")
         self.reduction = reduction
-        self._gradients = np.zeros((0, 0), np.float32)
 
     def call(self, y_true: Floats, y_pred: Floats) -> Floats:
-        """The loss of each row, (n,), for targets and predictions (n, C)."""
-        raise NotImplementedError
+        """The loss of each row, (n,), for targets and predictions (n, C); of (n, C) numbers the rows' means count."""
+        raise NotImplementedError(f"{type(self).__name__} has no call()")
 
     def derivative(self, y_true: Floats, y_pred: Floats) -> Floats:
-        """The gradient of each row's loss by its predictions, (n, C)."""
-        raise NotImplementedError
+        """The gradient of each row's loss with respect to its predictions, (n, C)."""
+        raise NotImplementedError(f"{type(self).__name__} has no derivative(), so no model can be trained with it")
 
     def per_row(self, y_true: Any, y_pred: Any) -> Floats:
         """The loss of each row, (n,), for targets and predictions (n, C) of any numeric type.
@@ -174,6 +202,152 @@ class MeanOverOutputs(Loss):
     def derivative(self, y_true: Floats, y_pred: Floats) -> Floats:
         gradient: Floats = self.slopes(y_true, y_pred) / y_true.shape[1]
         return gradient
+
+
+# What classes outside of fastnet return -------------------------------------------------------------------------------
+
+
+def real_array(whose: str, value: Any) -> NDArray[Any]:
+    """What a user's function or method returned, as an array of real numbers.
+
+    Raises:
+        TypeError: if it is none.
+    """
+    try:
+        array: NDArray[Any] = np.asarray(value)
+    except ValueError:
+        raise TypeError(f"{whose} returned rows of different lengths; expected an array of real numbers") from None
+    if array.dtype.kind not in "biuf":
+        what = type(value).__name__ if array.dtype.kind == "O" else f"dtype {array.dtype}"
+        raise TypeError(f"{whose} returned {what}; expected real numbers")
+    return array
+
+
+def check_rows(loss: Loss, value: Any, length: int) -> NDArray[Any]:
+    """The loss of each row, (length,), from what a user's code returned: that, or a number for each output."""
+    whose = f"the loss {loss.name!r}"
+    rows = real_array(whose, value)
+    if rows.ndim == 2 and len(rows) == length and rows.size:
+        rows = rows.mean(axis=1)
+    if rows.shape != (length,):
+        raise ValueError(f"{whose} returned shape {rows.shape}; expected one number a row, ({length},)")
+    return rows
+
+
+def check_slopes(loss: Loss, value: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    """The gradient with respect to the predictions, from what a user's code returned."""
+    whose = f"the gradient of the loss {loss.name!r}"
+    gradient = real_array(whose, value)
+    if gradient.shape != shape:
+        raise ValueError(
+            f"{whose} returned shape {gradient.shape}; expected that of y_pred, {shape}: the gradient of each row's "
+            "loss with respect to its predictions"
+        )
+    return gradient
+
+
+Method = Callable[..., Any]
+
+
+def _bound(method: Any, self: Loss) -> Method:
+    return method.__get__(self, type(self)) if hasattr(method, "__get__") else method  # type: ignore[no-any-return]
+
+
+def _checked_call(method: Method) -> Method:
+    @functools.wraps(method)
+    def call(self: Loss, y_true: Floats, y_pred: Floats) -> Any:
+        # Copies, since the arrays are the data set's and the last layer's own.
+        return check_rows(self, _bound(method, self)(y_true.copy(), y_pred.copy()), len(y_pred))
+
+    return call
+
+
+def _checked_slopes(method: Method) -> Method:
+    @functools.wraps(method)
+    def slopes(self: Loss, y_true: Floats, y_pred: Floats) -> Any:
+        return check_slopes(self, _bound(method, self)(y_true.copy(), y_pred.copy()), y_pred.shape)
+
+    return slopes
+
+
+def _checked_gradient(method: Method) -> Method:
+    @functools.wraps(method)
+    def gradient(
+        self: Loss, output: Floats, targets: Floats, logits: bool, weights: Floats | None = None
+    ) -> tuple[float, Floats, Floats]:
+        whose = f"gradient() of the loss {self.name!r}"
+        returned = _bound(method, self)(output, targets, logits, weights)
+        if not isinstance(returned, tuple) or len(returned) != 3:
+            raise TypeError(
+                f"{whose} returned {type(returned).__name__}; expected a tuple of three: the sum of the rows' losses, "
+                "the predictions, the gradient"
+            )
+        total = real_array(f"{whose}, as the sum of the rows' losses,", returned[0])
+        if total.size != 1:
+            raise ValueError(f"{whose} returned shape {total.shape} as the sum of the rows' losses; expected a number")
+        rows, outputs = targets.shape
+        predictions = real_array(f"{whose}, as the predictions,", returned[1])
+        if predictions.shape not in ((rows, outputs), output.shape):
+            raise ValueError(f"{whose} returned predictions of shape {predictions.shape}; expected {output.shape}")
+        slopes = real_array(f"{whose}, as the gradient,", returned[2])
+        if slopes.shape not in ((rows, outputs), output.shape):
+            raise ValueError(
+                f"{whose} returned a gradient of shape {slopes.shape}; expected that of output, {output.shape}"
+            )
+        dy = self._workspace(output)
+        dy[:, :outputs] = slopes[:, :outputs]
+        dy[:, outputs:] = 0  # the kernels add up whole rows
+        return float(total.reshape(())), np.ascontiguousarray(predictions, np.float32), dy
+
+    return gradient
+
+
+def _checked_targets(method: Method) -> Method:
+    @functools.wraps(method)
+    def check_targets(self: Loss, argument: str, y: Any, units: int) -> Floats:
+        whose = f"check_targets() of the loss {self.name!r}"
+        targets = real_array(whose, _bound(method, self)(argument, y, units))
+        if targets.ndim != 2 or targets.shape[1] != units:
+            raise ValueError(f"{whose} returned shape {targets.shape}; expected (n, {units})")
+        return checks.as_float32(argument, targets)
+
+    return check_targets
+
+
+_VALUES, _SLOPES = ("call", "elements"), ("derivative", "slopes", "gradient")
+_CHECKED: dict[str, Callable[[Method], Method]] = {
+    "call": _checked_call,
+    "elements": _checked_slopes,
+    "derivative": _checked_slopes,
+    "slopes": _checked_slopes,
+    "gradient": _checked_gradient,
+    "check_targets": _checked_targets,
+}
+
+
+def check_trainable(loss: Loss) -> None:
+    """Refuses a loss of the user's own that says what it is, but not what its gradient is.
+
+    Raises:
+        TypeError: if so.
+    """
+    kinds = type(loss).__mro__
+
+    def first(names: tuple[str, ...]) -> type:
+        return next(kind for kind in kinds if any(name in vars(kind) for name in names))
+
+    values, slopes = first(_VALUES), first(_SLOPES)
+    if values is Loss and type(loss).gradient is Loss.gradient:
+        raise TypeError(
+            f"the loss {loss.name!r} has no call(): {type(loss).__name__} needs call(y_true, y_pred), which returns "
+            "the loss of each row, (n,), and derivative(y_true, y_pred), which returns its gradient, (n, C)"
+        )
+    if not is_ours(values) and is_ours(slopes):
+        raise TypeError(
+            f"the loss {loss.name!r} comes without its gradient, which fastnet does not derive from Python code: add a "
+            f"method derivative(self, y_true, y_pred) to {values.__name__}, which returns the gradient of each row's "
+            "loss with respect to its predictions, (n, C)"
+        )
 
 
 def weigh(rows: Floats, dy: Floats, weights: Floats | None) -> float:

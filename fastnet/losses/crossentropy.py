@@ -74,7 +74,7 @@ class CategoricalCrossentropy(Loss):
         return _gradient_by_probabilities(targets, y_pred)
 
     def takes_logits(self, activation: Activation) -> bool:
-        return isinstance(activation, Softmax) and not self.from_logits
+        return isinstance(activation, Softmax) and not (self.from_logits or self._is_overridden)
 
     def advice(self, activation: Activation | None, units: int) -> str | None:
         if units == 1:
@@ -118,7 +118,7 @@ class CategoricalCrossentropy(Loss):
     def gradient(
         self, output: Floats, targets: Floats, logits: bool, weights: Floats | None = None
     ) -> tuple[float, Floats, Floats]:
-        if not (logits or self.from_logits):
+        if self._is_overridden or not (logits or self.from_logits):
             return super().gradient(output, targets, logits, weights)
         batch, dy = len(output), self._workspace(output)
         if self._probabilities.shape != self._gradients.shape:
@@ -234,7 +234,7 @@ class BinaryCrossentropy(Loss):
         return gradient
 
     def takes_logits(self, activation: Activation) -> bool:
-        return isinstance(activation, Sigmoid) and not self.from_logits
+        return isinstance(activation, Sigmoid) and not (self.from_logits or self._is_overridden)
 
     def advice(self, activation: Activation | None, units: int) -> str | None:
         if activation is None:
@@ -269,7 +269,7 @@ class BinaryCrossentropy(Loss):
     def gradient(
         self, output: Floats, targets: Floats, logits: bool, weights: Floats | None = None
     ) -> tuple[float, Floats, Floats]:
-        if not (logits or self.from_logits):
+        if self._is_overridden or not (logits or self.from_logits):
             return super().gradient(output, targets, logits, weights)
         batch, outputs = targets.shape
         dy = self._workspace(output)

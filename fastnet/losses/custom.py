@@ -7,7 +7,7 @@ import numpy as np
 
 from fastnet import checks
 from fastnet.checks import Floats
-from fastnet.losses.base import Loss
+from fastnet.losses.base import Loss, check_rows, check_slopes
 
 Function = Callable[[Any, Any], Any]
 
@@ -23,23 +23,11 @@ class CustomLoss(Loss):
         self.function, self.function_gradient = function, gradient
 
     def call(self, y_true: Floats, y_pred: Floats) -> Floats:
-        rows: Floats = np.asarray(self.function(y_true, y_pred))
-        if rows.ndim == 2 and len(rows) == len(y_pred):
-            rows = rows.mean(axis=1)
-        if rows.shape != (len(y_pred),):
-            raise ValueError(
-                f"the loss {self.name!r} returned shape {rows.shape}; expected one number a row, ({len(y_pred)},)"
-            )
-        return rows
+        # Copies, since the arrays are the data set's and the last layer's own.
+        return check_rows(self, self.function(y_true.copy(), y_pred.copy()), len(y_pred))
 
     def derivative(self, y_true: Floats, y_pred: Floats) -> Floats:
-        gradient: Floats = np.asarray(self.function_gradient(y_true, y_pred))
-        if gradient.shape != y_pred.shape:
-            raise ValueError(
-                f"the gradient of the loss {self.name!r} returned shape {gradient.shape}; expected that of y_pred, "
-                f"{y_pred.shape}: each row's loss derived by its predictions"
-            )
-        return gradient
+        return check_slopes(self, self.function_gradient(y_true.copy(), y_pred.copy()), y_pred.shape)
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name}

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastnet import Sequential, losses
+from fastnet import Sequential, losses, metrics
 from fastnet.layers import Dense, Input
 from fastnet.losses import Loss, custom
+from fastnet.optimizers import SGD
 
 
 def quartic(y_true: Any, y_pred: Any) -> Any:
@@ -153,3 +154,213 @@ def test_a_loss_of_ones_own_has_no_description() -> None:
     for loss in (custom(quartic, gradient), Derived()):
         with pytest.raises(TypeError, match="of your own"):
             losses.serialize(loss)
+
+
+# What comes back from a user's own code is checked -------------------------------------------------------------------
+
+
+class Free(Loss):
+    """Returns what it is told to."""
+
+    name = "free"
+    rows: Any = staticmethod(quartic)
+    slopes_: Any = staticmethod(gradient)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return self.rows(y_true, y_pred)
+
+    def derivative(self, y_true: Any, y_pred: Any) -> Any:
+        return self.slopes_(y_true, y_pred)
+
+
+class Whole(Derived):
+    """Overrides `gradient`, and changes what it returns."""
+
+    name = "whole"
+    change: Any = staticmethod(lambda total, predictions, dy: (total, predictions, dy))
+
+    def gradient(self, output: Any, targets: Any, logits: Any, weights: Any = None) -> Any:
+        return self.change(*super().gradient(output, targets, logits, weights))
+
+
+def free(**methods: Any) -> Loss:
+    return type("Free", (Free,), {name: staticmethod(method) for name, method in methods.items()})()
+
+
+def whole(change: Any) -> Loss:
+    return type("Whole", (Whole,), {"change": staticmethod(change)})()
+
+
+def model_of(loss: Any, units: int = 2) -> Sequential:
+    model = Sequential([Input((3,)), Dense(4, activation="relu"), Dense(units)])
+    model.compile("sgd", loss)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("loss", "error", "message"),
+    [
+        (
+            free(rows=lambda t, p: 1.0),
+            ValueError,
+            r"loss 'free' returned shape \(\); expected one number a row, \(5,\)",
+        ),
+        (free(rows=lambda t, p: np.ones(4)), ValueError, r"loss 'free' returned shape \(4,\)"),
+        (free(rows=lambda t, p: np.ones((5, 1, 1))), ValueError, r"loss 'free' returned shape \(5, 1, 1\)"),
+        (free(rows=lambda t, p: None), TypeError, "loss 'free' returned NoneType; expected real numbers"),
+        (free(rows=lambda t, p: ["a"] * 5), TypeError, "loss 'free' returned dtype <U1"),
+        (free(rows=lambda t, p: [[1], [1, 2]]), TypeError, "loss 'free' returned rows of different lengths"),
+        (free(rows=lambda t, p: np.ones(5, complex)), TypeError, "loss 'free' returned dtype complex128"),
+        (
+            free(slopes_=lambda t, p: np.ones((5, 1))),
+            ValueError,
+            r"gradient of the loss 'free' returned shape \(5, 1\)",
+        ),
+        (free(slopes_=lambda t, p: np.ones(2)), ValueError, r"expected that of y_pred, \(5, 2\)"),
+        (free(slopes_=lambda t, p: np.ones((5, 3))), ValueError, r"returned shape \(5, 3\)"),
+        (free(slopes_=lambda t, p: np.ones((2, 5))), ValueError, r"returned shape \(2, 5\)"),
+        (free(slopes_=lambda t, p: 1.0), ValueError, r"returned shape \(\)"),
+        (free(slopes_=lambda t, p: None), TypeError, "gradient of the loss 'free' returned NoneType"),
+        (
+            whole(lambda total, p, dy: dy),
+            TypeError,
+            r"gradient\(\) of the loss 'whole' returned ndarray; expected a tuple",
+        ),
+        (whole(lambda total, p, dy: (total, p)), TypeError, "returned tuple; expected a tuple of three"),
+        (whole(lambda total, p, dy: (None, p, dy)), TypeError, "as the sum of the rows' losses, returned NoneType"),
+        (whole(lambda total, p, dy: (np.ones(5), p, dy)), ValueError, r"shape \(5,\) as the sum of the rows' losses"),
+        (
+            whole(lambda total, p, dy: (total, p, dy[:, :1])),
+            ValueError,
+            r"gradient of shape \(5, 1\); expected that of",
+        ),
+        (whole(lambda total, p, dy: (total, p, np.ones((5, 4096)))), ValueError, r"gradient of shape \(5, 4096\)"),
+        (whole(lambda total, p, dy: (total, p, dy[:2])), ValueError, r"gradient of shape \(2, 16\)"),
+        (whole(lambda total, p, dy: (total, p, dy.T)), ValueError, r"gradient of shape \(16, 5\)"),
+        (whole(lambda total, p, dy: (total, p, "dy")), TypeError, "as the gradient, returned dtype <U2"),
+        (whole(lambda total, p, dy: (total, p[:1], dy)), ValueError, r"predictions of shape \(1, 16\)"),
+        (whole(lambda total, p, dy: (total, p[:, :1], dy)), ValueError, r"predictions of shape \(5, 1\)"),
+        (whole(lambda total, p, dy: (total, None, dy)), TypeError, "as the predictions, returned NoneType"),
+    ],
+)
+def test_what_a_loss_of_ones_own_returns_is_checked_before_a_weight_moves(
+    loss: Loss, error: type[Exception], message: str
+) -> None:
+    model, x, y = model_of(loss), np.ones((5, 3)), np.ones((5, 2))
+    before = model.get_weights()
+    for run in (model.train_on_batch, lambda x, y: model.fit(x, y, verbose=0)):
+        with pytest.raises(error, match=message):
+            run(x, y)
+    assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda total, p, dy: (np.float64(total), p, dy),
+        lambda total, p, dy: (np.array([total]), p[:, :2], dy[:, :2]),
+        lambda total, p, dy: (total, p.astype(float), dy.astype(float)),
+        lambda total, p, dy: (total, p.tolist(), np.asfortranarray(dy)),
+        lambda total, p, dy: (total, p, np.where(np.arange(16) < 2, dy, np.nan)),  # the padding is not the user's
+    ],
+)
+def test_a_gradient_may_come_in_any_layout_that_fits(change: Any) -> None:
+    assert fitted(whole(change)) == fitted(Whole()) == fitted(Derived())
+
+
+def test_rows_of_outputs_are_their_mean_for_a_subclass_too() -> None:
+    each = free(rows=lambda t, p: (p - t) ** 4)
+    assert each([[0, 0]], [[1, 2]]) == metrics.get(each)([[0, 0]], [[1, 2]]) == 17 / 2
+    assert fitted(each) == fitted(Derived())
+
+
+def test_targets_of_ones_own_are_checked() -> None:
+    class Wide(Derived):
+        def check_targets(self, argument: str, y: Any, units: int) -> Any:
+            return np.asarray(y)
+
+    model = model_of(Wide())
+    for y in (np.ones((5, 3)), np.ones((5, 100)), np.ones(5)):
+        with pytest.raises(
+            ValueError, match=r"check_targets\(\) of the loss 'derived' returned shape .*expected \(n, 2\)"
+        ):
+            model.fit(np.ones((5, 3)), y, verbose=0)
+    model.fit(np.ones((5, 3)), np.ones((5, 2), int), verbose=0)
+
+
+def test_a_loss_that_writes_into_its_arguments_changes_nothing_else() -> None:
+    def rows(t: Any, p: Any) -> Any:
+        p -= t
+        t[:] = 7
+        return (p**4).mean(axis=1)
+
+    def slopes(t: Any, p: Any) -> Any:
+        p -= t
+        t[:] = 7
+        return 4 * p**3 / p.shape[1]
+
+    for loss in (free(rows=rows, slopes_=slopes), custom(rows, slopes)):
+        assert fitted(loss) == fitted(Derived())
+
+
+class ValueOnly(Loss):
+    name = "value_only"
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return quartic(y_true, y_pred)
+
+
+class Doubled(losses.CategoricalCrossentropy):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return 2 * super().call(y_true, y_pred)
+
+
+class Farther(losses.MeanSquaredError):
+    def elements(self, y_true: Any, y_pred: Any) -> Any:
+        return (y_pred - y_true) ** 6
+
+
+@pytest.mark.parametrize("kind", [ValueOnly, Doubled, Farther])
+def test_a_class_without_its_gradient_is_refused_by_compile_and_is_a_metric(kind: type[Loss]) -> None:
+    for loss in (kind, kind()):
+        with pytest.raises(TypeError, match=rf"add a method derivative\(self, y_true, y_pred\) to {kind.__name__}"):
+            model_of(loss)
+    model = Sequential([Input((3,)), Dense(2, activation="softmax")])
+    model.compile("sgd", "mse", metrics=[kind()])
+    assert list(model.fit(np.eye(3), np.eye(2)[[0, 1, 0]], verbose=0).history) == ["loss", kind().name]
+
+
+def test_a_class_without_call_is_refused_by_compile() -> None:
+    with pytest.raises(TypeError, match=r"the loss 'loss' has no call\(\): Loss needs call\(y_true, y_pred\)"):
+        model_of(Loss())
+
+
+@pytest.mark.parametrize(
+    ("kind", "activation"),
+    [(losses.CategoricalCrossentropy, "softmax"), (losses.BinaryCrossentropy, "sigmoid")],
+)
+@pytest.mark.parametrize("from_logits", [False, True])
+def test_a_subclass_of_a_fused_loss_is_not_passed_by(kind: Any, activation: str, from_logits: bool) -> None:
+    class Twice(kind):  # type: ignore[misc]
+        def call(self, y_true: Any, y_pred: Any) -> Any:
+            return 2 * super().call(y_true, y_pred)
+
+        def derivative(self, y_true: Any, y_pred: Any) -> Any:
+            return 2 * super().derivative(y_true, y_pred)
+
+    results = []
+    for loss in (kind(from_logits=from_logits), Twice(from_logits=from_logits)):
+        model = Sequential([Input((3,)), Dense(3, None if from_logits else activation, kernel_initializer="zeros")])
+        model.compile(SGD(0.5), loss)
+        history = model.fit(np.eye(3), np.eye(3), epochs=1, verbose=0).history["loss"][0]
+        results.append((history, model.get_weights()[0]))
+    assert results[1][0] == pytest.approx(2 * results[0][0], rel=1e-6)
+    np.testing.assert_allclose(results[1][1], 2 * results[0][1], rtol=1e-5)
+
+
+def test_a_loss_that_forgets_the_constructor_of_its_base_trains_all_the_same() -> None:
+    class Forgetful(Derived):
+        def __init__(self, power: int) -> None:
+            self.power = power
+
+    assert fitted(Forgetful(4)) == fitted(Derived())
