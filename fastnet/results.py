@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-
 from fastnet.checks import Floats
 from fastnet.metrics import Metric
 
@@ -26,11 +24,10 @@ class Results:
             metric.update_checked(targets, predictions, weights)
 
     def logs(self) -> dict[str, float]:
-        """The means by name, the loss first."""
+        """The means by name, the loss first; a metric that returns several numbers has an array."""
         logs: dict[str, Any] = {"loss": self._loss / max(1, self._seen)}
         for metric in self._metrics:
-            value = metric.result()
-            logs[metric.name] = float(value) if np.ndim(value) == 0 else value
+            logs[metric.name] = metric.logged()
         return logs
 
 

@@ -1,8 +1,10 @@
-"""A layer's array: packed in panels for the kernels, a plain matrix or vector to everybody else."""
+"""A layer's array: packed in panels for the kernels, a plain matrix or vector to everybody else; and a metric's."""
 
 from __future__ import annotations
 
 import math
+import operator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,8 +27,33 @@ def touch() -> None:
     version += 1
 
 
+def _binary(function: Callable[[Any, Any], Any], swapped: bool = False) -> Callable[[Any, Any], Any]:
+    """An operator on a variable's value, which gives an array."""
+
+    def operate(self: Variable, other: Any) -> Any:
+        value = other.numpy() if isinstance(other, Variable) else other
+        with np.errstate(all="ignore"):  # 0 / 0 is NaN, which shows, and no warning
+            return function(value, self.numpy()) if swapped else function(self.numpy(), value)
+
+    return operate
+
+
+def _in_place(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """As in ``variable += 1``: a new value, and the same variable."""
+    compute = _binary(function)
+
+    def operate(self: Variable, other: Any) -> Any:
+        self.assign(compute(self, other))
+        return self
+
+    return operate
+
+
 class Variable:
     """A kernel (K, N), a bias (N,) or any other array of float32.
+
+    Arithmetic and comparisons take its value, as in ``variable / 2``. ``==`` does so with numbers and arrays; two
+    variables are equal only if they are the same one, so that they can be looked for in a list.
 
     Attributes:
         name: as in ``dense/kernel``.
@@ -107,6 +134,51 @@ class Variable:
         """Sets the value from an array of the same shape; errors as `check`."""
         self.packed[...] = self.pack(self.check(value))
 
+    def assign_add(self, value: Any) -> None:
+        """Adds to the value; errors as `check`."""
+        self.assign(self + value)
+
+    def assign_sub(self, value: Any) -> None:
+        """Subtracts from the value; errors as `check`."""
+        self.assign(self - value)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.packed.dtype
+
+    __add__, __radd__, __iadd__ = _binary(operator.add), _binary(operator.add, True), _in_place(operator.add)
+    __sub__, __rsub__, __isub__ = _binary(operator.sub), _binary(operator.sub, True), _in_place(operator.sub)
+    __mul__, __rmul__, __imul__ = _binary(operator.mul), _binary(operator.mul, True), _in_place(operator.mul)
+    __truediv__, __rtruediv__ = _binary(operator.truediv), _binary(operator.truediv, True)
+    __itruediv__ = _in_place(operator.truediv)
+    __floordiv__, __rfloordiv__ = _binary(operator.floordiv), _binary(operator.floordiv, True)
+    __mod__, __rmod__ = _binary(operator.mod), _binary(operator.mod, True)
+    __pow__, __rpow__ = _binary(operator.pow), _binary(operator.pow, True)
+    __matmul__, __rmatmul__ = _binary(operator.matmul), _binary(operator.matmul, True)
+    __lt__, __le__, __gt__, __ge__ = map(_binary, (operator.lt, operator.le, operator.gt, operator.ge))
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> Any:
+        return self is other if other is None or isinstance(other, Variable) else self.numpy() == other
+
+    def __ne__(self, other: object) -> Any:
+        return self is not other if other is None or isinstance(other, Variable) else self.numpy() != other
+
+    def __neg__(self) -> Any:
+        return -self.numpy()
+
+    def __abs__(self) -> Any:
+        return abs(self.numpy())
+
+    def __float__(self) -> float:
+        return float(self.numpy())
+
+    def __int__(self) -> int:
+        return int(self.numpy())
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.numpy()[index]
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         return self.numpy() if dtype is None else self.numpy().astype(dtype)
 
@@ -116,3 +188,41 @@ class Variable:
 
     def __repr__(self) -> str:
         return f"<Variable {self.name}, shape={self.shape}>"
+
+
+class MetricVariable(Variable):
+    """What a metric has summed up: a number or an array, of any type of real numbers; it may be NaN.
+
+    Nothing is packed, since no kernel sees it.
+    """
+
+    def __init__(self, value: np.ndarray[Any, Any], name: str) -> None:
+        self._dtype = value.dtype
+        super().__init__(value, name)
+
+    def pack(self, value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        return np.array(value, self._dtype)
+
+    def unpack(self, packed: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        return packed.copy()
+
+    def check(self, value: Any) -> np.ndarray[Any, Any]:
+        """`value` in this variable's type if it has its shape.
+
+        Raises:
+            ValueError, TypeError: if it has another shape, or its numbers do not fit the type.
+        """
+        array = checks.numeric(self.name, value)
+        if array.shape != self.shape:
+            raise ValueError(f"{self.name} has shape {self.shape}, but the given value has shape {array.shape}")
+        with np.errstate(all="ignore"):
+            cast = array.astype(self._dtype)
+        if self._dtype.kind != "f" and not np.array_equal(cast, array):
+            raise ValueError(f"{self.name} has dtype {self._dtype}, which cannot hold {value!r}")
+        return cast
+
+    def __bool__(self) -> bool:
+        return bool(self.numpy())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)

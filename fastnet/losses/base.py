@@ -176,12 +176,16 @@ class Loss:
         self.__dict__.update(own_arrays(state))
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments that are not the defaults."""
-        named = {"name": self.name} if self.name != type(self).name else {}
-        return arguments(self) | named
+        """The constructor's arguments that are not the defaults.
+
+        Raises:
+            TypeError: if an argument without a default is not an attribute of the same name.
+        """
+        named = {"name": self.name} if self.name != type(self).name and takes_name(self) else {}
+        return arguments(self, complete=True) | named
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
+        return described(self)
 
 
 class MeanOverOutputs(Loss):
@@ -218,8 +222,8 @@ def real_array(whose: str, value: Any) -> NDArray[Any]:
     except ValueError:
         raise TypeError(f"{whose} returned rows of different lengths; expected an array of real numbers") from None
     if array.dtype.kind not in "biuf":
-        what = type(value).__name__ if array.dtype.kind == "O" else f"dtype {array.dtype}"
-        raise TypeError(f"{whose} returned {what}; expected real numbers")
+        what = f" ({type(value).__name__})" if array.dtype.kind == "O" else ""
+        raise TypeError(f"{whose} returned dtype {array.dtype}{what}; expected real numbers")
     return array
 
 
@@ -364,14 +368,50 @@ def wrong_shape(argument: str, shape: tuple[int, ...], units: int) -> str:
     return f"{argument} has shape {shape}, but the model has {units} outputs: expected (n, {units}){hint}"
 
 
-def arguments(thing: Any) -> dict[str, Any]:
-    """The arguments of an object's constructor that are its attributes too, and not the defaults; without the name."""
+def arguments(thing: Any, complete: bool = False) -> dict[str, Any]:
+    """The arguments of an object's constructor that are its attributes too, and not the defaults; without the name.
+
+    Raises:
+        TypeError: with `complete`, if an argument that has no default is not there: the object cannot be made again.
+    """
     found = {}
     import inspect
 
     for parameter in inspect.signature(type(thing)).parameters.values():
-        if parameter.name != "name" and hasattr(thing, parameter.name):
+        if parameter.name == "name" or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        if hasattr(thing, parameter.name):
             value = getattr(thing, parameter.name)
-            if value != parameter.default:
+            if not _same(value, parameter.default):
                 found[parameter.name] = value
+        elif complete and parameter.default is parameter.empty:
+            kind = type(thing).__name__
+            raise TypeError(
+                f"{kind} has the argument {parameter.name!r}, but no attribute of that name, so it cannot be saved: "
+                f"set self.{parameter.name} in the constructor, or write a get_config() that returns all arguments"
+            )
     return found
+
+
+def described(thing: Any) -> str:
+    """An object as the call that makes it, for its repr."""
+    try:
+        config = thing.get_config()
+    except TypeError:  # an argument is not known
+        config = {"name": thing.name} | arguments(thing)
+    return f"{type(thing).__name__}({', '.join(f'{name}={value!r}' for name, value in config.items())})"
+
+
+def takes_name(thing: Any) -> bool:
+    """Whether an object's constructor has the argument `name`."""
+    import inspect
+
+    parameters = inspect.signature(type(thing)).parameters
+    return "name" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
+def _same(value: Any, default: Any) -> bool:
+    try:
+        return bool(value == default)
+    except ValueError:  # arrays
+        return False

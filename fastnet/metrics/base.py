@@ -1,55 +1,138 @@
 """Metric: what all metrics share, and those that are a mean over the rows seen."""
 
+from __future__ import annotations
+
+import copy
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from fastnet import checks
+from fastnet import checks, initializers
 from fastnet.checks import Floats
-from fastnet.losses.base import arguments
+from fastnet.losses.base import arguments, described, real_array, takes_name
+from fastnet.variables import MetricVariable, Variable
 
 
 class Metric:
     """Base of all metrics: `reset_state`, then `update_state` a batch, then `result`.
 
-    A subclass says what the three do; `reset_state` is called by the constructor too. Calling the object is
-    `update_state` and `result` in one.
+    A subclass says what `update_state` and `result` do. What it sums up are variables, made with `add_weight` in the
+    constructor, as in Keras; `reset_state` sets them to zero. Or it overrides `reset_state` and makes attributes there,
+    which the constructor of this class calls too. Calling the object is `update_state` and `result` in one.
+
+    ``_direction = "up"`` in the class says that more is better, ``"down"`` that less is. Callbacks with
+    ``mode="auto"``, such as EarlyStopping, ask for it.
 
     Args:
         name: what the metric is called, also in ``history``; by default the class's own name for it.
+        dtype: the type of its variables, ``"float64"`` by default, which counts without rounding.
 
     Raises:
-        TypeError: if the name is no text.
+        TypeError: if the name is no text, or `dtype` is no type of real numbers.
 
     Example:
-        >>> class Rows(Metric):
-        ...     name = "rows"
-        ...     def reset_state(self):
-        ...         self.seen = 0
+        >>> class Positives(Metric):
+        ...     def __init__(self, name="positives"):
+        ...         super().__init__(name=name)
+        ...         self.total = self.add_weight(name="total", initializer="zeros")
         ...     def update_state(self, y_true, y_pred, sample_weight=None):
-        ...         self.seen += len(y_true)
+        ...         self.total.assign_add((np.asarray(y_pred) > 0.5).sum())
         ...     def result(self):
-        ...         return self.seen
-        >>> Rows()([[1], [0]], [[0.5], [0.5]])
-        2
+        ...         return self.total / 1
+        >>> float(Positives()([[1], [0]], [[0.7], [0.3]]))
+        1.0
     """
 
     name = "metric"
     weighted = False  # whether a model's weights count in it; Keras's `weighted_metrics`, against its `metrics`
     takes_labels = True  # whether it wants labels, (B,), of a model whose loss takes labels, instead of one-hot rows
     labels_come = False  # whether it is used in such a model
+    _direction: str | None = None
+    _dtype = np.dtype(np.float64)
 
-    def __init__(self, name: str | None = None) -> None:
+    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
         if name is not None:
             if not isinstance(name, str):
                 raise TypeError(f"name must be a str, got {name!r}")
             self.name = name
-        self.reset_state()
+        if dtype is not None:
+            self._dtype = _real_type(dtype)
+        try:
+            self.reset_state()
+        except AttributeError as error:
+            if error.obj is not self:
+                raise
+            # A subclass in Keras's manner makes later what its reset_state sets.
+
+    def add_weight(
+        self, shape: Any = (), initializer: Any = None, dtype: Any = None, name: str | None = None, **kwargs: Any
+    ) -> MetricVariable:
+        """A new variable of the metric, for the constructor of a subclass.
+
+        It has `assign`, `assign_add` and `assign_sub`, and can be used like an array: ``self.total / self.count``.
+
+        Args:
+            shape: ``()`` for one number.
+            initializer: how it begins: ``"zeros"``, which is the default, or any other initializer.
+            dtype: its type, by default the metric's.
+            name: a name for it.
+            kwargs: ``aggregation`` and ``synchronization`` are accepted as in Keras.
+
+        Raises:
+            ValueError, TypeError: if an argument is not of that kind.
+        """
+        checks.keywords("add_weight", kwargs, ("aggregation", "synchronization"))
+        if isinstance(shape, str):  # add_weight("total"), as in older scripts
+            shape, name = (), shape
+        shape = (shape,) if isinstance(shape, int | np.integer) else shape
+        try:
+            dimensions = tuple(checks.integer("shape", n, least=0) for n in shape)
+        except TypeError:
+            raise TypeError(f"shape must be a shape such as () or (10,), got {shape!r}") from None
+        made = initializers.get("zeros" if initializer is None else initializer)(dimensions)
+        value = checks.numeric(f"what the initializer {initializer!r} returned", made)
+        if value.shape != dimensions:
+            raise ValueError(f"the initializer {initializer!r} returned shape {value.shape}; expected {dimensions}")
+        kind = self._dtype if dtype is None else _real_type(dtype)
+        variable = MetricVariable(value.astype(kind), f"{self.name}/{name or 'variable'}")
+        self.__dict__.setdefault("_variables", []).append(variable)
+        return variable
+
+    def add_variable(
+        self, shape: Any = (), initializer: Any = None, dtype: Any = None, aggregation: Any = None, name: Any = None
+    ) -> MetricVariable:
+        """`add_weight`, as Keras calls it too."""
+        return self.add_weight(shape, initializer, dtype, name)
+
+    @property
+    def dtype(self) -> str:
+        """The type of the variables."""
+        return self._dtype.name
+
+    @property
+    def variables(self) -> list[MetricVariable]:
+        """What `add_weight` made, also in metrics that this one has as attributes."""
+        own: list[MetricVariable] = list(vars(self).get("_variables", []))
+        return own + [variable for metric in self._inner() for variable in metric.variables]
+
+    def _inner(self) -> list[Metric]:
+        """The metrics among the attributes, each once."""
+        found: dict[int, Metric] = {}
+        for value in vars(self).values():
+            several = (
+                value if isinstance(value, list | tuple) else value.values() if isinstance(value, dict) else [value]
+            )
+            found |= {id(each): each for each in several if isinstance(each, Metric)}
+        return list(found.values())
 
     def reset_state(self) -> None:
-        """Forgets what was seen; with new arrays, not emptied ones, since a model makes shallow copies of metrics."""
-        raise NotImplementedError
+        """Forgets what was seen: sets all variables to zero."""
+        for variable in vars(self).get("_variables", []):
+            variable.assign(np.zeros(variable.shape))
+        for metric in self._inner():
+            metric.reset_state()
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
         """Adds a batch: targets (B, C), predictions (B, C) and, or None, weights (B,).
@@ -57,34 +140,100 @@ class Metric:
         Raises:
             ValueError, TypeError: if the arrays are not of that kind or shape.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no update_state()")
 
     def update_checked(self, targets: Floats, predictions: Floats, weights: Floats | None = None) -> None:
         """`update_state` for the training loop: arrays that were checked, predictions with or without padding.
 
-        Metrics count every example alike, unless they are `weighted`: weights are for the loss.
+        Metrics count every example alike, unless they are `weighted`: weights are for the loss. The arrays are copies,
+        which a metric may keep or change: the model's own are written again by the next batch.
         """
-        given = targets.argmax(axis=1) if self.takes_labels and self.labels_come else targets
-        predictions = predictions[:, : targets.shape[1]]
+        given = targets.argmax(axis=1) if self.takes_labels and self.labels_come else targets.copy()
+        predictions = predictions[:, : targets.shape[1]].copy()
         if self.weighted and weights is not None:
-            self.update_state(given, predictions, weights)
+            self.update_state(given, predictions, weights.copy())
         else:
             self.update_state(given, predictions)
 
     def result(self) -> Any:
         """The metric of all that was seen since `reset_state`: a float, or an array where it says so."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no result()")
+
+    def logged(self) -> Any:
+        """`result` as the logs have it: a float if it is one number, in an array or not, else an array of its own.
+
+        Raises:
+            TypeError: if it is no number.
+        """
+        value = self.result()
+        if type(value) is float:
+            return value
+        array = real_array(f"the metric {self.name!r}", value)
+        return float(array.reshape(())) if array.size == 1 else array.copy()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self.update_state(*args, **kwargs)
         return self.result()
 
+    def __copy__(self) -> Metric:
+        """A metric alike with a state of its own, as a validation needs, since the epoch's may be under way.
+
+        Variables, arrays, lists, dicts, sets and metrics among the attributes are copied; all else is shared.
+        """
+        return _apart(self, {})  # type: ignore[no-any-return]
+
     def get_config(self) -> dict[str, Any]:
-        """The name, and the constructor's other arguments that are not the defaults."""
-        return {"name": self.name} | arguments(self)
+        """The name, and the constructor's other arguments that are not the defaults.
+
+        Raises:
+            TypeError: if an argument without a default is not an attribute of the same name.
+        """
+        config = ({"name": self.name} if takes_name(self) else {}) | arguments(self, complete=True)
+        if self._dtype is Metric._dtype:
+            config.pop("dtype", None)
+        return config
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
+        return described(self)
+
+
+def _real_type(dtype: Any) -> np.dtype[Any]:
+    try:
+        kind: np.dtype[Any] = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"dtype must be a type of real numbers such as 'float32', got {dtype!r}") from None
+    if kind.kind not in "biuf":
+        raise TypeError(f"dtype must be a type of real numbers such as 'float32', got {dtype!r}")
+    return kind
+
+
+def _apart(value: Any, copied: dict[int, Any]) -> Any:
+    """A copy of what may hold a metric's state; what is the same object in two places stays so."""
+    if id(value) in copied:
+        return copied[id(value)]
+    new: Any
+    if isinstance(value, Metric):
+        new = copied[id(value)] = type(value).__new__(type(value))
+        for name, attribute in vars(value).items():
+            new.__dict__[name] = _apart(attribute, copied)
+        return new
+    if isinstance(value, Variable):
+        new = copy.deepcopy(value)
+    elif isinstance(value, np.ndarray | set | deque):
+        new = value.copy()
+    elif isinstance(value, list):
+        new = copied[id(value)] = copy.copy(value)
+        new[:] = [_apart(each, copied) for each in value]
+    elif isinstance(value, dict):
+        new = copied[id(value)] = copy.copy(value)
+        for key, each in value.items():
+            new[key] = _apart(each, copied)
+    elif type(value) is tuple:
+        new = tuple(_apart(each, copied) for each in value)
+    else:
+        new = value
+    copied[id(value)] = new
+    return new
 
 
 class Checked(Metric):
@@ -128,6 +277,7 @@ class RunningMean(Metric):
     """Base of all that are a mean over rows."""
 
     def reset_state(self) -> None:
+        super().reset_state()
         self._total = self._count = 0.0
 
     def result(self) -> float:
@@ -209,9 +359,7 @@ class FunctionMetric(RunningMean):
             ValueError, TypeError: if the function returns something else than numbers, or not one a row.
         """
         length = len(y_pred)
-        values: Any = np.asarray(self.function(y_true, y_pred))
-        if values.dtype.kind not in "biuf":
-            raise TypeError(f"the metric {self.name!r} returned dtype {values.dtype}; expected real numbers")
+        values: Any = real_array(f"the metric {self.name!r}", self.function(y_true, y_pred))
         if values.ndim == 0:
             values = np.full(length, values)
         if len(values) != length:

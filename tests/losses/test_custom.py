@@ -207,7 +207,11 @@ def model_of(loss: Any, units: int = 2) -> Sequential:
         ),
         (free(rows=lambda t, p: np.ones(4)), ValueError, r"loss 'free' returned shape \(4,\)"),
         (free(rows=lambda t, p: np.ones((5, 1, 1))), ValueError, r"loss 'free' returned shape \(5, 1, 1\)"),
-        (free(rows=lambda t, p: None), TypeError, "loss 'free' returned NoneType; expected real numbers"),
+        (
+            free(rows=lambda t, p: None),
+            TypeError,
+            "loss 'free' returned dtype object \\(NoneType\\); expected real numbers",
+        ),
         (free(rows=lambda t, p: ["a"] * 5), TypeError, "loss 'free' returned dtype <U1"),
         (free(rows=lambda t, p: [[1], [1, 2]]), TypeError, "loss 'free' returned rows of different lengths"),
         (free(rows=lambda t, p: np.ones(5, complex)), TypeError, "loss 'free' returned dtype complex128"),
@@ -220,14 +224,22 @@ def model_of(loss: Any, units: int = 2) -> Sequential:
         (free(slopes_=lambda t, p: np.ones((5, 3))), ValueError, r"returned shape \(5, 3\)"),
         (free(slopes_=lambda t, p: np.ones((2, 5))), ValueError, r"returned shape \(2, 5\)"),
         (free(slopes_=lambda t, p: 1.0), ValueError, r"returned shape \(\)"),
-        (free(slopes_=lambda t, p: None), TypeError, "gradient of the loss 'free' returned NoneType"),
+        (
+            free(slopes_=lambda t, p: None),
+            TypeError,
+            "gradient of the loss 'free' returned dtype object \\(NoneType\\)",
+        ),
         (
             whole(lambda total, p, dy: dy),
             TypeError,
             r"gradient\(\) of the loss 'whole' returned ndarray; expected a tuple",
         ),
         (whole(lambda total, p, dy: (total, p)), TypeError, "returned tuple; expected a tuple of three"),
-        (whole(lambda total, p, dy: (None, p, dy)), TypeError, "as the sum of the rows' losses, returned NoneType"),
+        (
+            whole(lambda total, p, dy: (None, p, dy)),
+            TypeError,
+            "as the sum of the rows' losses, returned dtype object \\(NoneType\\)",
+        ),
         (whole(lambda total, p, dy: (np.ones(5), p, dy)), ValueError, r"shape \(5,\) as the sum of the rows' losses"),
         (
             whole(lambda total, p, dy: (total, p, dy[:, :1])),
@@ -240,7 +252,11 @@ def model_of(loss: Any, units: int = 2) -> Sequential:
         (whole(lambda total, p, dy: (total, p, "dy")), TypeError, "as the gradient, returned dtype <U2"),
         (whole(lambda total, p, dy: (total, p[:1], dy)), ValueError, r"predictions of shape \(1, 16\)"),
         (whole(lambda total, p, dy: (total, p[:, :1], dy)), ValueError, r"predictions of shape \(5, 1\)"),
-        (whole(lambda total, p, dy: (total, None, dy)), TypeError, "as the predictions, returned NoneType"),
+        (
+            whole(lambda total, p, dy: (total, None, dy)),
+            TypeError,
+            "as the predictions, returned dtype object \\(NoneType\\)",
+        ),
     ],
 )
 def test_what_a_loss_of_ones_own_returns_is_checked_before_a_weight_moves(
