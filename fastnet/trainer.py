@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -174,7 +176,7 @@ class Trainer(Predictor):
         if isinstance(validation, Data) and data is not None and validation.x.shape[1] != data.x.shape[1]:
             raise ValueError(f"validation x has {validation.x.shape[1]} features, but x has {data.x.shape[1]}")
 
-        with self._lock, self._computing(), Interrupts() as interrupts:
+        with self._lock, self._computing(), self._keeping_records(), Interrupts() as interrupts:
             self._ensure_built(shape)
             self._advise(loss)
             first = 0
@@ -185,8 +187,8 @@ class Trainer(Predictor):
                 assert data is not None
                 rows, first = self._plan.front(data.x, sparse)
                 batches = Batches(rows, data.targets, data.weights, batch_size, shuffle, steps)
-            self.history = History()
-            entries.append(self.history)
+            history = self.history = History()
+            entries.append(history)
             hooks = Hooks(entries, self, {"epochs": epochs, "steps": len(batches) or None, "verbose": verbose})
             self.stop_training = self._warned = False
             self._initial_epoch = initial_epoch  # BackupAndRestore moves it on
@@ -211,7 +213,20 @@ class Trainer(Predictor):
                     break
             hooks.call("on_train_end", logs)
             kernels.warn_if_threads_failed()
-            return self.history
+            return history
+
+    @contextlib.contextmanager
+    def _keeping_records(self) -> Iterator[None]:
+        """A training that a callback of this model's own training starts leaves that one's records as they were."""
+        if self._running == 1:
+            yield
+            return
+        kept = self.history, self.stop_training, self._initial_epoch, self._warned, self.metrics
+        self.metrics = [copy.copy(metric) for metric in self.metrics]
+        try:
+            yield
+        finally:
+            self.history, self.stop_training, self._initial_epoch, self._warned, self.metrics = kept
 
     def _train_epoch(
         self,
@@ -318,7 +333,8 @@ class Trainer(Predictor):
         data = self._data(loss, x, y, sample_weight, class_weight)
         with self._lock, Interrupts() as interrupts:
             self._ensure_built(data.x.shape[1:] if isinstance(data.x, Csr) else np.shape(x)[1:])
-            results = Results(self.metrics)
+            metrics = [copy.copy(metric) for metric in self.metrics] if self._running else self.metrics
+            results = Results(metrics)  # a callback's own step does not count in the epoch under way
             batch, first = self._batch(data.x)
             interrupts.hold()
             step = self._train_step(batch, data.targets, data.weights, loss, optimizer, first)

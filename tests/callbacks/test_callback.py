@@ -9,6 +9,7 @@ from fastnet import Sequential
 from fastnet.callbacks import Callback, LambdaCallback, overrides
 from fastnet.callbacks.base import HOOKS
 from fastnet.layers import Dense, Input
+from fastnet.optimizers import SGD
 
 
 def small() -> tuple[Sequential, np.ndarray, np.ndarray]:
@@ -83,6 +84,25 @@ def test_stop_training_ends_after_the_batch() -> None:
     history = model.fit(x, y, batch_size=1, epochs=5, verbose=0, callbacks=[Stop()])
     assert batches == [0, 1]
     assert history.epoch == [0]
+
+
+@pytest.mark.parametrize("inner", ["predict", "evaluate", "fit"])
+@pytest.mark.parametrize("hook", ["on_test_batch_end", "on_test_batch_begin", "on_predict_batch_end"])
+def test_what_a_callback_computes_amid_an_evaluation_or_a_prediction_changes_nothing_there(
+    hook: str, inner: str
+) -> None:
+    model = Sequential([Input((3,)), Dense(2, activation="softmax")])
+    model.compile(SGD(0.0), "categorical_crossentropy", metrics=["accuracy"])
+    x = np.random.default_rng(0).normal(size=(3000, 3)).astype(np.float32)  # more than one block
+    y = np.eye(2)[(x[:, 0] > 0).astype(int)]
+    data = (x[:5],) if inner == "predict" else (x[:5], y[:5])
+    disturb = LambdaCallback(**{hook: lambda *_, **__: getattr(model, inner)(*data, verbose=0)})
+    if hook.startswith("on_test"):
+        expected, values = (model.evaluate(x, y, verbose=0, callbacks=each) for each in (None, disturb))
+        assert values == expected
+    else:
+        expected, values = (model.predict(x, verbose=0, callbacks=each) for each in (None, disturb))
+        np.testing.assert_array_equal(values, expected)
 
 
 def test_lambda_callback_refuses_what_is_no_hook() -> None:
