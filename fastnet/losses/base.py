@@ -56,6 +56,7 @@ class Loss:
     name = "loss"
     reduction: str | None = MEAN
     of_labels = False  # whether its targets come as labels, which `check_targets` makes one-hot rows of
+    of_rows = False  # whether a row's outputs are judged together, and not each by itself
     _direction: ClassVar[str] = "down"  # less of a loss is better
     _is_overridden: ClassVar[bool] = False  # whether a class outside of fastnet says what the loss or its gradient is
     _gradients = np.zeros((0, 0), np.float32)

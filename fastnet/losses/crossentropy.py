@@ -46,6 +46,7 @@ class CategoricalCrossentropy(Loss):
     """
 
     name = "categorical_crossentropy"
+    of_rows = True
     label_smoothing = 0.0
 
     def __init__(

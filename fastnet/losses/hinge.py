@@ -52,6 +52,7 @@ class CategoricalHinge(Loss):
     """
 
     name = "categorical_hinge"
+    of_rows = True
 
     def call(self, y_true: Floats, y_pred: Floats) -> Floats:
         rows: Floats = np.maximum(((1 - y_true) * y_pred).max(axis=1) - (y_true * y_pred).sum(axis=1) + 1, 0)

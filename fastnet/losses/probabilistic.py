@@ -22,6 +22,7 @@ class KLDivergence(Loss):
     """
 
     name = "kl_divergence"
+    of_rows = True
 
     def call(self, y_true: Floats, y_pred: Floats) -> Floats:
         t, p = np.clip(y_true, _EPSILON, 1), np.clip(y_pred, _EPSILON, 1)

@@ -132,6 +132,7 @@ class CosineSimilarity(Loss):
     """
 
     name = "cosine_similarity"
+    of_rows = True
 
     def call(self, y_true: Floats, y_pred: Floats) -> Floats:
         rows: Floats = -(_unit(y_true) * _unit(y_pred)).sum(axis=1)

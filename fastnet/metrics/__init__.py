@@ -110,7 +110,7 @@ __all__ = [
 ]
 
 # The names are Keras's: a class's own, and that in small letters.
-_NAMES: dict[str, type[Metric]] = {
+_KERAS_NAMES: dict[str, type[Metric]] = {
     "auc": AUC,
     "binary_accuracy": BinaryAccuracy,
     "binary_crossentropy": BinaryCrossentropy,
@@ -146,10 +146,10 @@ _SHORT: dict[str, type[Metric]] = {
     "msle": MeanSquaredLogarithmicError,
 }
 _ACCURACY = dict.fromkeys(("accuracy", "acc", "Accuracy", "Acc"), AccuracyByShape)
-CLASSES: dict[str, type[Metric]] = {kind.__name__: kind for kind in (*_NAMES.values(), AccuracyByShape)}
-_BY_NAME: dict[str, type[Metric]] = {
+CLASSES: dict[str, type[Metric]] = {kind.__name__: kind for kind in (*_KERAS_NAMES.values(), AccuracyByShape)}
+NAMES: dict[str, type[Metric]] = {
     **CLASSES,
-    **_NAMES,
+    **_KERAS_NAMES,
     **_SHORT,
     **{name.upper(): kind for name, kind in _SHORT.items()},
     **_ACCURACY,
@@ -216,7 +216,7 @@ def _find(identifier: Any) -> Metric:
     if isinstance(identifier, type) and issubclass(identifier, Metric):
         return identifier()
     if isinstance(identifier, str):
-        metric = checks.choose("metric", identifier, _BY_NAME)()
+        metric = checks.choose("metric", identifier, NAMES)()
         metric.name = identifier
         metric.reset_state()  # which may hand the name on
         return metric
@@ -231,7 +231,7 @@ def _find(identifier: Any) -> Metric:
                     return LossMetric(of(), function.__name__)
                 return same(name=function.__name__)
         return FunctionMetric(identifier)
-    return checks.build("metric", identifier, _BY_NAME)
+    return checks.build("metric", identifier, NAMES)
 
 
 def serialize(metric: Metric) -> dict[str, Any]:

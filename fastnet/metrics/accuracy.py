@@ -28,6 +28,7 @@ class BinaryAccuracy(MeanOverRows):
     """
 
     name = "binary_accuracy"
+    _direction = "up"
 
     def __init__(self, name: str | None = None, threshold: float = 0.5) -> None:
         super().__init__(name)
@@ -57,6 +58,8 @@ class CategoricalAccuracy(MeanOverRows):
     """
 
     name = "categorical_accuracy"
+    of_rows = True
+    _direction = "up"
 
     def rows(self, targets: Floats, predictions: Floats) -> Floats:
         rows: Floats = (predictions.argmax(axis=1) == targets.argmax(axis=1)).astype(np.float32)
@@ -79,6 +82,7 @@ class SparseCategoricalAccuracy(CategoricalAccuracy):
     """
 
     name = "sparse_categorical_accuracy"
+    of_labels = True
 
     def targets(self, y_true: Any, outputs: int) -> Floats:
         return _LABELS.check_targets("y_true", y_true, outputs)
@@ -100,6 +104,8 @@ class TopKCategoricalAccuracy(MeanOverRows):
     """
 
     name = "top_k_categorical_accuracy"
+    of_rows = True
+    _direction = "up"
 
     def __init__(self, k: int = 5, name: str | None = None) -> None:
         super().__init__(name)
@@ -115,6 +121,7 @@ class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
     """`TopKCategoricalAccuracy` for labels (n,) or (n, 1)."""
 
     name = "sparse_top_k_categorical_accuracy"
+    of_labels = True
 
     def targets(self, y_true: Any, outputs: int) -> Floats:
         return _LABELS.check_targets("y_true", y_true, outputs)
@@ -128,6 +135,7 @@ class AccuracyByShape(Checked):
     """
 
     name = "accuracy"
+    _direction = "up"
     _chosen: Checked
 
     def reset_state(self) -> None:

@@ -240,6 +240,8 @@ class Checked(Metric):
     """Base of our own: `add` gets arrays that were checked, whoever they came from."""
 
     takes_labels = False
+    of_labels = False  # whether targets are labels, (n,), one a row
+    of_rows = False  # whether a row's outputs are judged together, so that arrays (C,) are one row, as in Keras
 
     def add(self, targets: Floats, predictions: Floats, weights: Floats | None) -> None:
         """Adds targets (B, C), predictions (B, C) and, or None, weights (B,)."""
@@ -255,19 +257,31 @@ class Checked(Metric):
         return targets
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Adds a batch: targets (B, C), predictions (B, C) and, or None, weights (B,); a column may come as (B,).
+        """Adds a batch: targets (B, C), predictions (B, C) and, or None, weights (B,).
+
+        A column may come as (B,). Where a row's outputs are judged together, as in a categorical accuracy, predictions
+        (C,) are one row.
 
         Raises:
             ValueError, TypeError: if the arrays are not of that kind or shape.
         """
-        predictions = column("y_pred", y_pred)
-        targets = self.targets(y_true, predictions.shape[1])
+        targets, predictions = self._pair(y_true, y_pred)
         if len(targets) != len(predictions):
             raise ValueError(f"y_true and y_pred must have the same length, got {len(targets)} and {len(predictions)}")
         weights = None
         if sample_weight is not None:
             weights = checks.sample_weights("sample_weight", sample_weight, len(targets))
         self.add(targets, predictions, weights)
+
+    def _pair(self, y_true: Any, y_pred: Any) -> tuple[Floats, Floats]:
+        """A user's targets and predictions, each (n, C)."""
+        predictions = checks.numeric("y_pred", y_pred)
+        if self.of_rows and predictions.ndim == 1:
+            predictions, y_true = predictions[None], checks.numeric("y_true", y_true)
+            if y_true.ndim == (0 if self.of_labels else 1):
+                y_true = y_true[None]
+        predictions = column("y_pred", predictions)
+        return self.targets(y_true, predictions.shape[1]), predictions
 
     def update_checked(self, targets: Floats, predictions: Floats, weights: Floats | None = None) -> None:
         self.add(targets, predictions[:, : targets.shape[1]], weights if self.weighted else None)
@@ -327,14 +341,18 @@ class MeanOverRows(RunningMean, Checked):
 
     def add(self, targets: Floats, predictions: Floats, weights: Floats | None) -> None:
         with np.errstate(all="ignore"):  # what is not finite shows in the result
-            self._add_rows(self.rows(targets, predictions), weights)
+            rows = self.rows(targets, predictions)
+            if np.shape(rows) != (len(targets),):
+                raise ValueError(
+                    f"rows() of the metric {self.name!r} returned shape {np.shape(rows)}; expected ({len(targets)},)"
+                )
+            self._add_rows(rows, weights)
 
     @classmethod
     def per_row(cls, y_true: Any, y_pred: Any, **kwargs: Any) -> Floats:
         """What `rows` says of a user's arrays."""
         metric = cls(**kwargs)
-        predictions = column("y_pred", y_pred)
-        targets = metric.targets(y_true, predictions.shape[1])
+        targets, predictions = metric._pair(y_true, y_pred)
         checks.same_length(targets, predictions, "y_true and y_pred")
         return metric.rows(targets, predictions)
 

@@ -15,10 +15,16 @@ from fastnet.metrics.base import Checked
 
 Counts = NDArray[np.float64]
 
+# AUC keeps two numbers for each threshold, so this many take 1.6 MB. float32 predictions do not need more, and a model
+# file, which may come from a stranger, cannot make an AUC that takes all memory.
+_MOST_THRESHOLDS = 100_000
+_AT_ONCE = 2**22  # comparisons with thresholds that are in memory at once
+
 
 class _Thresholded(Checked):
     """Base of `Precision` and `Recall`: counts of positives at one threshold or several."""
 
+    _direction = "up"
     _true: Counts  # true positives, (T,)
     _all: Counts  # what they are a share of, (T,)
 
@@ -39,13 +45,27 @@ class _Thresholded(Checked):
         self._limits = np.array(limits, np.float32)
         super().__init__(name)
 
+    @property
+    def of_rows(self) -> bool:  # type: ignore[override]
+        return self.top_k is not None or self.class_id is not None
+
     def reset_state(self) -> None:
+        super().reset_state()
         self._true, self._all = np.zeros(len(self._limits)), np.zeros(len(self._limits))
 
     def targets(self, y_true: Any, outputs: int) -> Floats:
         if self.class_id is not None and self.class_id >= outputs:
             raise ValueError(f"class_id is {self.class_id}, but y_pred has {outputs} outputs")
         return super().targets(y_true, outputs)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        y_pred = checks.numeric("y_pred", y_pred)
+        if self.of_rows and y_pred.ndim == 1 < y_pred.size and np.shape(sample_weight) == y_pred.shape:
+            targets, predictions = self._pair(y_true, y_pred)  # one row of classes, and a weight for each
+            checks.same_length(targets, predictions, "y_true and y_pred")
+            self.add(targets, predictions, checks.sample_weights("sample_weight", sample_weight, predictions.shape[1]))
+        else:
+            super().update_state(y_true, y_pred, sample_weight)
 
     def add(self, targets: Floats, predictions: Floats, weights: Floats | None) -> None:
         allowed = np.ones(predictions.shape, bool)
@@ -57,12 +77,21 @@ class _Thresholded(Checked):
             if self.class_id >= targets.shape[1]:
                 raise ValueError(f"class_id is {self.class_id}, but there are {targets.shape[1]} outputs")
             one = slice(self.class_id, self.class_id + 1)
+            if weights is not None and len(weights) != len(targets):
+                weights = weights[one]
             targets, predictions, allowed = targets[:, one], predictions[:, one], allowed[:, one]
-        positive = (predictions > self._limits[:, None, None]) & allowed  # (T, n, C)
+        if weights is not None and len(weights) != len(targets):  # those of the classes of one row
+            targets, predictions, allowed = targets.T, predictions.T, allowed.T
         row_weights: Any = np.ones(len(targets)) if weights is None else weights.astype(np.float64)
         real = targets != 0
-        self._true = self._true + (positive & real).sum(axis=2) @ row_weights
-        self._all = self._all + self.whole(positive, real).sum(axis=2) @ row_weights
+        # Not all thresholds at once: with many of them the comparisons would take memory without a limit.
+        step = max(1, _AT_ONCE // max(1, predictions.size))
+        true, whole = [], []
+        for start in range(0, len(self._limits), step):
+            positive = (predictions > self._limits[start : start + step, None, None]) & allowed  # (T, n, C)
+            true.append((positive & real).sum(axis=2) @ row_weights)
+            whole.append(self.whole(positive, real).sum(axis=2) @ row_weights)
+        self._true, self._all = self._true + np.concatenate(true), self._all + np.concatenate(whole)
 
     def whole(self, positive: Any, real: Any) -> Any:
         """Of what true positives are a share: predictions (T, n, C) and targets (n, C) that are positive to either."""
@@ -117,8 +146,10 @@ class FBetaScore(Checked):
     Args:
         average: None for a score each class, as an array; ``"macro"`` for their mean; ``"weighted"`` for their mean
             weighted by how often each class is a target; ``"micro"`` for the score of all classes counted together.
+            A callback can watch one number only: with several classes it needs an average.
         beta: how much recall counts, greater than 0.
-        threshold: predictions above it are positive; None takes each row's greatest, if it is not 0.
+        threshold: predictions above it are positive; None takes each row's greatest, if it is not 0, and so needs
+            predictions (B, C).
         name: what it is called.
 
     Raises:
@@ -126,6 +157,7 @@ class FBetaScore(Checked):
     """
 
     name = "fbeta_score"
+    _direction = "up"
     _true: Counts  # true positives of each class, (C,)
     _predicted: Counts
     _real: Counts
@@ -143,7 +175,17 @@ class FBetaScore(Checked):
         super().__init__(name)
 
     def reset_state(self) -> None:
+        super().reset_state()
         self._true = self._predicted = self._real = np.zeros(1)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        y_pred = checks.numeric("y_pred", y_pred)
+        if self.threshold is None and y_pred.ndim == 1:
+            raise ValueError(
+                f"y_pred has shape {y_pred.shape}, but {self.name} without a threshold takes each row's greatest "
+                "prediction; expected (n, C). For one output give threshold=0.5"
+            )
+        super().update_state(y_true, y_pred, sample_weight)
 
     def add(self, targets: Floats, predictions: Floats, weights: Floats | None) -> None:
         if self.threshold is None:
@@ -196,7 +238,7 @@ class AUC(Checked):
     is not offered.
 
     Args:
-        num_thresholds: how many thresholds, evenly from 0 to 1, at least 2.
+        num_thresholds: how many thresholds, evenly from 0 to 1: at least 2, at most 100,000.
         curve: ``"ROC"`` or ``"PR"``.
         summation_method: ``"interpolation"``, the trapezoidal rule for ROC and, for PR, that of J. Davis, M. Goadrich,
             "The Relationship Between Precision-Recall and ROC Curves", 2006; ``"minoring"`` or ``"majoring"``, which
@@ -214,6 +256,7 @@ class AUC(Checked):
     """
 
     name = "auc"
+    _direction = "up"
     _positives: Counts  # positive targets whose prediction is above this threshold and no greater one, (T,)
     _negatives: Counts
 
@@ -228,6 +271,8 @@ class AUC(Checked):
         from_logits: bool = False,
     ) -> None:
         self.num_thresholds = checks.integer("num_thresholds", num_thresholds, least=2)
+        if self.num_thresholds > _MOST_THRESHOLDS:
+            raise ValueError(f"num_thresholds must be at most {_MOST_THRESHOLDS}, got {self.num_thresholds}")
         if curve not in ("ROC", "PR", "roc", "pr"):
             raise ValueError(f"curve must be 'ROC' or 'PR', got {curve!r}")
         self.curve = curve.upper()
@@ -242,6 +287,7 @@ class AUC(Checked):
         super().__init__(name)
 
     def reset_state(self) -> None:
+        super().reset_state()
         self._positives, self._negatives = np.zeros(self._size), np.zeros(self._size)
 
     def add(self, targets: Floats, predictions: Floats, weights: Floats | None) -> None:

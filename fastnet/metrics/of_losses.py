@@ -17,8 +17,11 @@ class LossMetric(MeanOverRows):
         name: what it is called, by default as the loss.
     """
 
+    _direction = "down"
+
     def __init__(self, loss: Loss, name: str | None = None) -> None:
         self.loss = loss
+        self.of_labels, self.of_rows = loss.of_labels, loss.of_rows
         super().__init__(name or loss.name)
 
     def targets(self, y_true: Any, outputs: int) -> Floats:
@@ -95,6 +98,7 @@ class CosineSimilarity(_OfLoss):
     """
 
     name, kind = "cosine_similarity", losses.CosineSimilarity
+    _direction = "up"
 
     def rows(self, targets: Floats, predictions: Floats) -> Floats:
         return -super().rows(targets, predictions)

@@ -1,14 +1,20 @@
 """Metrics as a user meets them: names, what "accuracy" stands for, functions, bad input, in a model."""
 
+import copy
 import pickle
+import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from fastnet import Sequential, losses, metrics
+from fastnet.callbacks import LambdaCallback
 from fastnet.layers import Dense, Input
 from fastnet.metrics import FunctionMetric, Metric
+from fastnet.models import load_model
+from fastnet.optimizers import SGD
 
 NAMES = {
     "AUC": "auc",
@@ -370,3 +376,389 @@ def test_a_class_that_is_not_there() -> None:
 def test_a_function_that_returns_something_else(function: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         metrics.get(function).update_state(np.zeros((2, 1)), np.zeros((2, 1)))
+
+
+# In Keras's manner ----------------------------------------------------------------------------------------------------
+
+
+class MeanDistance(Metric):
+    """As in Keras's guide: variables, made in the constructor after that of the base."""
+
+    _direction = "down"
+
+    def __init__(self, name: str = "mean_distance", power: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.power = power
+        self.total = self.add_weight(name="total", initializer="zeros")
+        self.count = self.add_variable(shape=(), initializer="zeros", name="count", dtype="int32")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        values = (np.abs(y_true - y_pred) ** self.power).mean(axis=-1)
+        if sample_weight is not None:
+            values = values * sample_weight
+        self.total.assign_add(np.sum(values))
+        self.count.assign_add(len(y_true))
+
+    def result(self) -> Any:
+        return self.total / self.count
+
+
+class Variants(MeanDistance):
+    """Overrides `reset_state`, which the base's constructor calls before the variables are there."""
+
+    def reset_state(self) -> None:
+        self.total.assign(0.0)
+        self.count.assign(0)
+
+    def result(self) -> Any:
+        return 0.0 if self.count == 0 else float(self.total) / int(self.count)
+
+
+class InPlace(MeanDistance):
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        self.total += np.abs(y_true - y_pred).mean(axis=-1).sum()
+        self.count += len(y_true)
+
+
+class OneVariable(Metric):
+    """Returns a variable, as Keras's own example does."""
+
+    def __init__(self, name: str = "one") -> None:
+        super().__init__(name=name)
+        self.value = self.add_weight("value", initializer="ones")
+        self.seen = self.add_weight("seen")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        self.value.assign(self.value * self.seen + np.abs(y_true - y_pred).mean() * len(y_true))
+        self.seen.assign_add(len(y_true))
+        self.value.assign(self.value / self.seen)
+
+    def result(self) -> Any:
+        return self.value
+
+
+class Nested(Metric):
+    """Is made of other metrics."""
+
+    def __init__(self, name: str = "nested") -> None:
+        super().__init__(name=name)
+        self.inner = MeanDistance()
+        self.others = [metrics.MeanAbsoluteError(), {"a": 1}]
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        self.inner.update_state(y_true, y_pred)
+        self.others[0].update_state(y_true, y_pred)  # type: ignore[attr-defined]
+
+    def result(self) -> Any:
+        return (self.inner.result() + self.others[0].result()) / 2  # type: ignore[attr-defined]
+
+
+class Emptied(Metric):
+    """Keeps all that it saw, in a list, a dict and an array that `reset_state` empties in place."""
+
+    def __init__(self, name: str = "emptied") -> None:
+        self.seen: list[Any] = []
+        self.counts: dict[str, list[int]] = {"rows": []}
+        self.sums = np.zeros(2)
+        super().__init__(name=name)
+
+    def reset_state(self) -> None:
+        self.seen.clear()
+        self.counts["rows"].clear()
+        self.sums[:] = 0
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        self.seen.append((y_true, y_pred))
+        self.counts["rows"].append(len(y_true))
+        self.sums += np.abs(y_true - y_pred).sum(axis=0)
+
+    def result(self) -> Any:
+        rows = sum(self.counts["rows"])
+        mean = np.concatenate([np.abs(t - p).mean(axis=1) for t, p in self.seen]).mean()
+        assert mean == pytest.approx(self.sums.sum() / rows / 2, rel=1e-5)
+        return mean
+
+
+OF_ONES_OWN = [MeanDistance, Variants, InPlace, OneVariable, Nested, Emptied]
+
+
+@pytest.mark.parametrize("kind", OF_ONES_OWN)
+def test_a_metric_in_keras_s_manner_counts_as_the_one_that_it_is_written_after(kind: Any) -> None:
+    model = Sequential([Input((4,)), Dense(2)])
+    model.compile("sgd", "mse", metrics=["mae", kind()])
+    name = kind().name
+    history = model.fit(X, X[:, :2], epochs=3, batch_size=16, verbose=0, validation_data=(X[:9], X[:9, :2])).history
+    for prefix in ("", "val_"):
+        np.testing.assert_allclose(history[prefix + name], history[f"{prefix}mae"], rtol=1e-5)
+        assert all(type(value) is float for value in history[prefix + name])
+    _, mae, own = model.evaluate(X, X[:, :2], verbose=0)
+    assert own == pytest.approx(mae, rel=1e-5)
+    again = pickle.loads(pickle.dumps(model))
+    assert again.evaluate(X, X[:, :2], verbose=0) == model.evaluate(X, X[:, :2], verbose=0)
+
+
+@pytest.mark.parametrize("kind", OF_ONES_OWN)
+def test_an_evaluation_in_the_middle_of_an_epoch_leaves_its_state_alone(kind: Any) -> None:
+    results = []
+    for disturb in (False, True):
+        model = Sequential([Input((4,)), Dense(2, kernel_initializer="ones")])
+        model.compile(SGD(0.0), "mse", metrics=[kind()])
+        data = X[:7], X[:7, :2]
+        look = LambdaCallback(
+            on_train_batch_end=lambda batch, logs, model=model, disturb=disturb, data=data: (
+                disturb and (model.evaluate(*data, verbose=0), model.fit(*data, verbose=0))
+            )
+        )
+        results.append(model.fit(X, X[:, :2], batch_size=8, verbose=0, shuffle=False, callbacks=look).history)
+    assert results[0] == results[1]
+
+
+def test_saved_and_loaded(tmp_path: Path) -> None:
+    model = Sequential([Input((4,)), Dense(2)])
+    model.compile("sgd", "mse", metrics=[MeanDistance("squared", power=2.0)], weighted_metrics=[MeanDistance()])
+    model.save(tmp_path / "m.safetensors")
+    again = load_model(tmp_path / "m.safetensors", custom_objects={"MeanDistance": MeanDistance})
+    assert again.evaluate(X, X[:, :2], verbose=0, return_dict=True) == model.evaluate(
+        X, X[:, :2], verbose=0, return_dict=True
+    )
+    assert repr(again.metrics[0]) == "MeanDistance(name='squared', power=2.0)"
+
+
+def test_a_constructor_without_a_name_is_saved_too_and_one_with_a_hidden_argument_is_refused(tmp_path: Path) -> None:
+    class Nameless(MeanDistance):
+        def __init__(self) -> None:
+            super().__init__(name="nameless")
+
+    class Hidden(MeanDistance):
+        def __init__(self, secret: int, name: str = "hidden") -> None:
+            super().__init__(name=name)
+            self._secret = secret
+
+    class Loss(losses.Loss):
+        def __init__(self, secret: int) -> None:
+            super().__init__()
+            self._secret = secret
+
+        def call(self, y_true: Any, y_pred: Any) -> Any:
+            return np.abs(y_true - y_pred).mean(axis=1)
+
+        def derivative(self, y_true: Any, y_pred: Any) -> Any:
+            return np.sign(y_pred - y_true) / y_pred.shape[1]
+
+    path = tmp_path / "m.safetensors"
+    model = Sequential([Input((4,)), Dense(2)])
+    model.compile("sgd", "mse", metrics=[Nameless()])
+    model.save(path)
+    again = load_model(path, custom_objects={"Nameless": Nameless})
+    assert [metric.name for metric in again.metrics] == ["nameless"]
+    before = path.read_bytes()
+    for loss, chosen, kind in (("mse", [Hidden(3)], "Hidden"), (Loss(3), [], "Loss")):
+        model.compile("sgd", loss, metrics=chosen)
+        with pytest.raises(TypeError, match=rf"{kind} has the argument 'secret', but no attribute .* get_config\(\)"):
+            model.save(path)
+        assert path.read_bytes() == before
+        assert kind in repr((loss, chosen))
+
+
+def test_variables() -> None:
+    metric = MeanDistance()
+    table = metric.add_weight(shape=(2, 3), initializer="ones", dtype=np.float32, name="table")
+    assert [variable.name for variable in metric.variables] == [
+        "mean_distance/total", "mean_distance/count", "mean_distance/table",
+    ]  # fmt: skip
+    assert [str(variable.dtype) for variable in metric.variables] == ["float64", "int32", "float32"]
+    assert Nested().variables[0].name == "mean_distance/total"
+    table.assign_add(np.arange(3))
+    table.assign_sub(1)
+    np.testing.assert_array_equal(table, [[0, 1, 2], [0, 1, 2]])
+    np.testing.assert_array_equal(2 * table + table - 1, 3 * np.array([[0, 1, 2], [0, 1, 2]]) - 1)
+    np.testing.assert_array_equal(np.ones(2) @ table, [0, 2, 4])
+    np.testing.assert_array_equal(table[0], [0, 1, 2])
+    assert (table == 1).sum() == (table >= 1).sum() - 2 == 2
+    assert table in metric.variables
+    assert metric.total not in [table]
+    metric.total.assign(np.nan)  # which shows in the result
+    metric.count.assign(2.0)
+    assert np.isnan(metric.result())
+    metric.reset_state()
+    assert (float(metric.total), int(metric.count), bool(metric.total)) == (0, 0, False)
+    assert not table.numpy().any()
+    assert np.isnan(metric.result())  # 0 / 0, without a warning
+    assert MeanDistance(dtype="float32").total.dtype == "float32" == MeanDistance(dtype="float32").dtype
+    metric.total.assign_add(2**53)
+    copied = copy.copy(metric)
+    copied.total.assign(1)
+    assert copied.variables[0] is copied.total
+    assert metric.total == 2**53
+
+
+@pytest.mark.parametrize(
+    ("use", "error", "message"),
+    [
+        (lambda m: m.total.assign([1, 2]), ValueError, r"mean_distance/total has shape \(\), but .* shape \(2,\)"),
+        (lambda m: m.total.assign_add(np.ones(2)), ValueError, r"mean_distance/total has shape \(\)"),
+        (lambda m: m.total.assign("a"), TypeError, "mean_distance/total has dtype"),
+        (lambda m: m.total.assign(None), TypeError, "mean_distance/total is None"),
+        (lambda m: m.count.assign(0.5), ValueError, "mean_distance/count has dtype int32, which cannot hold 0.5"),
+        (lambda m: m.count.assign(np.nan), ValueError, "mean_distance/count has dtype int32"),
+        (lambda m: m.add_weight(shape=-1), ValueError, "shape must be at least 0"),
+        (lambda m: m.add_weight(shape=1.5), TypeError, "shape must be a shape"),
+        (
+            lambda m: m.add_weight(initializer="zeroes"),
+            ValueError,
+            "unknown initializer 'zeroes'; did you mean 'zeros'",
+        ),
+        (lambda m: m.add_weight(initializer=lambda s: [1, 2]), ValueError, r"returned shape \(2,\)"),
+        (lambda m: m.add_weight(dtype="text"), TypeError, "dtype must be a type of real numbers"),
+        (lambda m: m.add_weight(dtype=complex), TypeError, "dtype must be a type of real numbers"),
+        (lambda m: m.add_weight(initialiser="zeros"), TypeError, "'initialiser'"),
+        (lambda m: MeanDistance(dtype="complex64"), TypeError, "dtype must be a type of real numbers"),
+        (lambda m: Metric().update_state([1], [1]), NotImplementedError, r"Metric has no update_state\(\)"),
+        (lambda m: Metric().result(), NotImplementedError, r"Metric has no result\(\)"),
+    ],
+)
+def test_variables_that_do_not_fit(use: Any, error: type[Exception], message: str) -> None:
+    metric = MeanDistance()
+    with pytest.raises(error, match=message):
+        use(metric)
+    assert len(metric.variables) == 2
+
+
+def test_an_error_within_reset_state_is_its_own() -> None:
+    class Broken(Metric):
+        def reset_state(self) -> None:
+            [].nothing  # type: ignore[attr-defined]  # noqa: B018
+
+    with pytest.raises(AttributeError, match="nothing"):
+        Broken()
+
+
+def test_a_metric_may_keep_and_change_what_it_is_given() -> None:
+    class Writes(Metric):
+        def __init__(self) -> None:
+            super().__init__(name="writes")
+            self.kept: list[Any] = []
+
+        def reset_state(self) -> None:
+            self.kept = []
+
+        def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+            self.kept.append(y_pred)
+            y_true[:] = 7
+
+        def result(self) -> float:
+            return float(np.concatenate(self.kept).sum())
+
+    y = np.ascontiguousarray(X[:, :2])
+    before = y.copy()
+    results = []
+    for chosen in ([], [Writes()]):
+        model = Sequential([Input((4,)), Dense(2, kernel_initializer="ones")])
+        model.compile("sgd", "mse", metrics=chosen)
+        results.append(model.fit(X, y, epochs=2, batch_size=16, verbose=0, shuffle=False).history["loss"])
+        values = model.evaluate(X, y, verbose=0, return_dict=True)
+        if chosen:
+            assert values["writes"] == pytest.approx(float(model.predict(X, verbose=0).sum()), rel=1e-4)
+    assert results[0] == results[1]
+    np.testing.assert_array_equal(y, before)
+
+
+# Arrays with one axis -------------------------------------------------------------------------------------------------
+
+ROW, SHARES = [0, 1, 1, 0, 0], [0.2, 0.1, 0.5, 0, 0.2]
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        (metrics.Precision(top_k=3), 1 / 3),
+        (metrics.Recall(top_k=3), 0.5),
+        (metrics.Precision(top_k=1), 1),
+        (metrics.Recall(top_k=5), 1),
+        (metrics.Precision(thresholds=[0.1, 0.3], top_k=3), [1 / 3, 1]),
+        (metrics.Recall(thresholds=0.05, class_id=1), 1),
+        (metrics.Precision(thresholds=0.05, class_id=0), 0),
+        (metrics.Precision(thresholds=0.15), 1 / 3),
+        (metrics.BinaryAccuracy(threshold=0.15), 2 / 5),
+    ],
+    ids=repr,
+)
+def test_one_row_of_classes(metric: Metric, expected: Any) -> None:
+    for kind in (list, np.array):
+        metric.reset_state()
+        np.testing.assert_allclose(metric(kind(ROW), kind(SHARES)), expected)
+    one = metrics.get(metrics.serialize(metric))
+    np.testing.assert_allclose(one([ROW], [SHARES]), expected)
+
+
+def test_one_row_of_classes_and_a_weight_for_each() -> None:
+    weights = [1, 1, 2, 1, 1]
+    for kind, top, expected in ((metrics.Precision, 3, 2 / 4), (metrics.Recall, 3, 2 / 3), (metrics.Recall, 5, 1)):
+        metric = kind(top_k=top)
+        metric.update_state(ROW, SHARES, weights)
+        assert metric.result() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("metric", "t", "p", "expected"),
+    [
+        (metrics.CategoricalAccuracy(), [0, 1, 0], [0.8, 0.1, 0.1], 0),
+        (metrics.CategoricalAccuracy(), [0, 1, 0], [0.1, 0.8, 0.1], 1),
+        (metrics.SparseCategoricalAccuracy(), [1], [0.8, 0.1, 0.1], 0),
+        (metrics.SparseCategoricalAccuracy(), 1, [0.1, 0.8, 0.1], 1),
+        (metrics.TopKCategoricalAccuracy(k=2), [0, 0, 1], [0.8, 0.15, 0.05], 0),
+        (metrics.SparseTopKCategoricalAccuracy(k=2), [1], [0.8, 0.15, 0.05], 1),
+        (metrics.CosineSimilarity(), [0.0, 1], [1.0, 1], np.sqrt(0.5)),
+        (metrics.KLDivergence(), [0.5, 0.5], [0.25, 0.75], 0.1438410362),
+        (metrics.CategoricalHinge(), [0, 1, 0], [0.1, 0.2, 0.3], 1.1),
+        (metrics.CategoricalCrossentropy(), [0, 1], [0.75, 0.25], np.log(4)),
+        (metrics.SparseCategoricalCrossentropy(), [1], [0.75, 0.25], np.log(4)),
+    ],
+    ids=repr,
+)
+def test_what_judges_rows_takes_one_axis_for_one_row(metric: Metric, t: Any, p: Any, expected: float) -> None:
+    assert metric(t, p) == pytest.approx(expected, rel=1e-6)
+    assert metrics.categorical_accuracy([0, 1, 0], [0.1, 0.8, 0.1]).tolist() == [1]
+
+
+def test_labels_for_rows_that_are_numbers_are_refused() -> None:
+    for kind in (metrics.SparseCategoricalAccuracy, metrics.SparseTopKCategoricalAccuracy):
+        with pytest.raises(ValueError, match="y_true and y_pred must have the same length, got 3 and 1"):
+            kind()([0, 0, 0], [0.5, 0.4, 0.3])
+    with pytest.raises(ValueError, match=r"y_pred has shape \(2,\), but f1_score without a threshold .*threshold=0.5"):
+        metrics.F1Score()([0, 1], [0.2, 0.8])
+    assert metrics.F1Score(threshold=0.5)([0, 1], [0.2, 0.8]) == 1
+
+
+# How much memory a description can ask for ----------------------------------------------------------------------------
+
+
+def test_the_number_of_thresholds_is_bounded() -> None:
+    with pytest.raises(ValueError, match="num_thresholds must be at most 100000, got 20000000"):
+        metrics.AUC(num_thresholds=2 * 10**7)
+    with pytest.raises(ValueError, match="num_thresholds must be at most 100000"):
+        metrics.get({"class_name": "AUC", "config": {"num_thresholds": 10**18}})
+    metrics.AUC(num_thresholds=100_000)
+
+
+def test_many_thresholds_do_not_take_memory_times_predictions() -> None:
+    metric = metrics.Precision(thresholds=np.linspace(0, 1, 2000))
+    random = np.random.default_rng(0)
+    t, p = random.integers(0, 2, (1000, 50)), random.random((1000, 50))
+    tracemalloc.start()
+    try:
+        metric.update_state(t, p)
+        assert tracemalloc.get_traced_memory()[1] < 64 * 2**20  # 100 MB for each array of comparisons
+    finally:
+        tracemalloc.stop()
+    expected = [metrics.Precision(thresholds=limit)(t, p) for limit in metric.thresholds[::500]]
+    np.testing.assert_array_equal(metric.result()[::500], expected)
+
+
+def test_a_subclass_that_returns_other_rows_is_refused() -> None:
+    class Each(metrics.MeanSquaredError):
+        def rows(self, targets: Any, predictions: Any) -> Any:
+            return (targets - predictions) ** 2
+
+    with pytest.raises(ValueError, match=r"rows\(\) of the metric 'each' returned shape \(2, 3\); expected \(2,\)"):
+        Each("each")(np.ones((2, 3)), np.ones((2, 3)))
