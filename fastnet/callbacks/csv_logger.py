@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,14 @@ from fastnet.callbacks.base import Callback, Logs
 class CSVLogger(Callback):
     """Writes a line an epoch: its number, from 0, and the logs in the order of their names.
 
-    The file is opened for each line, so that it is whole whenever a training ends.
+    The file is opened for each line, so that it is whole whenever a training ends. What an epoch does not have is
+    ``NA`` there. A name that comes later, such as ``val_loss`` with ``validation_freq=3``, gets a new column at the
+    end: the file is written anew, with ``NA`` in the lines before.
 
     Args:
         filename: the file's path.
         separator: what stands between two values.
-        append: whether to go on with a file that exists, in its columns, instead of writing it anew.
+        append: whether to go on with a file that exists, below its lines, instead of writing it anew.
 
     Raises:
         TypeError, ValueError: if an argument is not of that kind.
@@ -37,27 +39,60 @@ class CSVLogger(Callback):
         self.keys: list[str] | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        import csv
-
         self.keys = None
         with open(self.filename, "a+" if self.append else "w+", encoding="utf-8", newline="") as file:
             file.seek(0)
-            header = next(csv.reader(file, delimiter=self.sep), None)
-        if header and header[0] == "epoch":
-            self.keys = header[1:]
+            text = file.read()
+            if text and not text.endswith(("\n", "\r")):  # a process was killed while it wrote its last line
+                file.write("\r\n")
+        headers = [row for row in self._rows(text) if row[:1] == ["epoch"]]
+        if headers:
+            self.keys = headers[-1][1:]
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = logs or {}
         if self.keys is None:
             self.keys = sorted(logs)
-            self._write(["epoch", *self.keys])
-        self._write([epoch, *(_text(logs.get(key, "NA")) for key in self.keys)])
+            self._write([["epoch", *self.keys]])
+        new = sorted(set(logs) - set(self.keys))
+        if new:
+            self._widen(new)
+        self._write([[epoch, *(_text(logs.get(key, "NA")) for key in self.keys)]])
 
-    def _write(self, row: Sequence[Any]) -> None:
+    def _widen(self, new: list[str]) -> None:
+        """Adds columns to what stands in the file, from the last header on."""
+        from fastnet.saving.files import replace_file
+
+        assert self.keys is not None
+        with open(self.filename, encoding="utf-8", newline="") as file:
+            rows = list(self._rows(file.read()))
+        header = max((i for i, row in enumerate(rows) if row == ["epoch", *self.keys]), default=len(rows))
+        columns = 1 + len(self.keys)
+        for row in rows[header:]:
+            if row:
+                row += ["NA"] * (columns - len(row) + len(new))
+        if header < len(rows):
+            rows[header][columns:] = new
+        self.keys = self.keys + new
+        replace_file(os.path.realpath(self.filename), self._lines(rows).encode())
+
+    def _rows(self, text: str) -> Iterable[list[str]]:
         import csv
+        import io
 
+        return csv.reader(io.StringIO(text, newline=""), delimiter=self.sep)
+
+    def _lines(self, rows: Iterable[Iterable[Any]]) -> str:
+        import csv
+        import io
+
+        text = io.StringIO(newline="")
+        csv.writer(text, delimiter=self.sep).writerows(rows)
+        return text.getvalue()
+
+    def _write(self, rows: Iterable[Iterable[Any]]) -> None:
         with open(self.filename, "a", encoding="utf-8", newline="") as file:
-            csv.writer(file, delimiter=self.sep).writerow(row)
+            file.write(self._lines(rows))
 
 
 def _text(value: Any) -> Any:
