@@ -18,7 +18,7 @@ class EarlyStopping(Monitor):
         min_delta: how much better it must be at least to count.
         patience: epochs without improvement after which to stop.
         verbose: 1 to say so.
-        mode: ``"min"``, ``"max"``, or ``"auto"`` to tell by the name.
+        mode: ``"min"``, ``"max"``, or ``"auto"`` to ask the metric.
         baseline: the wait begins anew only by numbers that are better than this as well.
         restore_best_weights: whether to end with the weights of the best epoch, not with those of the last one.
         start_from_epoch: epochs to let pass before watching.
@@ -29,7 +29,8 @@ class EarlyStopping(Monitor):
         best_weights: the weights then, if they are to be restored.
 
     Raises:
-        ValueError, TypeError: if an argument is not of that kind; in training, if "auto" cannot tell.
+        ValueError, TypeError: if an argument is not of that kind; before the first epoch, if "auto" cannot tell, or
+            `monitor` is an array of several numbers.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class EarlyStopping(Monitor):
         self.best_weights: list[Floats] | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
+        super().on_train_begin(logs)
         self._reset()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:

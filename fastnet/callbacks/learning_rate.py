@@ -18,6 +18,20 @@ def _optimizer(callback: Callback) -> Optimizer:
     return optimizer
 
 
+def _check_no_schedule(callback: Callback) -> None:
+    """Two that set the learning rate would contradict each other.
+
+    Raises:
+        TypeError: if the optimizer was made with a schedule.
+    """
+    schedule = _optimizer(callback)._schedule
+    if schedule is not None:
+        raise TypeError(
+            f"{type(callback).__name__} sets the learning rate, but the optimizer's learning rate already follows "
+            f"{schedule!r}: leave out the callback, or make the optimizer with a number, as in learning_rate=0.001"
+        )
+
+
 class LearningRateScheduler(Callback):
     """Sets the learning rate at the beginning of each epoch; the logs then hold ``learning_rate``.
 
@@ -29,6 +43,7 @@ class LearningRateScheduler(Callback):
     Raises:
         TypeError: if `schedule` cannot be called.
         ValueError: in training, if it returns something other than a number of at least 0.
+        TypeError: before the first epoch, if the optimizer's learning rate follows a schedule of its own.
     """
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
@@ -37,7 +52,11 @@ class LearningRateScheduler(Callback):
         self.schedule = schedule
         self.verbose = verbose
 
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        _check_no_schedule(self)
+
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        _check_no_schedule(self)
         optimizer = _optimizer(self)
         arguments: tuple[Any, ...] = (epoch, float(optimizer.learning_rate))
         try:
@@ -76,13 +95,14 @@ class ReduceLROnPlateau(Monitor):
         factor: in [0, 1).
         patience: epochs without improvement after which to reduce.
         verbose: 1 to print it.
-        mode: ``"min"``, ``"max"``, or ``"auto"`` to tell by the name.
+        mode: ``"min"``, ``"max"``, or ``"auto"`` to ask the metric.
         min_delta: how much better the number must be at least to count; `epsilon` in older scripts.
         cooldown: epochs to wait after a reduction before counting again.
         min_lr: the least learning rate.
 
     Raises:
-        ValueError, TypeError: if an argument is not of that kind; in training, if "auto" cannot tell.
+        ValueError, TypeError: if an argument is not of that kind; before the first epoch, if "auto" cannot tell,
+            `monitor` is an array of several numbers, or the optimizer's learning rate follows a schedule of its own.
     """
 
     def __init__(
@@ -116,6 +136,8 @@ class ReduceLROnPlateau(Monitor):
         return self.cooldown_counter > 0
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
+        super().on_train_begin(logs)
+        _check_no_schedule(self)
         self._reset()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:

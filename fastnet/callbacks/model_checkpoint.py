@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import string
 import warnings
 from typing import Any
 
@@ -27,12 +28,13 @@ class ModelCheckpoint(Monitor):
         verbose: 1 to say what is done.
         save_best_only: whether to save only when `monitor` has improved.
         save_weights_only: whether to save the weights alone.
-        mode: ``"min"``, ``"max"``, or ``"auto"`` to tell by the name.
+        mode: ``"min"``, ``"max"``, or ``"auto"`` to ask the metric.
         save_freq: ``"epoch"``, or the number of batches after which to save; the logs are the epoch's so far then.
         initial_value_threshold: what the first saved model must be better than, with `save_best_only`.
 
     Raises:
-        ValueError, TypeError: if an argument is not of that kind.
+        ValueError, TypeError: if an argument is not of that kind; before the first epoch, with `save_best_only`, if
+            "auto" cannot tell; or if `monitor` or a name in `filepath` is an array of several numbers.
         KeyError: in training, if `filepath` names what is not in the logs.
         OSError: in training, if a file cannot be written.
     """
@@ -60,6 +62,13 @@ class ModelCheckpoint(Monitor):
             self.best = checks.number("initial_value_threshold", initial_value_threshold, least=-math.inf)
         self._epoch = 0
         self._batches = 0  # since the last file
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        if self.save_best_only:
+            super().on_train_begin(logs)
+        for _, field, _, _ in string.Formatter().parse(self.filepath):
+            if field:
+                self.refuse_several(field)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._epoch = epoch
@@ -96,6 +105,8 @@ class ModelCheckpoint(Monitor):
                 f"filepath {self.filepath!r} names {name!r}, which is not in the logs"
                 f"{checks.near_miss(name, values)}. There are: {', '.join(sorted(values))}"
             ) from None
+        except (TypeError, ValueError) as error:  # a format such as :.2f of what is no number
+            raise ValueError(f"filepath {self.filepath!r} cannot be filled with {dict(values)}: {error}") from error
 
     def _wanted(self, epoch: int, logs: Logs, path: str) -> bool:
         if not self.save_best_only:

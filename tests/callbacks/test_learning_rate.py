@@ -10,6 +10,7 @@ from callbacks.scripted import StubModel, run
 from fastnet import Sequential
 from fastnet.callbacks import LearningRateScheduler, ReduceLROnPlateau
 from fastnet.layers import Dense, Input
+from fastnet.optimizers import Adam, schedules
 
 NOTHING: list[dict[str, float]] = [{}, {}, {}]
 
@@ -92,6 +93,19 @@ def test_a_plateau_of_nothing_is_a_warning() -> None:
     model = StubModel(1.0)
     with pytest.warns(UserWarning, match="ReduceLROnPlateau monitors 'val_loss', which is not available"):
         assert run(ReduceLROnPlateau(), [{"loss": 1.0}], model) == [{"loss": 1.0, "learning_rate": 1.0}]
+
+
+@pytest.mark.parametrize("callback", [LearningRateScheduler(lambda epoch: 0.5), ReduceLROnPlateau("loss")])
+def test_two_schedules_are_refused_before_the_first_epoch(callback: Any) -> None:
+    model = Sequential([Input((3,)), Dense(2)])
+    model.compile(Adam(schedules.ExponentialDecay(0.01, 3, 0.9)), "mse")
+    before = model.get_weights()
+    name = type(callback).__name__
+    with pytest.raises(
+        TypeError, match=rf"{name} sets .*already follows ExponentialDecay\(.*: leave out the callback, or"
+    ):
+        model.fit(np.eye(3), np.ones((3, 2)), verbose=0, callbacks=callback)
+    assert all((a == b).all() for a, b in zip(model.get_weights(), before, strict=True))
 
 
 @pytest.mark.parametrize(

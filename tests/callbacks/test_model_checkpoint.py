@@ -10,6 +10,7 @@ from callbacks.scripted import run
 from fastnet import Sequential, saving
 from fastnet.callbacks import Callback, LambdaCallback, ModelCheckpoint
 from fastnet.layers import Dense, Input
+from fastnet.metrics import F1Score
 
 X, Y = np.eye(4, 3, dtype=np.float32), np.eye(4, 2, dtype=np.float32) + np.eye(4, 2, -2, dtype=np.float32)
 
@@ -57,7 +58,30 @@ def test_which_are_saved(tmp_path: Path, values: list[float], arguments: dict[st
 
 def test_without_its_monitor_it_warns_and_saves(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="'val_los', which is not available; did you mean 'val_loss'"):
-        assert len(scripted(tmp_path, [1, 2], save_best_only=True, monitor="val_los")) == 2
+        assert len(scripted(tmp_path, [1, 2], save_best_only=True, monitor="val_los", mode="min")) == 2
+    for file in tmp_path.iterdir():
+        file.unlink()
+    with pytest.raises(ValueError, match=r"monitor='val_los' is better.*did you mean 'val_loss'"):
+        scripted(tmp_path, [1, 2], save_best_only=True, monitor="val_los")
+    assert len(scripted(tmp_path, [1, 2], monitor="val_los")) == 2  # nobody asks which is best
+
+
+def test_a_name_in_the_path_is_one_number(tmp_path: Path) -> None:
+    x, y = np.eye(4, 3), np.array([0, 1, 0, 1])
+    model = Sequential([Input((3,)), Dense(1, activation="sigmoid")])
+    model.compile("sgd", "binary_crossentropy", metrics=[F1Score(threshold=0.5)])
+    checkpoint = ModelCheckpoint(
+        tmp_path / "{epoch}-{val_f1_score:.2f}.safetensors", "val_f1_score", save_best_only=True
+    )
+    value = model.fit(x, y, verbose=0, validation_data=(x, y), callbacks=checkpoint).history["val_f1_score"][0]
+    assert [path.name for path in tmp_path.iterdir()] == [f"1-{value:.2f}.safetensors"]
+    model = Sequential([Input((3,)), Dense(2, activation="softmax")])
+    model.compile("sgd", "categorical_crossentropy", metrics=[F1Score()])
+    with pytest.raises(ValueError, match=r"'val_f1_score', which is an array of 2 numbers.*F1Score\(average='macro'\)"):
+        model.fit(X, Y, verbose=0, validation_data=(X, Y), callbacks=ModelCheckpoint(checkpoint.filepath))
+    path = ModelCheckpoint(tmp_path / "{loss:.2d}.safetensors")
+    with pytest.raises(ValueError, match=r"filepath '.*' cannot be filled with .*'loss': "):
+        model.fit(X, Y, verbose=0, callbacks=path)
 
 
 def test_weights_alone(tmp_path: Path) -> None:
