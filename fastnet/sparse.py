@@ -5,13 +5,16 @@ A first layer that is given a data set as `Csr` multiplies only those numbers. T
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import kernels
-from fastnet.checks import Floats, numeric
+from fastnet.checks import Floats
 
 Places = NDArray[np.intp]
 
@@ -71,23 +74,48 @@ class Csr:
 
     @classmethod
     def from_scipy(cls, argument: str, matrix: Any) -> Csr:
-        """A SciPy sparse matrix or array, of any format.
+        """A SciPy sparse matrix or array of two dimensions, of any format; it stays as it is.
 
         Raises:
-            ValueError: if a value is not finite.
-            TypeError: if the values are not numbers.
+            ValueError: if its indices point outside of it, or a value is not finite.
+            TypeError: if the values are not real numbers, or the indices not whole ones.
         """
-        csr = matrix.tocsr()
-        if not csr.has_canonical_format:
-            csr = csr.copy()
-            csr.sum_duplicates()
-        values = np.require(numeric(argument, csr.data), np.float32, ["C", "A"])
+        dtype = np.dtype(getattr(matrix, "dtype", object))
+        if dtype.kind not in "biuf":
+            raise TypeError(f"{argument} has dtype {dtype}; expected real numbers")
+        if matrix.shape[1] >= 2**31:
+            raise ValueError(f"{argument} has {matrix.shape[1]} columns; expected fewer than {2**31}")
+        _check_indices(argument, matrix)
+        with _naming(argument):
+            csr = matrix.tocsr()
+        indptr, columns, data = _compressed(argument, csr, *csr.shape)
+        if not _is_ascending(indptr, columns):
+            with _naming(argument):
+                csr = type(csr)((data, columns, indptr), shape=csr.shape, copy=True)
+                csr.has_canonical_format = csr.has_sorted_indices = False  # what SciPy remembers may have changed since
+                csr.sum_duplicates()
+            indptr, columns, data = csr.indptr, csr.indices, csr.data
+        with np.errstate(over="ignore"):
+            values = np.require(data, np.float32, ["C", "A"])
         if not kernels.all_finite(values):
-            raise ValueError(f"{argument} holds a value that is not finite; expected finite numbers")
+            at = int(np.argmin(np.isfinite(values)))
+            row = int(np.searchsorted(indptr, at, side="right")) - 1
+            why = "does not fit float32" if np.isfinite(data[at]) else "is not finite"
+            raise ValueError(f"{argument} holds {data[at]} at row {row}, column {columns[at]}, which {why}")
         is_narrow = csr.shape[1] <= _NARROW
-        indices = csr.indices.astype(np.uint16 if is_narrow else np.int32)
+        indices: Any = columns.astype(np.uint16 if is_narrow else np.int32)
         narrow, wide = (indices, None) if is_narrow else (None, indices)
-        return cls(csr.shape, csr.indptr.astype(np.intp), narrow, wide, values)
+        return cls(csr.shape, indptr.astype(np.intp), narrow, wide, values)
+
+    @classmethod
+    def concatenated(cls, parts: Sequence[Csr]) -> Csr:
+        """The rows of several matrices that came from SciPy, of the same number of columns, one after the other."""
+        ends = np.cumsum([0] + [part.indptr[-1] for part in parts])
+        indptr = np.concatenate([[0]] + [part.indptr[1:] + end for part, end in zip(parts, ends, strict=False)])
+        columns: Any = np.concatenate([part.wide if part.narrow is None else part.narrow for part in parts])
+        narrow, wide = (None, columns) if parts[0].narrow is None else (columns, None)
+        values = np.concatenate([part.values for part in parts])
+        return cls((len(indptr) - 1, parts[0].shape[1]), indptr, narrow, wide, values)
 
     def __getitem__(self, rows: slice) -> Csr:
         """Some rows, next to one another, without a copy."""
@@ -157,8 +185,119 @@ class CscWorkspace:
         return CscBatch(self._ends, self._entries)
 
 
+@contextlib.contextmanager
+def _naming(argument: str) -> Iterator[None]:
+    """Says in SciPy's errors which argument it is."""
+    try:
+        yield
+    except (AttributeError, IndexError, OverflowError, TypeError, ValueError) as error:
+        raise ValueError(f"{argument} is a SciPy matrix that cannot be read: {error}") from error
+
+
+def _check_indices(argument: str, matrix: Any) -> None:
+    """Refuses a SciPy matrix whose indices point outside of it: SciPy's conversions do not look at them.
+
+    What is compared is the arrays as they are, before any cast.
+    """
+    (rows, columns), form = matrix.shape, matrix.format
+    if form == "csc":
+        _compressed(argument, matrix, columns, rows)
+    elif form == "bsr":
+        shape = np.shape(matrix.data)
+        if len(shape) != 3 or 0 in shape[1:] or rows % shape[1] or columns % shape[2]:
+            raise ValueError(f"{argument}.data has shape {shape}; expected blocks that fill a matrix {matrix.shape}")
+        _compressed(argument, matrix, rows // shape[1], columns // shape[2])
+    elif form == "coo":
+        size = len(_vector(argument, "data", matrix.data))
+        for name, limit in (("row", rows), ("col", columns)):
+            index = _whole(argument, name, getattr(matrix, name))
+            if len(index) != size:
+                raise ValueError(f"{argument}.{name} has {len(index)} entries, but {argument}.data has {size}")
+            _check_range(argument, name, index, limit)
+    elif form == "dia":
+        offsets, shape = _whole(argument, "offsets", matrix.offsets), np.shape(matrix.data)
+        if len(shape) != 2 or shape[0] != len(offsets):
+            raise ValueError(f"{argument}.data has shape {shape}, but {argument}.offsets has {len(offsets)} entries")
+        if len(np.unique(offsets)) < len(offsets):
+            raise ValueError(f"{argument}.offsets holds a number twice; expected each diagonal once")
+        most = 2**31 - max(rows, columns)  # one that lies outside of the matrix is allowed, but SciPy casts it
+        _check_range(argument, "offsets", offsets, most, least=-most)
+    elif form == "lil":
+        with _naming(argument):
+            lengths, others = ([len(entries) for entries in lists] for lists in (matrix.rows, matrix.data))
+            flat = np.array(list(chain.from_iterable(matrix.rows)))
+        if len(lengths) != rows or lengths != others:
+            raise ValueError(f"{argument}.rows and {argument}.data differ in length, or are not {rows} rows")
+        if flat.size:
+            _check_range(argument, "rows", _whole(argument, "rows", flat), columns)
+    elif form == "dok":
+        with _naming(argument):
+            keys = np.array(list(matrix.keys())).reshape(-1, 2)
+        if keys.size:
+            for name, index, limit in (("keys", keys[:, 0], rows), ("keys", keys[:, 1], columns)):
+                _check_range(argument, name, _whole(argument, name, index), limit)
+
+
+def _compressed(argument: str, matrix: Any, rows: int, columns: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """`indptr`, `indices` and `data` of a matrix of compressed rows, or columns or blocks, that do not point outside.
+
+    Of the last two only what belongs to the matrix: they may have room for more.
+    """
+    indptr, indices = _whole(argument, "indptr", matrix.indptr), _whole(argument, "indices", matrix.indices)
+    data = np.asarray(matrix.data) if matrix.format == "bsr" else _vector(argument, "data", matrix.data)
+    if len(indptr) != rows + 1:
+        raise ValueError(f"{argument}.indptr has {len(indptr)} entries; expected {rows + 1}")
+    if indptr[0] != 0:
+        raise ValueError(f"{argument}.indptr begins with {indptr[0]}; expected 0")
+    falls = np.flatnonzero(indptr[1:] < indptr[:-1])
+    if falls.size:
+        at = falls[0]
+        raise ValueError(
+            f"{argument}.indptr falls from {indptr[at]} to {indptr[at + 1]} at index {at + 1}; expected rising numbers"
+        )
+    for name, array in (("indices", indices), ("data", data)):
+        if len(array) < indptr[-1]:
+            raise ValueError(
+                f"{argument}.indptr ends with {indptr[-1]}, but {argument}.{name} has {len(array)} entries"
+            )
+    count = int(indptr[-1])
+    _check_range(argument, "indices", indices[:count], columns)
+    return indptr, indices[:count], data[:count]
+
+
+def _vector(argument: str, name: str, value: Any) -> NDArray[Any]:
+    array = np.asarray(value)
+    if array.ndim != 1:
+        raise ValueError(f"{argument}.{name} has shape {array.shape}; expected one dimension")
+    return array
+
+
+def _whole(argument: str, name: str, value: Any) -> NDArray[Any]:
+    array = _vector(argument, name, value)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{argument}.{name} has dtype {array.dtype}; expected whole numbers")
+    return array
+
+
+def _check_range(argument: str, name: str, index: NDArray[Any], limit: int, least: int = 0) -> None:
+    if index.size and not (least <= int(index.min()) and int(index.max()) < limit):
+        at = int(np.flatnonzero((index < least) | (index >= limit))[0])
+        raise ValueError(
+            f"{argument}.{name} holds {index[at]} at index {at}; expected numbers from {least} to {limit - 1}"
+        )
+
+
+def _is_ascending(indptr: NDArray[Any], columns: NDArray[Any]) -> bool:
+    """Whether the columns of each row are in order, each once."""
+    rises = columns[1:] > columns[:-1]
+    starts = indptr[(indptr > 0) & (indptr < len(columns))].astype(np.intp)
+    rises[starts - 1] = True  # from one row to the next it may fall
+    return bool(rises.all())
+
+
 def is_scipy_sparse(x: Any) -> bool:
-    return type(x).__module__.partition(".")[0] == "scipy" and hasattr(x, "tocsr")
+    """Whether x is a SciPy sparse matrix or array; SciPy itself need not be installed."""
+    return hasattr(x, "tocsr") and any(kind.__module__.partition(".")[0] == "scipy" for kind in type(x).__mro__)
 
 
 def is_sparse(x: NDArray[Any], units: int) -> bool:

@@ -125,6 +125,141 @@ def test_bad_scipy_matrices_are_refused(change: Any, error: type[Exception], mes
         model.predict(change(scipy_sparse.csr_matrix(images(9, 0.5))), verbose=0)
 
 
+def _set(name: str, at: int, value: int) -> Any:
+    def change(x: Any) -> None:
+        getattr(x, name)[at] = value
+
+    return change
+
+
+def _as(name: str, dtype: Any, at: int = 0, value: Any = None) -> Any:
+    def change(x: Any) -> None:
+        array = getattr(x, name).astype(dtype)
+        if value is not None:
+            array[at] = value
+        setattr(x, name, array)
+
+    return change
+
+
+def _cut(name: str) -> Any:
+    return lambda x: setattr(x, name, getattr(x, name)[:-1])
+
+
+COMPRESSED = [
+    *((_set("indices", 3, value), ValueError, f"x.indices holds {value} at index 3") for value in (60000, -1, 20)),
+    (_as("indices", np.int64, 3, 2**40 + 3), ValueError, "x.indices holds 1099511627779"),
+    (_as("indices", np.uint64, 3, 2**63), ValueError, "x.indices holds 9223372036854775808"),
+    (_as("indices", np.float64), TypeError, "x.indices has dtype float64"),
+    (_cut("indices"), ValueError, "indptr ends with 20, but x.indices has 19"),
+    (_cut("data"), ValueError, "indptr ends with 20, but x.data has 19"),
+    (_cut("indptr"), ValueError, "x.indptr has 20 entries; expected 21"),
+    (_as("indptr", np.float64), TypeError, "x.indptr has dtype float64"),
+    (_set("indptr", 3, 9), ValueError, "x.indptr falls from 9 to 4 at index 4"),
+    (_as("indptr", np.uint32, 3, 9), ValueError, "x.indptr falls from 9 to 4 at index 4"),
+    (_set("indptr", 0, 1), ValueError, "x.indptr begins with 1"),
+    (_set("indptr", 0, -5), ValueError, "x.indptr begins with -5"),
+    (_set("indptr", -1, 21), ValueError, "x.indptr ends with 21"),
+    (_as("data", complex), TypeError, "x has dtype complex128"),
+    (_as("data", object), TypeError, "x has dtype object"),
+    (_as("data", np.float64, 3, 1e300), ValueError, r"1e\+300 at row 3, column 3, which does not fit float32"),
+    (_as("data", np.float32, 3, -np.inf), ValueError, "x holds -inf at row 3, column 3, which is not finite"),
+    (lambda x: setattr(x, "data", x.data[:, None]), ValueError, "x.data has shape"),
+]
+BROKEN = [
+    *(("csr", *case) for case in COMPRESSED),
+    *(("csc", *case) for case in COMPRESSED),
+    *(("coo", _set("row", 3, value), ValueError, f"x.row holds {value}") for value in (60000, -1, 20)),
+    *(("coo", _set("col", 3, value), ValueError, f"x.col holds {value}") for value in (60000, -1, 20)),
+    ("coo", _cut("data"), ValueError, "x.row has 20 entries, but x.data has 19"),
+    ("bsr", _set("indices", 0, 600), ValueError, "x.indices holds 600"),
+    ("bsr", _set("indptr", 1, 600), ValueError, "x.indptr falls from 600"),
+    ("bsr", _cut("data"), ValueError, "indptr ends with 20, but x.data has 19"),
+    ("bsr", lambda x: setattr(x, "data", x.data.reshape(-1, 1, 1, 1)), ValueError, "x.data has shape"),
+    ("dia", _as("offsets", np.int64, 0, 2**32 + 1), ValueError, "x.offsets holds 4294967297"),
+    ("dia", lambda x: setattr(x, "data", np.ones((2, 20))), ValueError, "x.data has shape"),
+    ("lil", _set("rows", 3, [60000]), ValueError, "x.rows holds 60000"),  # type: ignore[arg-type]
+    ("lil", _set("rows", 3, [-1]), ValueError, "x.rows holds -1"),  # type: ignore[arg-type]
+    ("lil", _set("rows", 3, [1, 2]), ValueError, "x.rows and x.data differ in length"),  # type: ignore[arg-type]
+    ("lil", _set("rows", 3, None), ValueError, "x is a SciPy matrix that cannot be read"),  # type: ignore[arg-type]
+    ("dok", lambda x: x._dict.update({(0, 60000): 1.0}), ValueError, "x.keys holds 60000"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["predict", "fit", "evaluate", "train_on_batch"])
+@pytest.mark.parametrize("kind", ["array", "matrix"])
+@pytest.mark.parametrize(("form", "change", "error", "message"), BROKEN)
+def test_a_scipy_matrix_that_points_outside_of_itself_is_refused(
+    form: str, change: Any, error: type[Exception], message: str, kind: str, method: str
+) -> None:
+    x = getattr(scipy_sparse, f"{form}_{kind}")(np.eye(20, dtype=np.float32))
+    change(x)
+    model = Sequential([Input((20,)), Dense(3)])
+    model.compile("sgd", "mse")
+    with pytest.raises(error, match=message):
+        getattr(model, method)(*([x] if method == "predict" else [x, np.zeros((20, 3))]))
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.int64, np.uint16, np.float32, np.float64])
+@pytest.mark.parametrize("form", ["csr", "csc", "coo", "bsr", "dia", "lil", "dok"])
+@pytest.mark.parametrize("kind", ["array", "matrix"])
+def test_every_format_and_type_is_the_dense_array(form: str, kind: str, dtype: type) -> None:
+    dense = (images(30, 0.3)[:, :60] * 9).astype(dtype)
+    x = getattr(scipy_sparse, f"{form}_{kind}")(dense)
+    model = Sequential([Input((60,)), Dense(5)])
+    np.testing.assert_array_equal(model.predict(x, verbose=0), model.predict(dense, verbose=0))
+
+
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize("form", ["csr", "csc", "coo"])
+def test_columns_that_come_twice_or_in_disorder_add_up_and_stay_as_they_are(form: str, index: type) -> None:
+    rng = np.random.default_rng(0)
+    rows, columns = np.sort(rng.integers(0, 9, 200)).astype(index), rng.integers(0, 30, 200).astype(index)
+    values = rng.integers(1, 9, 200).astype(np.float32)
+    dense = np.zeros((9, 30), np.float32)
+    np.add.at(dense, (rows, columns), values)
+    indptr = np.searchsorted(rows, np.arange(10)).astype(index)
+    if form == "coo":
+        x = scipy_sparse.coo_array((values, (rows, columns)), shape=(9, 30))
+    else:
+        x = scipy_sparse.csr_array((values, columns, indptr), shape=(9, 30))
+    if form == "csc":
+        x, dense = x.T, np.ascontiguousarray(dense.T)
+    arrays = (x.row, x.col, x.data) if form == "coo" else (x.indptr, x.indices, x.data)
+    before = [array.tobytes() for array in arrays]
+    model = Sequential([Dense(5)])
+    model.build((None, dense.shape[1]))
+    np.testing.assert_array_equal(model.predict(x, verbose=0), model.predict(dense, verbose=0))
+    after = (x.row, x.col, x.data) if form == "coo" else (x.indptr, x.indices, x.data)
+    assert [array.tobytes() for array in after] == before
+
+
+def test_what_scipy_remembers_of_the_order_is_not_believed() -> None:
+    x = scipy_sparse.csr_array(np.ones((4, 5), np.float32))
+    assert x.has_canonical_format
+    x.indices[5:10] = [4, 4, 1, 0, 1]
+    dense = np.ones((4, 5), np.float32)
+    dense[1] = [1, 2, 0, 0, 2]
+    model = Sequential([Input((5,)), Dense(3)])
+    np.testing.assert_array_equal(model.predict(x, verbose=0), model.predict(dense, verbose=0))
+
+
+def test_room_for_more_numbers_is_not_looked_at() -> None:
+    x = scipy_sparse.csr_array(np.eye(4, dtype=np.float32))
+    dense = x.toarray()
+    x.indices, x.data = np.append(x.indices, 99), np.append(x.data, np.float32(np.nan))
+    model = Sequential([Input((4,)), Dense(3)])
+    np.testing.assert_array_equal(model.predict(x, verbose=0), model.predict(dense, verbose=0))
+
+
+def test_a_class_derived_from_scipys_is_a_scipy_matrix() -> None:
+    class Mine(scipy_sparse.csr_array):  # type: ignore[misc, name-defined]
+        pass
+
+    model, x = Sequential([Input((4,)), Dense(3)]), np.eye(4, dtype=np.float32)
+    np.testing.assert_array_equal(model.predict(Mine(x), verbose=0), model.predict(x, verbose=0))
+
+
 def test_a_model_that_does_not_begin_with_dense_refuses_a_scipy_matrix() -> None:
     model = Sequential([Input((300,)), Rescaling(1, offset=1), Dense(100)])
     with pytest.raises(ValueError, match="begins with a Dense layer"):

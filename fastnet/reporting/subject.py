@@ -149,7 +149,7 @@ def examples_of(model: Sequential, x: Any, y: Any) -> Examples | None:
     if model.output_shape is None or len(model.output_shape) != 2:
         raise ValueError(f"the model's outputs have shape {model.output_shape}; with x and y expected (None, units)")
     units = model.output_shape[1] or 0
-    x = x.tocsr() if is_scipy_sparse(x) else checks.numeric("x", x)
+    x = x if is_scipy_sparse(x) else checks.numeric("x", x)
     y = checks.numeric("y", y)
     kind = kind_of(model)
     wanted = y
@@ -172,6 +172,7 @@ def examples_of(model: Sequential, x: Any, y: Any) -> Examples | None:
         truth = (data.targets[:, 0] > 0.5).astype(np.intp)  # of 0 and 1, or -1 and 1
     else:
         truth = data.targets.argmax(axis=1)
+    x = x.tocsr() if is_scipy_sparse(x) else x  # not before it was checked
     return Examples(x, y, data.targets, outputs, results, kind, truth, scores.argmax(axis=1), scores, probable)
 
 
