@@ -5,8 +5,9 @@ anything has changed.
 """
 
 import math
+import numbers
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -102,36 +103,186 @@ def near_miss(name: str, names: Iterable[str]) -> str:
     return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
 
 
+def is_scipy_sparse(x: Any) -> bool:
+    """Whether x is a SciPy sparse matrix or array; SciPy itself need not be installed."""
+    return hasattr(x, "tocsr") and any(kind.__module__.partition(".")[0] == "scipy" for kind in type(x).__mro__)
+
+
 def numeric(argument: str, value: Any) -> NDArray[Any]:
-    """`value` as an array of real numbers, of whatever type and shape."""
+    """`value` as an array of real numbers, of whatever type and shape.
+
+    A data frame with columns of several types of numbers becomes one array, and so do Python's numbers in an array of
+    objects. What is missing there (NaN, None, pandas.NA) is refused.
+    """
     if value is None:
         raise TypeError(f"{argument} is None; expected an array")
-    if type(value).__module__.partition(".")[0] == "scipy":
-        raise TypeError(f"{argument} is a SciPy sparse matrix; expected a dense array: use {argument}.toarray()")
+    if is_scipy_sparse(value):
+        raise TypeError(
+            f"{argument} is a SciPy sparse matrix; expected a dense array: use {name_in_code(argument)}.toarray()"
+        )
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise ValueError(f"{argument} is a masked array with masked elements; fill them first")
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise ValueError(f"{argument} cannot be made an array: its rows have different lengths") from error
-    if array.dtype.kind == "O":
-        raise TypeError(f"{argument} has dtype object, which is not numeric")
+        why = "its rows have different lengths" if "inhomogeneous" in str(error) else str(error)
+        raise ValueError(f"{argument} cannot be made an array: {why}") from error
+    if array.dtype.kind == "O" and array.ndim == 0:
+        is_stream = argument == "x" and hasattr(value, "__next__")
+        hint = "; give what makes batches (x, y) alone, without y" if is_stream else ""
+        raise TypeError(f"{argument} is of type {type(value).__name__}, which is not numeric; expected an array{hint}")
+    columns = _columns_of(value) if array.ndim == 2 else None
+    names = None if columns is None else [name for name, _ in columns]
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"{argument} has dtype {array.dtype}; expected real numbers")
+        if columns is None:
+            array = _numbers(argument, array, value)
+        else:
+            parts = [_numbers(argument, np.asarray(part), value, name) for name, part in columns]
+            array = np.column_stack([part.astype(np.float64) for part in parts])
+    if array.dtype.kind == "f" and (names is not None or hasattr(value, "fillna")):
+        return as_float32(argument, array, names, _on_missing(argument, value))
     return array
 
 
-def as_float32(argument: str, array: NDArray[Any]) -> Floats:
-    """`array` as float32 in C order and native byte order, and finite; no copy if it is all that already."""
+def name_in_code(argument: str) -> str:
+    """What an argument is called in a hint that is code: x for "validation x"."""
+    return argument.rpartition(" ")[2]
+
+
+def _columns_of(value: Any) -> list[tuple[Any, Any]] | None:
+    """Name and column of each column of a data frame, of pandas or of whoever does as it; None if it is none."""
+    if isinstance(value, np.ndarray) or not (hasattr(value, "columns") and hasattr(value, "dtypes")):
+        return None
+    return list(value.items()) if hasattr(value, "items") else [(name, value[name]) for name in value.columns]
+
+
+def _numbers(argument: str, array: NDArray[Any], value: Any, column: Any = None) -> NDArray[Any]:
+    """`array` as numbers: all of `value`, or the column of that name of a data frame.
+
+    Raises:
+        ValueError: if one is missing, or too large.
+        TypeError: if it holds something else than numbers.
+    """
+    if array.dtype.kind in "biuf":
+        return array
+    if array.dtype.kind != "O":
+        found = {"U": "text", "S": "text", "T": "text", "M": "date", "m": "duration"}.get(array.dtype.kind, "")
+        hint = _hint(argument, found, array, column)
+        where = f" in column {_quoted(column)}" if column is not None else ""
+        raise TypeError(f"{argument} has dtype {array.dtype}{where}; expected real numbers{hint}")
+    entries = array.reshape(-1).tolist()
+    kinds = {kind: _kind_of(kind) for kind in set(map(type, entries))}
+    wrong = [kind for kind in ("text", "date", "duration", "rows", "other", "missing") if kind in kinds.values()]
+    if not wrong:
+        try:
+            return array.astype(np.float64)
+        except OverflowError:
+            raise ValueError(f"{argument} holds a whole number that does not fit float32") from None
+    at = next(i for i, entry in enumerate(entries) if kinds[type(entry)] == wrong[0])
+    first = repr(entries[at]) if wrong[0] in ("text", "missing") else f"an object of type {type(entries[at]).__name__}"
+    where = place(np.unravel_index(at, array.shape)) if column is None else f"row {at}, column {_quoted(column)}"
+    if wrong[0] == "missing" and (column is not None or "number" in kinds.values()):
+        raise ValueError(f"{argument} holds {first} at {where}; expected a number{_on_missing(argument, value)}")
+    hint = _hint(argument, wrong[0], array, column)
+    if wrong[0] == "text" and any(kinds[type(entry)] == "missing" or entry != entry for entry in entries):
+        hint = _on_missing(argument, value) + hint  # or the command does not work
+    if column is not None:
+        raise TypeError(f"{argument} holds {first} at {where}; expected numbers{hint}")
+    raise TypeError(f"{argument} has dtype object, which is not numeric: it holds {first} at {where}{hint}")
+
+
+def _kind_of(kind: type) -> str:
+    """What objects of a type are to us."""
+    import datetime  # here, since they are needed for arrays of objects only
+    import decimal
+
+    if issubclass(kind, numbers.Real | np.bool_ | decimal.Decimal):
+        return "number"
+    if issubclass(kind, str | bytes):
+        return "text"
+    if kind.__name__ in ("NoneType", "NAType", "NaTType"):
+        return "missing"
+    if issubclass(kind, datetime.date | np.datetime64):
+        return "date"
+    if issubclass(kind, datetime.timedelta | np.timedelta64):
+        return "duration"
+    return "rows" if issubclass(kind, list | tuple | np.ndarray) else "other"
+
+
+def _hint(argument: str, found: str, array: NDArray[Any], column: Any) -> str:
+    """How to make numbers of what is none, in a message."""
+    if array.ndim == 0:
+        return ""
+    name = name_in_code(argument)
+    if found == "text" and not name.endswith("weight"):
+        written = f"use np.asarray({name}, dtype='float32')" if all(map(_is_written_number, array.flat)) else ""
+        if array.size == len(array) and (column is None or name.startswith("y")):
+            return (
+                f"; make numbers of labels with classes, {name} = np.unique({name}, return_inverse=True), and one-hot "
+                f"rows of those with fastnet.utils.to_categorical({name})"
+                + (f"; or, for numbers written as text, {written}" if written else "")
+            )
+        if written:
+            return f"; for numbers written as text, {written}"
+        frame = name if column is not None else f"pandas.DataFrame({name})"
+        return f"; make columns of 0 and 1 of its categories with pandas.get_dummies({frame}), or leave it out"
+    part = name if column is None else f"{name}[{_quoted(column)}]"
+    if found == "date":
+        is_plain = array.dtype.kind == "M" and column is None
+        days = f"({part} - {part}.min()) / np.timedelta64(1, 'D')"
+        days = days if is_plain else f"pandas.to_datetime({part}).dt.day_of_year"
+        return f"; make numbers of dates, as with {days}, or leave them out"
+    if found == "duration":
+        return f"; make numbers of it, as with {part} / np.timedelta64(1, 's')"
+    if found == "rows":
+        return f"; if all have the same length, use np.stack({part})"
+    return ""
+
+
+def _is_written_number(text: Any) -> bool:
+    try:
+        float(text)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _on_missing(argument: str, value: Any) -> str:
+    hint = "; fill what is missing, or leave out its row"
+    name = name_in_code(argument)
+    return f"{hint}, as with {name}.fillna(0) or {name}.dropna()" if hasattr(value, "fillna") else hint
+
+
+def _quoted(column: Any) -> str:
+    return repr(str(column)) if isinstance(column, str) else str(column)
+
+
+def place(where: Sequence[Any], names: Sequence[Any] | None = None) -> str:
+    """An array's place in words: row 7, column 3, or the column's name; index 3; index (3, 0, 1)."""
+    i = [int(n) for n in where]
+    if len(i) == 2:
+        return f"row {i[0]}, column {i[1] if names is None else _quoted(names[i[1]])}"
+    return f"index {i[0]}" if len(i) == 1 else f"index {tuple(i)}"
+
+
+def as_float32(argument: str, array: NDArray[Any], names: Sequence[Any] | None = None, on_missing: str = "") -> Floats:
+    """`array` as float32 in C order and native byte order, and finite; no copy if it is all that already.
+
+    Args:
+        argument: what it is called in errors.
+        array: of numbers.
+        names: of the columns, for errors.
+        on_missing: what to say of a NaN, if more than that it is one.
+    """
     with np.errstate(over="ignore"):
         floats = np.require(array, np.float32, ["C", "A"])
     if not kernels.all_finite(floats.reshape(-1)):
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(floats))[0])
-        place = f"row {where[0]}, column {where[1]}" if len(where) == 2 else f"index {where}"
+        where = tuple(np.argwhere(~np.isfinite(floats))[0])
         before = array[where]
         if np.isfinite(before):
-            raise ValueError(f"{argument} holds {before} at {place}, which does not fit float32")
-        raise ValueError(f"{argument} holds {before} at {place}; expected finite numbers")
+            raise ValueError(f"{argument} holds {before} at {place(where, names)}, which does not fit float32")
+        hint = on_missing if np.isnan(before) else ""
+        raise ValueError(f"{argument} holds {before} at {place(where, names)}; expected finite numbers{hint}")
     return floats
 
 
@@ -149,23 +300,24 @@ def same_shape(argument: str, value: Any, shape: tuple[int, ...]) -> Floats:
         return array.astype(np.float32, copy=False)
 
 
-def examples(argument: str, value: Any, single: bool = False) -> Floats | NDArray[np.uint8]:
-    """The examples of a data set, (n, ...), as float32, or as uint8 if that is what they are: no copy then.
+def as_examples(argument: str, array: NDArray[Any]) -> Floats | NDArray[np.uint8]:
+    """An array of numbers as float32, or as uint8 if that is what it is: no copy then."""
+    return np.ascontiguousarray(array) if array.dtype == np.uint8 else as_float32(argument, array)
 
-    With `single`, where an example is one number, (n,) will do.
-    """
+
+def examples(argument: str, value: Any) -> Floats | NDArray[np.uint8]:
+    """The examples of a data set, (n, ...), as float32, or as uint8 if that is what they are."""
     array = numeric(argument, value)
-    if single and array.ndim == 1:
-        array = array[:, None]
     if array.ndim < 2:
-        hint = f"; for one example use {argument}[None], for examples of one number {argument}[:, None]"
-        raise ValueError(
-            f"{argument} has {array.ndim} dimensions, shape {array.shape}; expected examples, (n, ...)"
-            f"{hint if array.ndim else ''}"
-        )
-    if array.dtype == np.uint8:
-        return np.ascontiguousarray(array)
-    return as_float32(argument, array)
+        raise ValueError(no_examples(argument, array.shape))
+    return as_examples(argument, array)
+
+
+def no_examples(argument: str, shape: tuple[int, ...]) -> str:
+    """The message for an array of fewer than two dimensions where examples are expected."""
+    name = name_in_code(argument)
+    hint = f"; for one example use {name}[None], for examples of one number {name}[:, None]" if shape else ""
+    return f"{argument} has {len(shape)} dimensions, shape {shape}; expected examples, (n, ...){hint}"
 
 
 def features(argument: str, value: Any) -> Floats:
@@ -174,9 +326,9 @@ def features(argument: str, value: Any) -> Floats:
     if array.ndim != 2:
         hint = ""
         if array.ndim == 1:
-            hint = f"; for one example use {argument}[None]"
+            hint = f"; for one example use {name_in_code(argument)}[None]"
         elif array.ndim > 2:
-            hint = f"; use {argument}.reshape({array.shape[0]}, {math.prod(array.shape[1:])})"
+            hint = f"; use {name_in_code(argument)}.reshape({array.shape[0]}, {math.prod(array.shape[1:])})"
         raise ValueError(
             f"{argument} has {array.ndim} dimensions, shape {array.shape}; expected 2, (examples, features){hint}"
         )
@@ -196,13 +348,18 @@ def sample_weights(argument: str, value: Any, length: int) -> Floats:
 
 
 def class_weights(argument: str, value: Any, targets: Floats) -> Floats:
-    """How much each example counts, (n,), by a dict from its class to that; a class left out counts 1."""
+    """How much each example counts, (n,), by a dict from its class to that; a class left out counts 1.
+
+    A class may be any whole number: 1, 1.0, np.int64(1) or True.
+    """
     if not isinstance(value, dict):
-        raise TypeError(f"{argument} must be a dict from class to weight, got {value!r}")
+        hint = f"; use dict(enumerate({argument}))" if isinstance(value, list | tuple | np.ndarray) else ""
+        raise TypeError(f"{argument} must be a dict from class to weight, got {value!r}{hint}")
     classes = targets.shape[1] if targets.shape[1] > 1 else 2
     table = np.ones(classes, np.float32)
     for key, weight in value.items():
-        label = integer(f"{argument}'s class", key, least=0)
+        is_whole = isinstance(key, bool | np.bool_) or (isinstance(key, float | np.floating) and key.is_integer())
+        label = integer(f"{argument}'s class", int(key) if is_whole else key, least=0)
         if label >= classes:
             raise ValueError(f"{argument} has class {label}, but the targets have {classes} classes")
         table[label] = number(f"{argument}[{label}]", weight, least=0)

@@ -12,17 +12,18 @@ from fastnet import checks, rng
 from fastnet.batches import Rows, check_steps
 from fastnet.checks import Floats
 from fastnet.losses import Loss
-from fastnet.sparse import Csr, is_scipy_sparse
+from fastnet.sparse import Csr
 
 Shape = tuple[int, ...]
 
 
 class Data(NamedTuple):
-    """Examples (n, K), targets (n, C) and, or None, how much each example counts, (n,)."""
+    """Examples (n, K), targets (n, C), how much each example counts, (n,), or None, and the shape of one example."""
 
     x: Rows | Csr
     targets: Floats
     weights: Floats | None
+    shape: Shape
 
     def first(self, steps: int, batch_size: int, argument: str = "validation_steps") -> Data:
         """The first `steps` batches.
@@ -31,8 +32,7 @@ class Data(NamedTuple):
             ValueError: if there are not so many.
         """
         check_steps(argument, steps, len(self.x), batch_size)
-        n = steps * batch_size
-        return Data(self.x[:n], self.targets[:n], None if self.weights is None else self.weights[:n])
+        return self._rows(slice(steps * batch_size))
 
     def split(self, share: float) -> tuple[Data, Data]:
         """The first part for training, the last `share` for validation.
@@ -47,9 +47,19 @@ class Data(NamedTuple):
                 f"validation_split={share} of {n} examples leaves {kept} for training and {n - kept} for validation; "
                 "each needs at least 1"
             )
-        weights = (None, None) if self.weights is None else (self.weights[:kept], self.weights[kept:])
-        first = Data(self.x[:kept], self.targets[:kept], weights[0])
-        return first, Data(self.x[kept:], self.targets[kept:], weights[1])
+        return self._rows(slice(kept)), self._rows(slice(kept, n))
+
+    def fitting(self, shape: Shape, argument: str) -> Data:
+        """The same data as examples of this shape.
+
+        Raises:
+            ValueError: if they are of another.
+        """
+        return self._replace(shape=_fitting(argument, (len(self.x), *self.shape), shape))
+
+    def _rows(self, which: slice) -> Data:
+        weights = None if self.weights is None else self.weights[which]
+        return Data(self.x[which], self.targets[which], weights, self.shape)
 
 
 def check_data(
@@ -74,7 +84,12 @@ def check_data(
     Raises:
         ValueError, TypeError: if something does not fit.
     """
-    rows = check_examples(x, f"{name}x", shape)
+    rows, shape = check_examples(x, f"{name}x", shape)
+    y_shape: tuple[Any, ...] = getattr(y, "shape", ())
+    if len(y_shape) == 3 and y_shape[2] == 1 and not checks.is_scipy_sparse(y):
+        y = np.asarray(y)[..., 0]  # as Keras takes it
+    if len(rows) == 1 and units > 1 and y_shape == (units,) and not loss.of_labels:
+        raise checks.ShapeError(f"{name}y has shape {y_shape}, but there is 1 example; for one example use y[None]")
     targets = loss.check_targets(f"{name}y", y, units)
     checks.same_length(rows, targets, f"{name}x and y")
     weights = None
@@ -83,39 +98,85 @@ def check_data(
     if class_weight is not None:
         by_class = checks.class_weights("class_weight", class_weight, targets)
         weights = by_class if weights is None else weights * by_class
-    return Data(rows, targets, weights)
+    return Data(rows, targets, weights, shape)
 
 
-def check_examples(x: Any, argument: str, shape: Shape | None) -> Rows | Csr:
-    """The rows of the data set x, (n, K), of examples of this shape; errors as `check_data`."""
-    if is_scipy_sparse(x):
-        if shape is not None and len(shape) != 1:
-            raise checks.ShapeError(f"{argument} is a SciPy sparse matrix; the model expects examples of shape {shape}")
-        rows = Csr.from_scipy(argument, x)
-        _fits(rows.shape[1:], shape, argument, rows.shape)
-        return rows
-    array = checks.examples(argument, x, single=shape == (1,))
-    _fits(array.shape[1:], shape, argument, array.shape)
-    return array.reshape(len(array), math.prod(array.shape[1:]))
+def check_examples(x: Any, argument: str, shape: Shape | None) -> tuple[Rows | Csr, Shape]:
+    """The rows of the data set x, (n, K), and the shape of one example.
+
+    That is `shape`, if it is not None; else the shape that x has.
+
+    Raises:
+        ValueError, TypeError: as `check_data`.
+    """
+    if checks.is_scipy_sparse(x):
+        if len(x.shape) != 2:
+            text = f"{argument} has {len(x.shape)} dimensions; a sparse matrix of examples has 2, (n, features)"
+            raise ValueError(text if len(x.shape) > 2 else checks.no_examples(argument, tuple(x.shape)))
+        shape = _fitting(argument, tuple(x.shape), shape)
+        return Csr.from_scipy(argument, x), shape
+    array = checks.numeric(argument, x)
+    shape = _fitting(argument, array.shape, shape)
+    rows = checks.as_examples(argument, array)
+    return rows.reshape(len(rows), math.prod(shape)), shape
 
 
-def _fits(given: Shape, expected: Shape | None, argument: str, shape: Shape) -> None:
+def _fitting(argument: str, shape: Shape, expected: Shape | None) -> Shape:
+    """The shape that one example of a data set of this shape has for a model that expects `expected`.
+
+    A last axis of 1 may be missing, or be one too many, as in Keras.
+
+    Raises:
+        ValueError: if it does not fit.
+    """
+    given, name = shape[1:], checks.name_in_code(argument)
+    if shape and expected is not None and (given == expected or given == (*expected, 1) or (*given, 1) == expected):
+        return expected
+    if len(shape) < 2:
+        raise ValueError(checks.no_examples(argument, shape))
     if 0 in given:
         raise ValueError(f"{argument} has shape {shape}: no features")
-    if expected in (None, given):
-        return
-    assert expected is not None
-    if len(expected) == len(given) == 1:
-        raise checks.ShapeError(f"{argument} has {given[0]} features, shape {shape}; the model expects {expected[0]}")
-    hint = ""
-    if len(expected) == 1 and math.prod(shape) % expected[0] == 0:
-        hint = f"; use {argument}.reshape({math.prod(shape) // expected[0]}, {expected[0]})"
-    raise checks.ShapeError(f"{argument} has shape {shape}; the model expects examples of shape {expected}{hint}")
+    if expected is None:
+        return given
+    is_one = shape in (expected, (*expected, 1)) or (*shape, 1) == expected
+    are_rows = len(expected) == len(given) == 1 and not is_one
+    hint = f"; for one example use {name}[None]" if is_one else ""
+    size = math.prod(shape)
+    if not is_one and len(expected) == 1 and (size == expected[0] or (size % expected[0] == 0 and not are_rows)):
+        hint = f"; use {name}.reshape({size // expected[0]}, {expected[0]})"
+    text = f"{argument} has {given[0]} features, shape {shape}; the model expects {expected[0]}"
+    if not are_rows:
+        text = f"{argument} has shape {shape}; the model expects examples of shape {expected}"
+    raise checks.ShapeError(text + hint)
+
+
+def check_parts(source: Any, argument: str, shape: Shape | None, steps: int | None) -> tuple[Rows | Csr, Shape]:
+    """What `check_examples` returns, of the examples of all batches that `source` makes, or of the first `steps`.
+
+    A batch is x, (x,), (x, y) or (x, y, sample_weight).
+    """
+    parts: list[Any] = []
+    for entry in Stream(source, check_data, steps, argument).entries():
+        if isinstance(entry, tuple | list) and len(entry) not in (1, 2, 3):
+            raise ValueError(
+                f"{argument} must make batches x, (x, y) or (x, y, sample_weight), got {type(entry).__name__} of "
+                f"{len(entry)}"
+            )
+        x = entry[0] if isinstance(entry, tuple | list) else entry
+        rows, shape = check_examples(x, f"a batch's {argument}", shape)
+        parts.append(rows)
+    if not parts or shape is None:
+        raise ValueError(f"{argument} makes no batches")
+    if not any(isinstance(rows, Csr) for rows in parts):
+        return np.concatenate(parts), shape
+    if not all(isinstance(rows, Csr) for rows in parts):
+        raise ValueError(f"{argument} makes sparse and dense batches; expected batches of one kind")
+    return Csr.concatenated(parts), shape
 
 
 def is_stream(x: Any, y: Any) -> bool:
     """Whether x makes batches, as a generator does, instead of holding the examples."""
-    if y is not None or x is None or hasattr(x, "__array__") or is_scipy_sparse(x):
+    if y is not None or x is None or hasattr(x, "__array__") or checks.is_scipy_sparse(x):
         return False
     return not isinstance(x, list | tuple | dict | str | bytes) and (
         hasattr(x, "__iter__") or (hasattr(x, "__getitem__") and hasattr(x, "__len__"))
@@ -189,16 +250,15 @@ class Stream:
                 for _ in self.entries():
                     pass
 
-    def first(self) -> tuple[Data, tuple[int, ...]]:
-        """The first batch, which is put back, and the shape of its examples, which a model learns from it."""
+    def first(self) -> Data:
+        """The first batch, which is put back; a model learns the shape of its examples from it."""
         walk = self._iterator if self._iterator is not None else _walk(self._source)
         entry: Any = next(walk, self)
         if entry is self:
             raise ValueError(f"{self._argument} makes no batches")
         if self._iterator is not None:
             self._iterator = _chain(entry, self._iterator)
-        data = self._data(entry)
-        return data, data.x.shape[1:] if isinstance(data.x, Csr) else np.shape(entry[0])[1:]
+        return self._data(entry)
 
     def _data(self, entry: Any) -> Data:
         if not isinstance(entry, tuple | list) or len(entry) not in (2, 3):
@@ -208,9 +268,9 @@ class Stream:
             )
         return self._check(*entry)
 
-    def __iter__(self) -> Iterator[Data]:
+    def __iter__(self) -> Iterator[tuple[Rows | Csr, Floats, Floats | None]]:
         for entry in self.entries():
-            yield self._data(entry)
+            yield self._data(entry)[:3]
 
 
 def _walk(source: Any, shuffle: bool = False) -> Iterator[Any]:

@@ -18,7 +18,6 @@ import numpy as np
 from fastnet import checks
 from fastnet.checks import Floats
 from fastnet.optimizers import multiply
-from fastnet.sparse import Csr
 from fastnet.variables import Variable
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ def check_gradients(
     model = copy.deepcopy(model)
     loss, _ = model._compiled()
     data = model._data(loss, x, y)
-    model._ensure_built(data.x.shape[1:] if isinstance(data.x, Csr) else np.shape(x)[1:])
+    model._ensure_built(data.shape)
     batch, first = model._batch(data.x)
     # Each step draws the same random numbers, also in layers with a generator of their own.
     generators = [g for layer in model._layers for g in vars(layer).values() if isinstance(g, np.random.Generator)]

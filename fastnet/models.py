@@ -138,8 +138,8 @@ class Sequential(Trainer):
             self._plan = Plan(self._layers)
 
     def _ensure_built(self, shape: Shape) -> None:
-        if not self.built:
-            self._build(tuple(shape) or (1,))
+        if not self._is_planned:  # the layers may have been built one by one, for other shapes
+            self._build(shape)
         else:
             self._current_plan()
 

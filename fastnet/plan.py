@@ -7,6 +7,7 @@ activation's derivative in the product that comes before it on the way back, the
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from fastnet import kernels, losses, variables
 from fastnet.batches import Rows, as_floats
-from fastnet.checks import Floats
+from fastnet.checks import Floats, ShapeError
 from fastnet.layers import Dense, Layer
 from fastnet.layers.base import ALONE, Fused
 from fastnet.sparse import Csr, CsrBatch, is_sparse
@@ -90,8 +91,19 @@ class Plan:
         assert isinstance(layer, Dense)
         return sparse is True or is_sparse(x, layer.units)
 
+    def check_width(self, x: Rows | Csr) -> None:
+        """Refuses examples that the layers would read past: the last look, at the moment of use.
+
+        Raises:
+            ValueError: if they are not as wide as the first layer's input.
+        """
+        width = math.prod(self._layers[0].input_shape or ())
+        if x.shape[1] != width:
+            raise ShapeError(f"x has {x.shape[1]} features; the model expects {width}")
+
     def front(self, x: Rows | Csr, sparse: Any) -> tuple[Rows | Csr, int]:
         """The examples as the training loop takes them, and the first layer that it computes."""
+        self.check_width(x)
         if isinstance(x, Csr) or self.skips_zeros(x, sparse):
             rows = self.scaled(x)
             return (rows if isinstance(rows, Csr) else Csr.from_dense(rows, self._scale)), self.first
@@ -107,6 +119,7 @@ class Plan:
 
     def parts(self, x: Rows | Csr, sparse: Any) -> Iterator[tuple[Floats | CsrBatch, int]]:
         """The examples in blocks, each as the layers take it, and the first layer to compute."""
+        self.check_width(x)
         rows, skip = self.scaled(x), self.skips_zeros(x, sparse)
         for start in range(0, len(rows), _BLOCK):
             stop = min(len(rows), start + _BLOCK)

@@ -18,7 +18,7 @@ from fastnet import checks, kernels, losses, metrics, optimizers
 from fastnet.batches import Rows, as_floats, check_steps
 from fastnet.callbacks import Callback
 from fastnet.checks import Floats
-from fastnet.data import Data, Stream, check_data, check_examples, is_stream
+from fastnet.data import Data, Stream, check_data, check_examples, check_parts, is_stream
 from fastnet.hooks import Hooks
 from fastnet.layers import Layer
 from fastnet.plan import Plan
@@ -102,12 +102,12 @@ class Predictor:
         data: Data | Stream
         if is_stream(x, y):
             data = self._stream(loss, x, steps)
-            shape, count = data.first()[1], len(data)
+            shape, count = data.first().shape, len(data)
         else:
             data = self._data(loss, x, y, sample_weight)
             if steps is not None:
                 data = data.first(steps, batch_size, "steps")
-            shape = np.shape(x)[1:] if not isinstance(data.x, Csr) else data.x.shape[1:]
+            shape = data.shape
             count = -(-len(data.x) // batch_size)
         with self._lock, self._computing():
             self._ensure_built(shape)
@@ -178,29 +178,27 @@ class Predictor:
             ValueError: if the shape does not fit, or a value is not finite.
             TypeError: if `x` does not hold numbers.
         """
-        if verbose == 0 and type(x) is np.ndarray and len(x) == 1 and callbacks is None and self._takes(x):
+        if verbose == 0 and type(x) is np.ndarray and x.ndim and len(x) == 1 and callbacks is None and self._takes(x):
             return self._predict_one(x)
         batch_size = 32 if batch_size is None else checks.integer("batch_size", batch_size, least=1)
         steps = None if steps is None else checks.integer("steps", steps, least=1)
         verbose = check_verbose(verbose)
         entries = check_callbacks(callbacks)
         check_sparse(sparse)
-        if is_stream(x, None):
-            batches = Stream(x, lambda *entry: entry[0], steps).entries()
-            parts = [entry[0] if isinstance(entry, tuple | list) else entry for entry in batches]
-            if not parts:
-                raise ValueError("x makes no batches")
-            x, steps = np.concatenate([np.asarray(part) for part in parts]), None
         with self._naming_shapes():
-            rows = check_examples(x, "x", self._example_shape())
+            if is_stream(x, None):
+                rows, shape = check_parts(x, "x", self._example_shape(), steps)
+                steps = None
+            else:
+                rows, shape = check_examples(x, "x", self._example_shape())
         if steps is not None:
             check_steps("steps", steps, len(rows), batch_size)
             rows = rows[: steps * batch_size]
         with self._lock, self._computing():
-            self._ensure_built(rows.shape[1:] if isinstance(rows, Csr) else np.shape(x)[1:])
-            shape = self._layers[-1].output_shape
-            assert shape is not None
-            predictions = np.empty((len(rows), math.prod(shape)), np.float32)
+            self._ensure_built(shape)
+            units = self._layers[-1].output_shape
+            assert units is not None
+            predictions = np.empty((len(rows), math.prod(units)), np.float32)
             count = max(1, -(-len(rows) // batch_size))
             hooks = Hooks(entries, self, {"steps": count, "verbose": verbose})
             at_begin, at_end = hooks["on_predict_batch_begin"], hooks["on_predict_batch_end"]
@@ -221,7 +219,7 @@ class Predictor:
             finally:
                 bar.close()
             hooks.call("on_predict_end")
-            return predictions.reshape(len(rows), *shape)
+            return predictions.reshape(len(rows), *units)
 
     def _takes(self, x: np.ndarray[Any, Any]) -> bool:
         """Whether x is float32 just as the built model wants it, so that nothing but NaN need be looked for."""
@@ -251,9 +249,9 @@ class Predictor:
 
     def _forward_in_training(self, x: Any) -> Floats:
         with self._naming_shapes():
-            rows = check_examples(x, "x", self._example_shape())
+            rows, example = check_examples(x, "x", self._example_shape())
         with self._lock:
-            self._ensure_built(rows.shape[1:] if isinstance(rows, Csr) else np.shape(x)[1:])
+            self._ensure_built(example)
             y: Any
             y, first = self._batch(rows)
             for layer in self._layers[first:]:

@@ -295,11 +295,6 @@ def _is_ascending(indptr: NDArray[Any], columns: NDArray[Any]) -> bool:
     return bool(rises.all())
 
 
-def is_scipy_sparse(x: Any) -> bool:
-    """Whether x is a SciPy sparse matrix or array; SciPy itself need not be installed."""
-    return hasattr(x, "tocsr") and any(kind.__module__.partition(".")[0] == "scipy" for kind in type(x).__mro__)
-
-
 def is_sparse(x: NDArray[Any], units: int) -> bool:
     """Whether a layer of `units` units should skip the zeros of x, (n, K), judged by some of its rows."""
     if x.size == 0 or x.shape[1] * units < _LEAST_WEIGHTS:

@@ -24,7 +24,7 @@ from fastnet.metrics import get_all
 from fastnet.predictor import Predictor, check_callbacks, check_sparse
 from fastnet.progress import ProgressBar, check_verbose
 from fastnet.results import Results, as_keras
-from fastnet.sparse import Csr, CsrBatch
+from fastnet.sparse import CsrBatch
 
 if TYPE_CHECKING:
     from fastnet.gradient_check import GradientTable
@@ -108,9 +108,10 @@ class Trainer(Predictor):
         """Trains the model.
 
         Args:
-            x: examples, (n, ...), of any numeric type, computed in float32 (images in uint8 are kept as they are); or a
-                SciPy sparse matrix; or, without y, what makes batches (x, y) or (x, y, sample_weight): a generator, an
-                iterable, or a collection with a length and an index.
+            x: examples, (n, ...), of any numeric type, computed in float32 (images in uint8 are kept as they are), also
+                as a data frame; a last axis of 1 may be missing or one too many. Or a SciPy sparse matrix. Or, without
+                y, what makes batches (x, y) or (x, y, sample_weight): a generator, an iterable, or a collection with a
+                length and an index.
             y: targets, (n, units of the last layer), or as the loss wants them.
             batch_size: examples a step, 32 by default; more than there are is all of them.
             epochs: walks through the data.
@@ -120,7 +121,7 @@ class Trainer(Predictor):
             validation_data: a pair (x, y), or (x, y, weights), or what makes batches, to evaluate each epoch instead.
             shuffle: whether each epoch takes the examples, or the batches of a collection with a length and an index,
                 in a new random order.
-            class_weight: a dict from a class to how much its examples count.
+            class_weight: a dict from a class, a whole number, to how much its examples count.
             sample_weight: how much each example counts, (n,).
             initial_epoch: the number of the first epoch, to go on with a training.
             steps_per_epoch: batches an epoch; by default all. The next epoch goes on from there, and begins anew when
@@ -164,17 +165,17 @@ class Trainer(Predictor):
             if sample_weight is not None:
                 raise ValueError("sample_weight needs arrays; let what makes batches make (x, y, sample_weight)")
             stream = self._stream(loss, x, steps, class_weight=class_weight, goes_on=True, shuffle=shuffle)
-            shape = stream.first()[1]
+            shape = stream.first().shape
         else:
             data = self._data(loss, x, y, sample_weight, class_weight)
-            shape = np.shape(x)[1:] if not isinstance(data.x, Csr) else data.x.shape[1:]
+            shape = data.shape
             if share and validation is None:
                 data, validation = data.split(share)
             check_steps("steps_per_epoch", steps, len(data.x), batch_size)
         if isinstance(validation, Data) and validation_steps is not None:
             validation = validation.first(checks.integer("validation_steps", validation_steps, least=1), examples)
-        if isinstance(validation, Data) and data is not None and validation.x.shape[1] != data.x.shape[1]:
-            raise ValueError(f"validation x has {validation.x.shape[1]} features, but x has {data.x.shape[1]}")
+        if isinstance(validation, Data):
+            validation = validation.fitting(shape, "validation x")  # if the model had to learn it from x
 
         with self._lock, self._computing(), self._keeping_records(), Interrupts() as interrupts:
             self._ensure_built(shape)
@@ -332,7 +333,7 @@ class Trainer(Predictor):
         loss, optimizer = self._compiled()
         data = self._data(loss, x, y, sample_weight, class_weight)
         with self._lock, Interrupts() as interrupts:
-            self._ensure_built(data.x.shape[1:] if isinstance(data.x, Csr) else np.shape(x)[1:])
+            self._ensure_built(data.shape)
             metrics = [copy.copy(metric) for metric in self.metrics] if self._running else self.metrics
             results = Results(metrics)  # a callback's own step does not count in the epoch under way
             batch, first = self._batch(data.x)

@@ -260,6 +260,33 @@ def test_a_class_derived_from_scipys_is_a_scipy_matrix() -> None:
     np.testing.assert_array_equal(model.predict(Mine(x), verbose=0), model.predict(x, verbose=0))
 
 
+@pytest.mark.parametrize("form", ["coo_array", "csr_array", "dok_array"])
+def test_a_sparse_array_of_one_dimension_is_refused_as_a_dense_one_is(form: str) -> None:
+    model, x = Sequential([Input((5,)), Dense(3)]), np.array([1.0, 0, 2, 0, 3])
+    for bad in (x, getattr(scipy_sparse, form)(x)):
+        with pytest.raises(ValueError, match=r"x has 1 dimensions, shape \(5,\).*for one example use x\[None\]"):
+            model.predict(bad, verbose=0)
+    one = getattr(scipy_sparse, form)(x)[None]  # what the message says
+    np.testing.assert_array_equal(model.predict(one, verbose=0), model.predict(x[None], verbose=0))
+
+
+def test_a_sparse_array_of_three_dimensions_is_refused() -> None:
+    with pytest.raises(ValueError, match="x has 3 dimensions; a sparse matrix of examples has 2"):
+        Sequential([Input((5,)), Dense(3)]).predict(scipy_sparse.coo_array(np.ones((2, 5, 1))), verbose=0)
+
+
+@pytest.mark.parametrize("columns", [30, 70_000])
+def test_a_generator_of_sparse_batches_is_predicted(columns: int) -> None:
+    x = scipy_sparse.random_array((50, columns), density=0.1, format="csr", dtype=np.float32, random_state=0)
+    model = Sequential([Input((columns,)), Dense(3)])
+    parts = (x[i : i + 20] for i in range(0, 50, 20))
+    np.testing.assert_array_equal(model.predict(parts, verbose=0), model.predict(x, verbose=0))
+    with pytest.raises(ValueError, match="a batch's x has 9 features"):
+        model.predict(iter([x[:5], x[:5, :9]]), verbose=0)
+    with pytest.raises(ValueError, match="sparse and dense batches"):
+        model.predict(iter([x[:5], x[:5].toarray()]), verbose=0)
+
+
 def test_a_model_that_does_not_begin_with_dense_refuses_a_scipy_matrix() -> None:
     model = Sequential([Input((300,)), Rescaling(1, offset=1), Dense(100)])
     with pytest.raises(ValueError, match="begins with a Dense layer"):

@@ -17,7 +17,7 @@ import scipy.sparse
 
 from fastnet import Sequential, callbacks
 from fastnet.activations import tanh
-from fastnet.layers import Dense, Dropout, Flatten, Input, Rescaling
+from fastnet.layers import BatchNormalization, Dense, Dropout, Flatten, Input, Normalization, Rescaling
 from fastnet.optimizers import SGD
 from fastnet.utils import set_random_seed, to_categorical
 
@@ -213,6 +213,79 @@ def test_a_model_without_input_learns_the_shape_of_images_from_a_generator() -> 
     model.compile("sgd", "categorical_crossentropy")
     model.fit(((x.reshape(-1, 5, 1), y) for x, y in batches()), verbose=0)
     assert model.input_shape == (None, 5, 1)
+
+
+class Several(Again):
+    """Batches of several widths."""
+
+    def __init__(self, *xs: Any) -> None:
+        self.xs = xs
+
+    def __iter__(self) -> Iterator[tuple[Any, np.ndarray]]:
+        return ((x, Y[: x.shape[0]]) for x in self.xs)
+
+
+NARROW, WIDE = X[:20, :3], np.hstack([X, X])[:20]
+FIRST: dict[str, Any] = {
+    "Dense": list,
+    "Rescaling": lambda: [Rescaling(0.5)],
+    "Flatten": lambda: [Flatten()],
+    "BatchNormalization": lambda: [BatchNormalization()],
+    "Normalization": lambda: [Normalization()],
+}
+WAYS: dict[str, Any] = {
+    "arrays beside arrays": lambda model, x: model.fit(X, Y, validation_data=(x, Y[:20]), verbose=0),
+    "arrays beside a generator": lambda model, x: model.fit(batches(), validation_data=(x, Y[:20]), verbose=0),
+    "generator beside arrays": lambda model, x: model.fit(X, Y, validation_data=Several(X, x), verbose=0),
+    "generator beside a generator": lambda model, x: model.fit(batches(), validation_data=Several(x), verbose=0),
+    "a later batch": lambda model, x: model.fit(Several(X, x), verbose=0),
+    "a later batch of evaluate": lambda model, x: model.evaluate(Several(X, x), verbose=0),
+    "a later batch of predict": lambda model, x: model.predict(Several(X, x), verbose=0),
+    "a later fit": lambda model, x: (model.fit(X, Y, verbose=0), model.fit(x, Y[:20], verbose=0)),
+    "a later evaluate": lambda model, x: (model.fit(batches(), verbose=0), model.evaluate(x, Y[:20], verbose=0)),
+    "a later predict": lambda model, x: (model.predict(X, verbose=0), model.predict(x[:1], verbose=0)),
+    "a later train_on_batch": lambda model, x: (model.train_on_batch(X, Y), model.train_on_batch(x, Y[:20])),
+}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("first", FIRST.values(), ids=FIRST)
+@pytest.mark.parametrize("form", [np.asarray, scipy.sparse.csr_array])
+@pytest.mark.parametrize("x", [NARROW, WIDE], ids=["narrow", "wide"])
+def test_a_model_without_input_takes_one_width(way: Any, first: Any, form: Any, x: np.ndarray) -> None:
+    model = Sequential([*first(), Dense(8, "relu"), Dense(3, "softmax")])
+    model.compile("sgd", "categorical_crossentropy")
+    with pytest.raises(ValueError, match=f"x has {x.shape[1]} features, .*; the model expects 5"):
+        way(model, form(x))
+
+
+def test_validation_arrays_that_do_not_fit_are_refused_before_the_model_is_built() -> None:
+    model = Sequential([Dense(3, "softmax")])
+    model.compile("sgd", "categorical_crossentropy")
+    with pytest.raises(ValueError, match=r"validation x has 3 features, shape \(20, 3\); the model expects 5"):
+        model.fit(batches(), validation_data=(NARROW, Y[:20]), verbose=0)
+    assert not model.built
+
+
+def test_validation_arrays_of_a_model_without_input_may_lack_a_last_axis_of_1() -> None:
+    histories = []
+    for validation in (X.reshape(60, 5, 1), X):
+        set_random_seed(1)
+        model = Sequential([Flatten(), Dense(3, "softmax")])
+        model.compile("sgd", "categorical_crossentropy")
+        training = ((x.reshape(-1, 5, 1), y) for x, y in batches())
+        histories.append(model.fit(training, validation_data=(validation, Y), verbose=0).history)
+    assert histories[0] == histories[1]
+
+
+@pytest.mark.parametrize("layers", [[Dense(3)], [Normalization()], [Normalization(), Dense(3)]])
+def test_a_layer_that_was_used_before_the_model_tells_the_width(layers: list[Any]) -> None:
+    model = Sequential(layers)
+    layers[0].adapt(X) if isinstance(layers[0], Normalization) else layers[0](X)
+    for x in (NARROW, WIDE):
+        with pytest.raises(ValueError, match="expects examples of shape"):
+            model.predict(x, verbose=0)
+    assert model.predict(X, verbose=0).shape == (60, model.output_shape[-1])
 
 
 def test_sparse_batches_train_as_dense_ones_do() -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.checks import is_scipy_sparse
 from fastnet.reporting import png
 from fastnet.reporting.markup import Markup, Section, bar, clip, details, join, note, number, percent, table, tag
 from fastnet.reporting.subject import CLASSES, LABELS, Examples, Subject
-from fastnet.sparse import is_scipy_sparse
 
 SHOWN, COLUMNS = 20, 8  # pictures; features of an example that is none
 CLASSES_SHOWN = 30  # without being asked

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from fastnet import checks, layers, losses
 from fastnet.callbacks import History
-from fastnet.checks import Floats
+from fastnet.checks import Floats, is_scipy_sparse
 from fastnet.playground.page import is_untrained
-from fastnet.sparse import is_scipy_sparse
 from fastnet.utils import to_categorical
 
 if TYPE_CHECKING:

@@ -232,6 +232,9 @@ def test_sparse_examples(tmp_path: Path) -> None:
     dense = page_of(tmp_path, model, None, x.toarray(), y)
     assert dense.section("mistakes").text == page.section("mistakes").text
     assert len(page.section("data").all("img")) == len(dense.section("data").all("img")) > 0  # 20 x 20
+    x.row[3] = 90
+    with pytest.raises(ValueError, match=r"x\.row holds 90 at index 3"):
+        page_of(tmp_path, model, None, x, y)
 
 
 def test_nothing_given_is_said_and_nothing_broken(digits: Case, tmp_path: Path) -> None:
