@@ -371,6 +371,18 @@ class Normalization(Layer):
         """
         if self.mean is not None:
             raise ValueError("mean and variance were given to the layer, so it cannot adapt; leave them out")
+        before = dict(vars(self))
+        try:
+            mean, variance = self._moments(data)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)  # not built for the shape of what was refused
+            raise
+        self._mean.assign(mean.reshape(self._mean.shape))
+        self._variance.assign(variance.reshape(self._variance.shape))
+
+    def _moments(self, data: Any) -> tuple[Doubles, Doubles]:
+        """Mean and variance of a data set; builds the layer. Errors as `adapt`."""
         count, mean, variance = 0.0, np.zeros(1), np.zeros(1)
         for batch in _batches(data):
             self.ensure_built(batch.shape[1:])
@@ -388,8 +400,7 @@ class Normalization(Layer):
             raise ValueError("data holds 0 examples; expected at least 1")
         if not (np.abs(variance) <= np.finfo(np.float32).max).all():
             raise ValueError("data has a variance that does not fit float32")
-        self._mean.assign(mean.reshape(self._mean.shape))
-        self._variance.assign(variance.reshape(self._variance.shape))
+        return mean, variance
 
     def _statistics(self) -> tuple[Floats, Floats]:
         """Mean and standard deviation, of a shape that fits a batch."""

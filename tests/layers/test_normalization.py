@@ -275,6 +275,18 @@ def test_adapt_finds_mean_and_variance(axis: Any, averaged: tuple[int, ...]) -> 
             np.testing.assert_allclose(a, b, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "data", [iter([np.ones((4, 5)), np.ones((4, 3))]), [np.ones((4, 5)), np.full((4, 5), np.nan)], np.ones((0, 5))]
+)
+def test_data_that_is_refused_leaves_the_layer_as_it_was(data: Any) -> None:
+    layer = Normalization()
+    with pytest.raises(ValueError, match=r"data (holds|has)|is given"):
+        layer.adapt(data)
+    assert not layer.built
+    layer.adapt([[0.0], [2.0]])
+    np.testing.assert_array_equal(layer([[0.0], [2.0]]), [[-1], [1]])
+
+
 def test_keras_examples() -> None:
     data = [[0.0, 7.0, 4.0], [2.0, 9.0, 6.0], [0.0, 7.0, 4.0], [2.0, 9.0, 6.0]]
     layer, inverse = Normalization(), Normalization(invert=True)
