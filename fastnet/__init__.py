@@ -8,12 +8,14 @@ model = keras.Sequential([keras.Input((784,)), keras.layers.Dense(512, activatio
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from fastnet import (
     activations,
     backend,
     callbacks,
+    checks,
     constraints,
     initializers,
     layers,
@@ -73,4 +75,23 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("fastnet.playground").export_html
     if name == "report":
         return importlib.import_module("fastnet.reporting").report
-    raise AttributeError(f"module 'fastnet' has no attribute {name!r}")
+    raise checks.no_such(sys.modules[__name__], "fastnet has no", name, sys._getframe(1))
+
+
+# A name that is missing is answered with those that there are.
+for _module, _kind, _names in (
+    (layers, "layer", layers.__all__),
+    (losses, "loss", losses.CLASSES),
+    (metrics, "metric", set(metrics.CLASSES) & set(metrics.__all__)),
+    (callbacks, "callback", [name for name in callbacks.__all__ if name not in ("Logs", "overrides")]),
+    (optimizers, "optimizer", optimizers.CLASSES),
+    (optimizers.schedules, "schedule", optimizers.schedules.CLASSES),
+    (activations, "activation", activations.NAMES),
+    (initializers, "initializer", initializers.CLASSES),
+    (regularizers, "regularizer", regularizers.CLASSES),
+    (constraints, "constraint", constraints.CLASSES),
+):
+    checks.explain_missing(_module, f"fastnet has no {_kind}", _names)
+checks.explain_missing(models, "fastnet.models has no", models.__all__)
+checks.explain_missing(utils, "fastnet.utils has no", utils.__all__)
+checks.explain_missing(sys.modules[__name__], "fastnet has no", __all__)

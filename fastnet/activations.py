@@ -545,6 +545,7 @@ _ALL: tuple[Activation, ...] = (
     linear, relu, relu6, leaky_relu, sigmoid, hard_sigmoid, tanh, softmax, softplus, softsign, elu, selu, gelu, silu,
     exponential,
 )  # fmt: skip
+NAMES = tuple(activation.name for activation in _ALL)
 _BY_NAME: dict[str, Activation] = {activation.name: activation for activation in _ALL} | {"swish": silu}
 _CLASSES: dict[str, type[Activation]] = {type(thing).__name__: type(thing) for thing in _ALL} | {
     "ClippedRelu": ClippedRelu

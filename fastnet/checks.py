@@ -7,8 +7,10 @@ anything has changed.
 import math
 import numbers
 import operator
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from types import FrameType, ModuleType
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,16 +56,33 @@ def number(argument: str, value: Any, least: float, below: float = math.inf) -> 
     return x
 
 
-def choose(argument: str, name: Any, table: Mapping[str, T]) -> T:
-    """table[name]; an unknown name is refused with the near miss, if there is one, and the names that there are."""
+def choose(argument: str, name: Any, table: Mapping[str, T], any_case: bool = False) -> T:
+    """table[name]; an unknown name is refused with the near miss, if there is one, and the names that there are.
+
+    The message lists one name of each thing, the first in small letters if it has one.
+
+    Args:
+        argument: what the name is for.
+        name: the name.
+        table: the things by all their names.
+        any_case: whether capital letters mean the same as small ones, which the table has.
+    """
     if not isinstance(name, str):
         raise TypeError(f"{argument} must be a name or an object of its kind, got {name!r}")
     if name in table:
         return table[name]
-    raise ValueError(f"unknown {argument} {name!r}{near_miss(name, table)}. There are: {', '.join(sorted(table))}")
+    if any_case and name.lower() in table:
+        return table[name.lower()]
+    names: dict[int, str] = {}
+    for other, thing in table.items():
+        if id(thing) not in names or (other.islower() and not names[id(thing)].islower()):
+            names[id(thing)] = other
+    listed = sorted(names.values(), key=str.lower)
+    others = [other for other in table if other.islower()]
+    raise ValueError(f"unknown {argument} {name!r}{suggestion(name, listed, others)}")
 
 
-def build(argument: str, identifier: Any, table: Mapping[str, Callable[..., T]]) -> T:
+def build(argument: str, identifier: Any, table: Mapping[str, Callable[..., T]], any_case: bool = False) -> T:
     """A new object of a name, with its defaults, or of a description as `describe` makes it.
 
     Raises:
@@ -71,8 +90,8 @@ def build(argument: str, identifier: Any, table: Mapping[str, Callable[..., T]])
         TypeError: if it is neither.
     """
     if isinstance(identifier, dict) and set(identifier) == {"class_name", "config"}:
-        return choose(argument, identifier["class_name"], table)(**identifier["config"])
-    return choose(argument, identifier, table)()
+        return choose(argument, identifier["class_name"], table, any_case)(**identifier["config"])
+    return choose(argument, identifier, table, any_case)()
 
 
 def describe(thing: Any) -> dict[str, Any]:
@@ -96,11 +115,67 @@ def keywords(owner: str, given: dict[str, Any], accepted: Iterable[str], others:
 
 
 def near_miss(name: str, names: Iterable[str]) -> str:
+    """The question whether another name was meant, "; did you mean 'adam'?", or nothing if none is like it."""
     import difflib  # takes milliseconds, and is needed for an error only
 
     by_lower = {other.lower(): other for other in sorted(names)}  # of Adam and adam the name, which sorts last
     close = difflib.get_close_matches(name.lower(), list(by_lower), n=1)
     return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
+
+
+def suggestion(name: str, listed: Iterable[str], others: Iterable[str] = ()) -> str:
+    """How a message about an unknown name ends: the near miss, if there is one, and the names that there are.
+
+    Args:
+        name: the unknown name.
+        listed: the names that there are.
+        others: more names, which may be meant but are not listed.
+    """
+    names = list(listed)
+    return f"{near_miss(name, [*names, *others]) or '.'} There are: {', '.join(names) or 'none'}"
+
+
+_NAMES: dict[str, list[str]] = {}  # what each module of `explain_missing` has
+
+
+def explain_missing(module: ModuleType, beginning: str, names: Iterable[str]) -> None:
+    """Makes a module say what it has when it is asked for a name that is missing.
+
+    Args:
+        module: the module. It gets a function ``__getattr__``, which Python calls for such a name, unless it has one.
+        beginning: how the message begins, such as ``"fastnet has no layer"``.
+        names: what the module has.
+    """
+    _NAMES[module.__name__] = sorted((name for name in names if not name.startswith("_")), key=str.lower)
+
+    def missing(name: str) -> NoReturn:
+        raise no_such(module, beginning, name, sys._getframe(1))
+
+    vars(module).setdefault("__getattr__", missing)
+
+
+def no_such(module: ModuleType, beginning: str, name: str, asking: FrameType) -> Exception:
+    """The error for a name that is missing from a module of `explain_missing`.
+
+    It is an AttributeError, so that ``hasattr`` works. For ``from module import name`` Python would replace the text
+    of an AttributeError, so there it is an ImportError.
+
+    Args:
+        module, beginning: as for `explain_missing`.
+        name: the name.
+        asking: the frame of the code that asked for it.
+    """
+    if name.startswith("_"):  # Python itself asks for many of these
+        return AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
+    import opcode  # needed for an error only
+
+    home = next((home for home, names in _NAMES.items() if name in names), None)
+    own = (other for other, thing in vars(module).items() if getattr(thing, "__module__", "").startswith("fastnet"))
+    hint = f"; did you mean {home}.{name}?" if home else near_miss(name, [*_NAMES[module.__name__], *own])
+    text = f"{beginning} {name}{f'{hint} It' if hint else '; it'} has {', '.join(_NAMES[module.__name__])}"
+    if asking.f_code.co_code[asking.f_lasti] == opcode.opmap["IMPORT_FROM"]:
+        return ImportError(text, name=module.__name__, path=module.__file__)
+    return AttributeError(text, obj=module)  # without its name, or Python would add a suggestion of its own
 
 
 def is_scipy_sparse(x: Any) -> bool:

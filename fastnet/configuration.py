@@ -138,6 +138,7 @@ def compile_from_config(config: Config, custom_objects: Objects | None = None) -
     objects = custom_objects or {}
     of_optimizers = classes_of(optimizers, optimizers.Optimizer)
     of_losses, of_metrics = classes_of(losses, losses.Loss), classes_of(metrics, metrics.Metric)
+    of_metrics["accuracy"] = of_metrics["AccuracyByShape"]  # the name that people know it by, in an error too
     arguments = {
         "optimizer": _make("optimizer", config["optimizer"], of_optimizers, objects),
         "loss": _make("loss", config["loss"], of_losses, objects),

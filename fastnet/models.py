@@ -13,6 +13,8 @@ from fastnet.plan import Plan
 from fastnet.trainer import Trainer
 from fastnet.variables import Variable
 
+__all__ = ["Sequential", "clone_model", "load_model", "model_from_json", "save_model"]
+
 
 class Sequential(Trainer):
     """A stack of layers, each fed with the output of the one before.

@@ -8,6 +8,8 @@ import numpy as np
 from fastnet import checks, rng
 from fastnet.checks import Floats
 
+__all__ = ["set_random_seed", "to_categorical"]
+
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Floats:
     """Integer labels as one-hot rows.

@@ -595,11 +595,11 @@ def _start(optimizer: Optimizer, learning_rate: Any, kwargs: dict[str, Any]) -> 
 
 
 CLASSES: dict[str, type[Optimizer]] = {c.__name__: c for c in (SGD, RMSprop, Adam, AdamW, Adagrad, Nadam)}
-_BY_NAME: dict[str, type[Optimizer]] = {name.lower(): c for name, c in CLASSES.items()} | CLASSES
+_BY_NAME: dict[str, type[Optimizer]] = {name.lower(): c for name, c in CLASSES.items()}
 
 
 def get(identifier: Any) -> Optimizer:
-    """A new optimizer of a name, with its defaults, or the object itself.
+    """A new optimizer of a name, with its defaults, or the object itself. Capital letters in a name do not matter.
 
     Raises:
         ValueError: if there is none of that name.
@@ -607,4 +607,4 @@ def get(identifier: Any) -> Optimizer:
     """
     if isinstance(identifier, Optimizer):
         return identifier
-    return checks.build("optimizer", identifier, _BY_NAME)
+    return checks.build("optimizer", identifier, _BY_NAME, any_case=True)
