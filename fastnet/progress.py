@@ -5,12 +5,16 @@
 
 On a terminal or in a notebook the line is redrawn in place, ten times a second; anywhere else, and with ``verbose=2``,
 one plain line is written at the end. Between two drawings a step costs one look at the clock.
+
+A line on a terminal fits the window: first the bar gets shorter, then values are left out from the right. Output that
+fails, as a pipe that nobody reads any more, ends no training.
 """
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -52,12 +56,49 @@ def format_step(seconds: float, micro: str = "µ") -> str:
     return f"{seconds * 1e6:.0f}{micro}s/step"
 
 
-def format_values(values: dict[str, Any]) -> str:
+def format_values(values: dict[str, Any], stream: TextIO | None = None) -> str:
     """Of a metric that is an array, a number a class, the mean is shown."""
-    means = {name: float(np.mean(value)) for name, value in values.items()}
+    means = {terminal.printable(name, stream): float(np.mean(value)) for name, value in values.items()}
     return "".join(
-        f" - {name}: {value:.4f}" if abs(value) > 1e-3 else f" - {name}: {value:.4e}" for name, value in means.items()
+        f" - {name}: {value:.4f}" if 1e-3 < abs(value) < 1e9 else f" - {name}: {value:.4e}"
+        for name, value in means.items()
     )
+
+
+def fit_line(
+    count: str, bar: Callable[[int], str] | None, timing: str, values: list[str], room: int | None, more: str
+) -> str:
+    """A line of at most `room` columns: the count, a bar, the timing, and as many values as there is room for.
+
+    The bar gets shorter first. Then values are left out from the right, but the first one goes after the timing.
+
+    Args:
+        count: the beginning, which is never left out.
+        bar: draws a bar of so many characters; None for a line without one.
+        timing: how long it takes.
+        values: what is reported.
+        room: the columns there are; None if any number will do.
+        more: an ellipsis, for what is left out.
+    """
+    shown, end = [timing, *values], ""
+    length = WIDTH + 3  # of the bar: a blank and two brackets come with it
+    if room is not None:
+        while (free := room - terminal.width_of("".join([count, *shown, end]))) < 0 and any(shown):
+            if len(shown) <= 2 and shown[0]:
+                shown[0] = ""
+            else:
+                shown.pop()
+            end = more
+        length = min(length, free)
+    middle = f" [{bar(length - 3)}]" if bar and length > 3 else ""
+    line = "".join([count, middle, *shown, end])
+    return line if room is None else terminal.cut(line, room)
+
+
+def say(text: str) -> None:
+    """Prints a line at once. Output that fails ends no training: who trains may have closed the window."""
+    with contextlib.suppress(Exception):  # a stand-in for a stream may raise anything
+        print(text, flush=True)
 
 
 class ProgressBar:
@@ -74,26 +115,32 @@ class ProgressBar:
         self._stream = sys.stdout if verbose and sys.stdout is not None else None
         self._redraws = self._stream is not None and verbose == 1 and terminal.redraws(self._stream)
         self._micro = "µ" if self._stream is None or terminal.shows("µ", self._stream) else "u"
-        self._drawn = 0  # length of the unfinished line on the screen
+        self._more = " …" if self._stream is None or terminal.shows("…", self._stream) else " ..."
+        self._drawn = 0  # columns of the unfinished line on the screen
         self._start = time.perf_counter()
         self._next = self._start if self._redraws else float("inf")
 
     def update(self, step: int, values: Values) -> None:
-        """After step number `step`, from 1; `values` is asked for loss and metrics only when something is drawn."""
+        """After step number `step`, from 1; `values` is asked for loss and metrics only when something is drawn.
+
+        Nothing is drawn in the first step, when `step` is still 0, and after the last one, when `finish` follows.
+        """
         self._done = step
         now = time.perf_counter()
-        if now < self._next or step == self._steps:
+        if now < self._next or step < 1 or step >= self._steps > 0:
             return
         self._next = now + INTERVAL
         if not self._steps:
-            self._draw(f"{step}/Unknown{format_values(values())}")
+            self._draw(f"{step}/Unknown", None, "", values())
             return
-        digits = len(str(self._steps))
-        filled = WIDTH * step // self._steps
-        bar = ("=" * (filled - 1) + ">" if filled else "") + "." * (WIDTH - filled)
+
+        def bar(length: int) -> str:
+            filled = length * step // self._steps
+            return ("=" * (filled - 1) + ">" if filled else "") + "." * (length - filled)
+
         left = (now - self._start) / step * (self._steps - step)
-        rest = f" - ETA: {format_duration(left)}" + format_values(values())
-        self._draw(f"{step:{digits}d}/{self._steps} [{bar}]{rest}")
+        count = f"{step:{len(str(self._steps))}d}/{self._steps}"
+        self._draw(count, bar, f" - ETA: {format_duration(left)}", values())
 
     def finish(self, values: dict[str, float]) -> None:
         """After the last step: the line that stays."""
@@ -104,24 +151,47 @@ class ProgressBar:
         step = format_step(seconds / max(1, steps), self._micro)
         count = f"{steps}/{steps}"
         if self._redraws:
-            self._draw(f"{count} [{'=' * WIDTH}] - {seconds:.0f}s {step}{format_values(values)}", last=True)
+            self._draw(count, lambda length: "=" * length, f" - {seconds:.0f}s {step}", values, last=True)
         else:
-            self._stream.write(f"{count} - {seconds:.0f}s - {step}{format_values(values)}\n")
-            self._stream.flush()
+            room = terminal.room(self._stream)
+            self._write(self._line(count, None, f" - {seconds:.0f}s - {step}", values, room) + "\n")
 
     def close(self) -> None:
         """Ends an unfinished line, so that what is printed next (an error, a prompt) has its own."""
-        if self._stream is not None and self._drawn:
-            self._stream.write("\n")
-            self._stream.flush()
+        if self._drawn:
+            self._write("\n")
             self._drawn = 0
 
-    def _draw(self, line: str, last: bool = False) -> None:
-        assert self._stream is not None
-        width = terminal.columns(self._stream)
-        if width and not last:
-            line = line[: width - 1]  # a line that wraps cannot be redrawn
-        blank = " " * max(0, self._drawn - len(line))
-        self._stream.write(f"\r{line}{blank}" + ("\n" if last else ""))
-        self._stream.flush()
-        self._drawn = 0 if last else len(line)
+    def _line(
+        self, count: str, bar: Callable[[int], str] | None, timing: str, values: dict[str, float], room: int | None
+    ) -> str:
+        texts = [format_values({name: value}, self._stream) for name, value in values.items()]
+        return fit_line(count, bar, timing, texts, room, self._more)
+
+    def _draw(
+        self,
+        count: str,
+        bar: Callable[[int], str] | None,
+        timing: str,
+        values: dict[str, float],
+        last: bool = False,
+    ) -> None:
+        if self._stream is None:
+            return
+        room = terminal.room(self._stream)  # asked for each time: a window can change
+        line = self._line(count, bar, timing, values, room)
+        width = terminal.width_of(line)
+        before = self._drawn if room is None else min(self._drawn, room)
+        self._drawn = 0 if last else width
+        self._write(f"\r{line}{' ' * (before - width)}" + ("\n" if last else ""))
+
+    def _write(self, text: str) -> None:
+        """Writes; a stream that fails, as a closed one, gets nothing more, and the training goes on."""
+        if self._stream is None:
+            return
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except Exception:  # a stand-in for a stream may raise anything
+            self._stream = None
+            self._next = float("inf")

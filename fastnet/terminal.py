@@ -5,6 +5,7 @@ import re
 import sys
 from typing import TextIO
 
+_USUAL = 80  # columns of a terminal that does not report them
 _CODES = re.compile(r"\x1b\[[0-9;]*m")
 # Control characters, line separators, and changes of the writing direction.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -21,15 +22,45 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 def redraws(stream: TextIO) -> bool:
     """Whether a carriage return takes the cursor back to the line's beginning: a terminal, or a notebook's cell."""
-    return type(stream).__module__.startswith("ipykernel.") or is_terminal(stream)
+    return _is_notebook(stream) or is_terminal(stream)
 
 
 def columns(stream: TextIO | None = None) -> int | None:
-    """The width of the terminal, by default standard output's; None if the stream has none, as a notebook's."""
-    try:
-        return os.get_terminal_size((stream or sys.stdout).fileno()).columns or None
-    except (AttributeError, OSError, ValueError):
+    """The width of the terminal, by default standard output's; None if there is no terminal, or it reports 0 columns.
+
+    COLUMNS, if it is set, can make the text narrower than the window, or say how wide a terminal is that does not
+    report it. It makes no line longer than the window.
+    """
+    reported = _reported(stream or sys.stdout)
+    if reported is None:
         return None
+    wanted = os.environ.get("COLUMNS", "").strip()
+    known = [reported, int(wanted) if wanted.isdecimal() and len(wanted) < 10 else 0]
+    return min((width for width in known if width), default=None)
+
+
+def room(stream: TextIO) -> int | None:
+    """How many columns a line may take without wrapping; None if it may take any, as in a file or a notebook.
+
+    One less than the window has: some terminals begin a new line as soon as the last column is written. A terminal
+    that reports 0 columns is taken to have 80.
+    """
+    width = columns(stream) or (_USUAL if _reported(stream) == 0 else None)
+    return None if width is None else width - 1
+
+
+def _reported(stream: TextIO | None) -> int | None:
+    """The columns that the stream's terminal reports, 0 if it does not know them; None if there is no terminal."""
+    if stream is None or _is_notebook(stream):  # whose file, if there is one, is the terminal that Jupyter runs in
+        return None
+    try:
+        return os.get_terminal_size(stream.fileno()).columns
+    except (AttributeError, OSError, TypeError, ValueError):
+        return None
+
+
+def _is_notebook(stream: TextIO) -> bool:
+    return type(stream).__module__.startswith("ipykernel.")
 
 
 def shows(text: str, stream: TextIO | None = None) -> bool:
@@ -82,6 +113,35 @@ def colors(stream: TextIO | None = None) -> int:
     return 256 if forced or "256color" in term else 0
 
 
+def printable(text: str, stream: TextIO | None = None) -> str:
+    """The text on one line; control characters, and what the stream cannot encode, as escapes such as ``\\n``."""
+    encoding = getattr(stream or sys.stdout, "encoding", None)  # a StringIO has none, and takes all
+    if text.isprintable() and (not encoding or shows(text, stream)):
+        return text
+    return "".join(
+        letter
+        if letter.isprintable() and (not encoding or shows(letter, stream))
+        else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
+    )
+
+
 def width_of(line: str) -> int:
-    """How many columns a line takes; codes for colours take none."""
-    return len(_CODES.sub("", line))
+    """How many columns a line takes; codes for colours take none, and letters of East Asian scripts two."""
+    text = _CODES.sub("", line)
+    return len(text) if text.isascii() else sum(map(_width_of_letter, text))
+
+
+def cut(line: str, width: int) -> str:
+    """The beginning of a line without codes, in at most `width` columns."""
+    while width_of(line) > width:
+        line = line[:-1]
+    return line
+
+
+def _width_of_letter(letter: str) -> int:
+    import unicodedata
+
+    if unicodedata.category(letter) in ("Mn", "Me", "Cf"):  # an accent on the letter before, or a mark for joining
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1

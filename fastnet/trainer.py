@@ -22,7 +22,7 @@ from fastnet.layers import Dense, Layer
 from fastnet.layers.base import Fused
 from fastnet.metrics import get_all
 from fastnet.predictor import Predictor, check_callbacks, check_sparse
-from fastnet.progress import ProgressBar, check_verbose
+from fastnet.progress import ProgressBar, check_verbose, say
 from fastnet.results import Results, as_keras
 from fastnet.sparse import CsrBatch
 
@@ -198,7 +198,7 @@ class Trainer(Predictor):
             logs: dict[str, float] = {}
             for epoch in range(self._initial_epoch, epochs):
                 if verbose:
-                    print(f"Epoch {epoch + 1}/{epochs}", flush=True)
+                    say(f"Epoch {epoch + 1}/{epochs}")
                 hooks.call("on_epoch_begin", epoch)
                 is_due = (epoch + 1) % every == 0 if due_after is None else epoch + 1 in due_after
                 due = validation if is_due else None

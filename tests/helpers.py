@@ -1,6 +1,11 @@
-"""Helpers of the kernel tests: the modules of the instruction sets, arrays in panels, and the error bound of a sum."""
+"""Helpers: programs on a terminal; for the kernels the instruction sets, arrays in panels, the error bound of a sum."""
 
 import importlib
+import os
+import pty
+import subprocess
+import sys
+import termios
 from types import ModuleType
 from typing import Any
 
@@ -50,3 +55,40 @@ def sum_bound(terms: int, magnitude: NDArray[Any]) -> NDArray[np.float64]:
     """
     n = terms + 2
     return n * U / (1 - n * U) * magnitude + n * 2.0**-149
+
+
+def on_terminal(arguments: list[str], columns: int, typed: bytes = b"", **environment: str) -> list[str]:
+    """Runs Python on a pseudo-terminal of so many columns; it must succeed.
+
+    Args:
+        arguments: of Python.
+        columns: what the terminal reports, 0 if it does not know.
+        typed: what is typed; the program finds it when it asks.
+        environment: variables beside those that there are. COLUMNS is not set unless it is given here.
+
+    Returns:
+        Each line that was drawn, in the order of drawing: what stood on the screen before a carriage return, too.
+    """
+    inherited = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (24, columns))
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env=inherited | {"PYTHONIOENCODING": "utf-8"} | environment,
+    )
+    os.close(slave)
+    os.write(master, typed)
+    seen = b""
+    try:
+        while chunk := os.read(master, 65536):
+            seen += chunk
+    except OSError:  # nobody has the other side open any more
+        pass
+    finally:
+        os.close(master)
+    text = seen.decode()
+    assert process.wait(60) == 0, text
+    return [line for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n") if line]

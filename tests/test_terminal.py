@@ -1,13 +1,13 @@
 """What a stream can show: colours by the environment, characters by the encoding."""
 
-import fcntl
 import io
 import os
 import pty
-import struct
 import sys
 import termios
+from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import TextIO
 
 import pytest
 
@@ -21,7 +21,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM", "WT_SESSION", "TERM"):
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM", "WT_SESSION", "TERM", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -83,16 +83,54 @@ def test_characters(encoding: str, shown: str) -> None:
     assert "".join(letter for letter in "▀▄█░▒▓┤└●" if terminal.shows(letter, stream)) == shown  # type: ignore[arg-type]
 
 
-def test_the_width_is_the_terminals() -> None:
+@pytest.fixture
+def window() -> Iterator[TextIO]:
+    """A terminal of 43 columns."""
     master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 43, 0, 0))
-    with open(slave, "w") as stream:
-        assert terminal.columns(stream) == 43
-        assert terminal.is_terminal(stream)
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 0, 0, 0, 0))
-        assert terminal.columns(stream) is None  # as of a serial line, whose width nobody knows
+    termios.tcsetwinsize(slave, (24, 43))
+    with open(slave, "w", encoding="utf-8") as stream:
+        yield stream
     os.close(master)
 
 
-def test_codes_take_no_room() -> None:
+def test_the_width_is_the_terminals(window: TextIO) -> None:
+    assert terminal.is_terminal(window)
+    assert (terminal.columns(window), terminal.room(window)) == (43, 42)
+    termios.tcsetwinsize(window.fileno(), (0, 0))
+    assert terminal.columns(window) is None  # as of a serial line, whose width nobody knows
+    assert terminal.room(window) == 79
+
+
+@pytest.mark.parametrize(
+    ("text", "of_43", "of_0"),
+    [("30", 30, 30), ("50", 43, 50), (" 30 ", 30, 30)]
+    + [(text, 43, None) for text in ("", "0", "-5", "wide", "3.5", 5000 * "9")],
+)
+def test_the_environment_can_make_it_narrower_or_say_it_where_the_terminal_does_not(
+    text: str, of_43: int, of_0: int | None, window: TextIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", text)
+    assert terminal.columns(window) == of_43
+    termios.tcsetwinsize(window.fileno(), (0, 0))
+    assert terminal.columns(window) == of_0
+    assert terminal.columns(io.StringIO()) is None  # a file has no width
+
+
+def test_a_notebook_has_no_width_but_that_of_the_terminal_where_it_was_started(window: TextIO) -> None:
+    cell = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream", "fileno": window.fileno})()
+    assert terminal.columns(cell) is None
+    assert terminal.room(cell) is None
+    assert terminal.redraws(cell)
+
+
+def test_codes_take_no_room_and_wide_letters_two_columns() -> None:
     assert terminal.width_of("\x1b[38;5;231;48;5;16m▀\x1b[0m ab") == 4
+    assert terminal.width_of("正確 e\u0301ｗ▒…") == 4 + 1 + 1 + 2 + 2
+    assert [terminal.cut("a正確b", width) for width in (6, 5, 4, 3, 0)] == ["a正確b", "a正確", "a正", "a正", ""]
+
+
+def test_what_does_not_show_is_escaped() -> None:
+    utf8, ascii_only = (SimpleNamespace(encoding=name) for name in ("utf-8", "ascii"))
+    for stream, text in ((utf8, "正 a"), (ascii_only, r"\u6b63 a"), (io.StringIO(), "正 a")):
+        assert terminal.printable("正 a", stream) == text  # type: ignore[arg-type]
+    assert terminal.printable("a\n\r\x1b[2J\ud800", utf8) == r"a\n\r\x1b[2J\ud800"  # type: ignore[arg-type]

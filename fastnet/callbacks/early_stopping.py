@@ -8,6 +8,7 @@ from fastnet import checks
 from fastnet.callbacks.base import Logs
 from fastnet.callbacks.monitor import Monitor, whole_number
 from fastnet.checks import Floats
+from fastnet.progress import say
 
 
 class EarlyStopping(Monitor):
@@ -81,10 +82,10 @@ class EarlyStopping(Monitor):
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         if self.stopped_epoch and self.verbose:
-            print(f"Epoch {self.stopped_epoch + 1}: early stopping", flush=True)
+            say(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.best_weights is not None:
             if self.verbose:
-                print(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.", flush=True)
+                say(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
             # Not set_weights: it refuses weights that are not finite, and a training may have had no others.
             for variable, value in zip(self.model.weights, self.best_weights, strict=True):
                 variable.packed[...] = variable.pack(value)

@@ -9,6 +9,7 @@ from fastnet import checks
 from fastnet.callbacks.base import Callback, Logs
 from fastnet.callbacks.monitor import Monitor, whole_number
 from fastnet.optimizers import Optimizer
+from fastnet.progress import say
 
 
 def _optimizer(callback: Callback) -> Optimizer:
@@ -75,10 +76,7 @@ class LearningRateScheduler(Callback):
                 f"schedule returned {returned!r} for epoch {epoch}; expected a finite number of at least 0"
             ) from error
         if self.verbose:
-            print(
-                f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {optimizer.learning_rate}.",
-                flush=True,
-            )
+            say(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {optimizer.learning_rate}.")
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if logs is not None:
@@ -161,7 +159,4 @@ class ReduceLROnPlateau(Monitor):
                 self.cooldown_counter = self.cooldown
                 self.wait = 0
                 if self.verbose:
-                    print(
-                        f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {optimizer.learning_rate}.",
-                        flush=True,
-                    )
+                    say(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {optimizer.learning_rate}.")

@@ -12,6 +12,7 @@ from fastnet import checks
 from fastnet.callbacks.base import Logs
 from fastnet.callbacks.history import Spellings
 from fastnet.callbacks.monitor import Monitor
+from fastnet.progress import say
 
 
 class ModelCheckpoint(Monitor):
@@ -93,7 +94,7 @@ class ModelCheckpoint(Monitor):
         if folder:
             os.makedirs(folder, exist_ok=True)
         if save_finite(self, path, weights_only=self.save_weights_only) and self.verbose:
-            print(f"\nEpoch {epoch + 1}: finished saving model to {path}", flush=True)
+            say(f"\nEpoch {epoch + 1}: finished saving model to {path}")
 
     def _path(self, epoch: int, logs: Logs, place: dict[str, int]) -> str:
         values: Spellings[Any] = Spellings({"epoch": epoch + 1, **place, **logs})
@@ -103,7 +104,7 @@ class ModelCheckpoint(Monitor):
             name = str(error.args[0])
             raise KeyError(
                 f"filepath {self.filepath!r} names {name!r}, which is not in the logs"
-                f"{checks.near_miss(name, values)}. There are: {', '.join(sorted(values))}"
+                f"{checks.suggestion(name, sorted(values))}"
             ) from None
         except (TypeError, ValueError) as error:  # a format such as :.2f of what is no number
             raise ValueError(f"filepath {self.filepath!r} cannot be filled with {dict(values)}: {error}") from error
@@ -111,7 +112,7 @@ class ModelCheckpoint(Monitor):
     def _wanted(self, epoch: int, logs: Logs, path: str) -> bool:
         if not self.save_best_only:
             if self.verbose:
-                print(f"\nEpoch {epoch + 1}: saving model to {path}", flush=True)
+                say(f"\nEpoch {epoch + 1}: saving model to {path}")
             return True
         current = self.value(logs)
         if current is None:  # better a file too many than none, as in Keras
@@ -119,12 +120,9 @@ class ModelCheckpoint(Monitor):
         before = "None" if self.best is None else f"{self.best:.5f}"
         better = self.improves(current, self.best)
         if self.verbose and better:
-            print(
-                f"\nEpoch {epoch + 1}: {self.monitor} improved from {before} to {current:.5f}, saving model to {path}",
-                flush=True,
-            )
+            say(f"\nEpoch {epoch + 1}: {self.monitor} improved from {before} to {current:.5f}, saving model to {path}")
         elif self.verbose:
-            print(f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {before}", flush=True)
+            say(f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {before}")
         if better:
             self.best = current
         return better

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from fastnet.callbacks.base import Callback, Logs
+from fastnet.progress import say
 
 
 class TerminateOnNaN(Callback):
@@ -26,5 +27,5 @@ class TerminateOnNaN(Callback):
             return
         if self.raise_error:
             raise RuntimeError(f"the loss is {loss} at batch {batch}: training ends here")
-        print(f"Batch {batch}: Invalid loss, terminating training", flush=True)
+        say(f"Batch {batch}: Invalid loss, terminating training")
         self.model.stop_training = True
