@@ -46,6 +46,8 @@ def test_the_environment_chooses_it() -> None:
         )
 
     assert run("reference").stdout.split() == ["reference", "fastnet.reference"]
+    for blank in ("", " "):
+        assert run(blank).stdout.split()[0] == "compiled"
     assert "FASTNET_BACKEND is 'numpy'; expected 'compiled' or 'reference'" in run("numpy").stderr
 
 

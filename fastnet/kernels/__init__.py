@@ -13,6 +13,7 @@ Environment, read once at import:
 import importlib
 import operator
 import os
+import sys
 import warnings
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
@@ -52,15 +53,29 @@ def usable() -> list[str]:
     return [name for name, needs in _LEVELS.items() if needs <= level]
 
 
+def _setting(variable: str) -> str:
+    """The value of a variable of the environment; empty if it is not set, or blank."""
+    return os.environ.get(variable, "").strip()
+
+
+def _refusal(message: str) -> BaseException:
+    """The error for a variable of the environment with a wrong value.
+
+    ``python -m fastnet.mnist`` imports fastnet before any line of the program runs, so the program cannot catch the
+    error. Python has "-m" as the program's name until then; in that case the error ends the program in one line.
+    """
+    return SystemExit(f"error: {message}") if sys.argv[:1] == ["-m"] else ValueError(message)
+
+
 def _choose() -> str:
     names = usable()
-    wanted = os.environ.get("FASTNET_ISA", "")
+    wanted = _setting("FASTNET_ISA")
     if not wanted:
         return names[-1]
     if wanted not in _LEVELS:
-        raise ValueError(f"FASTNET_ISA is {wanted!r}; expected one of {', '.join(_LEVELS)}")
+        raise _refusal(f"FASTNET_ISA is {wanted!r}; expected one of {', '.join(_LEVELS)}")
     if wanted not in names:
-        raise ValueError(f"FASTNET_ISA is {wanted!r}, which this processor cannot run; it can run {', '.join(names)}")
+        raise _refusal(f"FASTNET_ISA is {wanted!r}, which this processor cannot run; it can run {', '.join(names)}")
     return wanted
 
 
@@ -145,18 +160,25 @@ def warn_if_threads_failed() -> None:
 
 
 def _threads_from_environment() -> int | None:
-    value = os.environ.get("FASTNET_NUM_THREADS", "").strip()
+    value = _setting("FASTNET_NUM_THREADS")
     if value:
-        if not value.isdecimal() or int(value) < 1:
-            raise ValueError(f"FASTNET_NUM_THREADS is {value!r}; expected a whole number of at least 1")
-        return int(value)
+        threads = _whole(value)
+        if threads is None:
+            raise _refusal(f"FASTNET_NUM_THREADS is {value!r}; expected a whole number of at least 1")
+        return threads
     # OMP_NUM_THREADS may be a list, one number a nesting level, and belongs to others: unreadable is no error.
-    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    return int(first) if first.isdecimal() and int(first) >= 1 else None
+    return _whole(_setting("OMP_NUM_THREADS").split(",")[0].strip())
+
+
+def _whole(text: str) -> int | None:
+    """The text as a whole number of at least 1; None if it is none. Nine digits are enough for any machine."""
+    digits = text.lstrip("0")[:9]
+    return int(digits) if digits.isdecimal() and text.isdecimal() else None
 
 
 set_num_threads(_threads_from_environment() or available_cores())
-if os.environ.get("FASTNET_BACKEND", "compiled") != "compiled":
-    if os.environ["FASTNET_BACKEND"] != "reference":
-        raise ValueError(f"FASTNET_BACKEND is {os.environ['FASTNET_BACKEND']!r}; expected 'compiled' or 'reference'")
+_wanted_backend = _setting("FASTNET_BACKEND") or "compiled"
+if _wanted_backend not in ("compiled", "reference"):
+    raise _refusal(f"FASTNET_BACKEND is {_wanted_backend!r}; expected 'compiled' or 'reference'")
+if _wanted_backend == "reference":
     use_backend("reference")

@@ -59,6 +59,11 @@ def test_missing_kernels_say_how_to_build_them(monkeypatch: pytest.MonkeyPatch) 
         ({"FASTNET_NUM_THREADS": "1"}, 1),
         ({"FASTNET_NUM_THREADS": "", "OMP_NUM_THREADS": "1,4"}, 1),
         ({"FASTNET_NUM_THREADS": "", "OMP_NUM_THREADS": "many"}, available_cores()),
+        ({"FASTNET_NUM_THREADS": " ", "OMP_NUM_THREADS": ""}, available_cores()),
+        ({"FASTNET_NUM_THREADS": "", "OMP_NUM_THREADS": "0"}, available_cores()),
+        ({"FASTNET_NUM_THREADS": "", "OMP_NUM_THREADS": 5000 * "9"}, available_cores()),
+        ({"FASTNET_NUM_THREADS": 5000 * "9"}, available_cores()),
+        ({"FASTNET_NUM_THREADS": 20 * "0" + "1"}, 1),
         ({"FASTNET_NUM_THREADS": "64"}, available_cores()),
     ],
 )
