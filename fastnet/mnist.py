@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 
 import fastnet
-from fastnet import datasets, drawing, layers, terminal
+from fastnet import checks, datasets, drawing, layers, terminal
 from fastnet.callbacks import History
 from fastnet.datasets.mnist import Bytes
 from fastnet.utils import set_random_seed, to_categorical
+
+DATA = ("auto", "mnist", "synthetic")  # what --data takes beside a path
 
 
 def tutorial(options: argparse.Namespace) -> None:
@@ -32,7 +34,7 @@ def tutorial(options: argparse.Namespace) -> None:
     print(f"from {source}\n")
     for name, array in (("x_train", x_train), ("y_train", y_train), ("x_test", x_test), ("y_test", y_test)):
         print(structure(name, array))
-    print(f"\nThe second training digit, a {y_train[1]}:\n{drawing.digit(x_train[1])}")
+    print(f"\nThe second training digit, {with_article(y_train[1])}:\n{drawing.digit(x_train[1])}")
     clock.lap("data")
 
     # Each label becomes a row with a 1 in its digit's place.
@@ -62,7 +64,7 @@ def tutorial(options: argparse.Namespace) -> None:
     clock.lap("training")
 
     heading("Evaluation on digits that it has never seen")
-    loss, accuracy = model.evaluate(x_test, targets_test, verbose=options.verbose)
+    loss, accuracy = model.evaluate(x_test, targets_test, verbose=0)  # a bar would show the same two numbers
     print(f"loss      {loss:.4f}\naccuracy  {accuracy:.4f}")
     clock.lap("evaluation")
 
@@ -77,6 +79,8 @@ def tutorial(options: argparse.Namespace) -> None:
     print(clock)
     epoch = clock.laps["training"] / options.epochs
     print(f"(training: {epoch:.2f} s an epoch on {threads} thread{'s' if threads > 1 else ''})")
+    if options.threads and options.threads > threads:
+        print(f"(--threads {options.threads} asks for more cores than there are)")
 
     if options.plots:
         heading("Plots")
@@ -96,6 +100,11 @@ def load(data: str) -> tuple[tuple[Bytes, Bytes], tuple[Bytes, Bytes], str]:
     """The data set that was asked for, and in words where it came from."""
     if data == "synthetic":
         return *datasets.synthetic.load_data(), "fastnet.datasets.synthetic: digits drawn by a program"
+    if data not in ("auto", "mnist") and not (data and os.path.exists(os.path.expanduser(data))):
+        raise FileNotFoundError(
+            f"{data or repr(data)} does not exist{checks.near_miss(data, DATA) or '.'} --data takes {', '.join(DATA)}, "
+            "or the path of a folder with the four MNIST files or of Keras's mnist.npz"
+        )
     try:
         arrays, source = datasets.mnist.load_data_and_source(None if data in ("auto", "mnist") else data)
     except datasets.mnist.MnistNotFoundError:
@@ -108,6 +117,11 @@ def load(data: str) -> tuple[tuple[Bytes, Bytes], tuple[Bytes, Bytes], str]:
         )
         return load("synthetic")
     return *arrays, source
+
+
+def with_article(number: int) -> str:
+    """A digit with "a" or "an" before it."""
+    return f"{'an' if number == 8 else 'a'} {number}"
 
 
 def heading(text: str) -> None:
@@ -143,7 +157,7 @@ def walk(x: Bytes, y: Bytes, probabilities: np.ndarray) -> None:
             except (EOFError, KeyboardInterrupt):  # Ctrl-D, Ctrl-C
                 print()
                 return
-        captions = f"{number}/{len(wrong)}: a {y[i]}, read as a {predicted[i]}", "probabilities"
+        captions = f"{number}/{len(wrong)}: {with_article(y[i])}, read as {with_article(predicted[i])}", "probabilities"
         print(f"\n{drawing.answer(x[i], probabilities[i], captions)}")
 
 
@@ -238,6 +252,8 @@ def main(arguments: list[str] | None = None) -> int:
     options.verbose = options.verbose if options.verbose == "auto" else int(options.verbose)
     try:
         tutorial(options)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # what fails here is caught here
     except BrokenPipeError:  # the reader, as `head`, has seen enough; nothing more can be written, not even at the exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

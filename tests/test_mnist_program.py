@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import platformdirs
 import pytest
+from helpers import on_terminal
 
 import fastnet
 from fastnet import datasets
@@ -101,7 +102,8 @@ def test_the_tutorial_has_all_its_parts(few_digits: datasets.mnist.Data, capsys:
     assert "from fastnet.datasets.synthetic" in out
     assert re.search(r"^x_train +uint8 \(300, 28, 28\) ", out, re.MULTILINE)
     assert re.search(r"^y_test +uint8 \(40,\) +" + " ".join(map(str, y_test[:10])), out, re.MULTILINE)
-    assert f"a {y_train[1]}:\n" + 3 * f"{28 * '██'}\n" + "\nThe network" in out
+    assert y_train[1] == 8
+    assert "digit, an 8:\n" + 3 * f"{28 * '██'}\n" + "\nThe network" in out
     assert re.search(r"^accuracy  [01]\.\d{4}$", out, re.MULTILINE)
     assert re.search(r"^predicted ( \d){10}$", out, re.MULTILINE)
     assert f"\ntrue       {' '.join(map(str, y_test[:10]))}\n" in out
@@ -147,7 +149,88 @@ def test_threads_do_not_change_the_numbers(capsys: pytest.CaptureFixture[str]) -
     assert results(one) == many
 
 
-@pytest.mark.parametrize(("verbose", "lines"), [("auto", 2), ("0", 0), ("1", 2), ("2", 2)])
+def test_the_results_of_the_evaluation_are_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    for verbose in ("0", "1", "2"):
+        part = run(capsys, "--verbose", verbose).partition("never seen")[2].partition("The first ten")[0]
+        assert re.fullmatch(r"\n=+\nloss      \d+\.\d{4}\naccuracy  [01]\.\d{4}\n\n", part)
+
+
+@pytest.mark.usefixtures("threads")
+def test_more_threads_than_cores_are_said_not_to_be_had(capsys: pytest.CaptureFixture[str]) -> None:
+    cores = fastnet.show_config(print_fn=None)["cores"]
+    out = run(capsys, "--threads", "999999")
+    assert f" on {cores} thread" in out
+    assert "\n(--threads 999999 asks for more cores than there are)\n" in out
+    assert "asks for" not in run(capsys, "--threads", str(cores))
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120, 0])
+def test_on_a_real_terminal_every_line_of_the_training_fits(columns: int) -> None:
+    lines = on_terminal(["-m", "fastnet.mnist", *QUICK, "--epochs", "2", "--mistakes"], columns, b"q\n")
+    first, last = lines.index("Training"), next(i for i, line in enumerate(lines) if line.startswith("Evaluation"))
+    assert max(map(len, lines[first:last])) <= (columns or 80)
+    assert [line for line in lines if re.match(r"469/469 .*- loss: ", line)] != []
+    assert re.search(r"^1/\d+: an? \d, read as an? \d", "\n".join(lines), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("FASTNET_ISA", "x86_v9", "FASTNET_ISA is 'x86_v9'; expected one of baseline, x86_v3, x86_v4"),
+        ("FASTNET_NUM_THREADS", "two", "FASTNET_NUM_THREADS is 'two'; expected a whole number of at least 1"),
+        ("FASTNET_NUM_THREADS", "0", "FASTNET_NUM_THREADS is '0'; expected a whole number of at least 1"),
+        ("FASTNET_NUM_THREADS", "-3", "FASTNET_NUM_THREADS is '-3'; expected a whole number of at least 1"),
+        ("FASTNET_BACKEND", "numpy", "FASTNET_BACKEND is 'numpy'; expected 'compiled' or 'reference'"),
+        ("FASTNET_DATA", "/no/such/folder", "FASTNET_DATA: /no/such/folder does not exist"),
+        ("FASTNET_DATA", "~no_such_user/x", "FASTNET_DATA: ~no_such_user/x does not exist"),
+    ],
+)
+def test_a_wrong_variable_of_the_environment_is_said_in_one_line(variable: str, value: str, message: str) -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "fastnet.mnist"],
+        env=os.environ | {variable: value},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (process.returncode, process.stderr) == (1, f"error: {message}\n")
+
+
+def test_an_empty_folder_name_means_none(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for blank in ("", " "):
+        monkeypatch.setenv("FASTNET_DATA", blank)
+        assert program.main([*QUICK, "--data", "auto"]) == 0
+        assert "training on synthetic digits" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough_gets_no_traceback() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fastnet.mnist", *QUICK], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout
+    assert process.stderr
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(60) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"), [("mnsit", "mnist"), ("MNIST", "mnist"), ("sinthetic", "synthetic"), ("zzz", ""), ("", "")]
+)
+def test_an_unknown_data_set_is_told_what_is_possible(
+    value: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert program.main(["--data", value]) == 1
+    error = capsys.readouterr().err
+    hint = f"; did you mean {meant!r}?" if meant else "."
+    assert error.startswith(f"error: {value or repr(value)} does not exist{hint} --data takes auto, mnist, synthetic, ")
+    assert "the path of a folder with the four MNIST files" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(("verbose", "lines"), [("auto", 1), ("0", 0), ("1", 1), ("2", 1)])
 def test_verbose(verbose: str, lines: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(re.findall(r"^\d+/\d+ ", run(capsys, "--verbose", verbose), re.MULTILINE)) == lines
 
@@ -270,7 +353,7 @@ def test_in_a_pipe_ten_mistakes_are_printed_and_nobody_is_asked(
     few_digits: datasets.mnist.Data, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = run(capsys, "--mistakes")
-    found = re.findall(r"^(\d+)/(\d+): a (\d), read as a (\d)", out, re.MULTILINE)
+    found = re.findall(r"^(\d+)/(\d+): an? (\d), read as an? (\d)", out, re.MULTILINE)
     assert [int(number) for number, *_ in found] == list(range(1, 11))
     assert all(true != read for *_, true, read in found)
     accuracy = re.search(r"^accuracy +(\S+)$", out, re.MULTILINE)
@@ -280,6 +363,14 @@ def test_in_a_pipe_ten_mistakes_are_printed_and_nobody_is_asked(
     assert surest == sorted(surest, reverse=True)
     assert "\x1b" not in out
     assert max(map(len, out.partition("it got wrong")[2].splitlines())) <= 80
+
+
+def test_an_8_has_another_article_than_the_other_digits(capsys: pytest.CaptureFixture[str]) -> None:
+    probabilities = np.eye(10)[np.roll(np.arange(10), -1)]
+    program.walk(np.zeros((10, 28, 28), np.uint8), np.arange(10, dtype=np.uint8), probabilities)
+    read = re.findall(r": (an? \d), read as (an? \d)", capsys.readouterr().out)
+    names = [f"{'an' if digit == 8 else 'a'} {digit}" for digit in range(10)]
+    assert read == list(zip(names, names[1:] + names[:1], strict=True))
 
 
 def test_who_made_no_mistake_is_told_so(capsys: pytest.CaptureFixture[str]) -> None:

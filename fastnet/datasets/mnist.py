@@ -142,7 +142,7 @@ def load_data_and_source(path: str | os.PathLike[str] | None = None) -> tuple[Da
         if not text:
             raise FileNotFoundError("path is empty; expected the name of a folder or of a file, or None")
         return _read(text), printable(text)
-    named = os.environ.get("FASTNET_DATA")
+    named = os.environ.get("FASTNET_DATA", "").strip()
     if named:
         try:
             return _read(named), f"{printable(named)} (FASTNET_DATA)"

@@ -59,7 +59,7 @@ def _card(subject: Subject, examples: Examples, i: int, paint: Painter | None) -
         )
         seen = tag("p", f"x = {text}", class_="values")
     else:
-        seen = paint(i, f"Example {i}, a {clip(names[truth])} that was taken for {clip(names[said])}")
+        seen = paint(i, f"Example {i}: {clip(names[truth])}, taken for {clip(names[said])}")
     what = "probabilities" if examples.probable else "outputs"
     listed = tag("ul", *items, aria_label=f"The network's {what} for example {i}")
     caption = tag("figcaption", tag("p", title), listed, note(f"example {i:,}"))
