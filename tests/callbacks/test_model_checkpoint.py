@@ -152,7 +152,7 @@ def test_errors(tmp_path: Path) -> None:
         ModelCheckpoint(tmp_path / "m.safetensors", save_freq=0)
     with pytest.raises(ValueError, match="unknown save_freq 'epcoh'; did you mean 'epoch'"):
         ModelCheckpoint(tmp_path / "m.safetensors", save_freq="epcoh")
-    with pytest.raises(KeyError, match=r"names 'val_lsos', which is not in the logs; did you mean 'val_loss'\? There are: "):
+    with pytest.raises(KeyError, match=r"names 'val_lsos', which is not in the logs; did you mean 'val_loss'\? There"):
         scripted(tmp_path, [1], "{val_lsos}.safetensors")
     (tmp_path / "folder.safetensors").mkdir()
     with pytest.raises(ValueError, match="is something else"):
