@@ -89,7 +89,10 @@ def tutorial(options: argparse.Namespace) -> None:
     if options.report:
         heading("Report")
         how = {"batch_size": options.batch_size, "seed": options.seed}
-        about = f"Tested on {len(x_test):,} digits from {source}."
+        origin = (
+            source if source.startswith("fastnet.datasets.synthetic: ") else "MNIST"
+        )  # no local path: it may be handed in
+        about = f"Tested on {len(x_test):,} digits from {origin}."
         print(fastnet.report(model, history, x_test, y_test, options.report, about=about, **how))
     if options.mistakes:
         heading("The digits that it got wrong")
