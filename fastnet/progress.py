@@ -58,7 +58,7 @@ def format_step(seconds: float, micro: str = "µ") -> str:
 
 def format_values(values: dict[str, Any], stream: TextIO | None = None) -> str:
     """Of a metric that is an array, a number a class, the mean is shown."""
-    means = {terminal.printable(name, stream): float(np.mean(value)) for name, value in values.items()}
+    means = {terminal.printable(name, stream=stream): float(np.mean(value)) for name, value in values.items()}
     return "".join(
         f" - {name}: {value:.4f}" if 1e-3 < abs(value) < 1e9 else f" - {name}: {value:.4e}"
         for name, value in means.items()

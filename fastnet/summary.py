@@ -27,7 +27,7 @@ def shapes_along(shape: tuple[int, ...] | None, layers: Sequence[Layer]) -> str:
     parts = [str(shape or "?")]
     for layer in layers:
         known = layer.output_shape or ((layer.units,) if isinstance(layer, Dense) else "?")
-        parts.append(f"{layer.name} {known}")
+        parts.append(f"{terminal.printable(layer.name)} {known}")
     return "Along the model: " + " -> ".join(parts)
 
 
@@ -35,7 +35,7 @@ def table(name: str, layers: Sequence[Layer]) -> str:
     """The model's layers with their shapes and numbers of weights, then the totals."""
     rows = [
         (
-            f"{layer.name} ({type(layer).__name__})",
+            terminal.printable(f"{layer.name} ({type(layer).__name__})"),
             _shape(layer),
             f"{layer.count_params():,}" if layer.built else "?",
         )
@@ -51,7 +51,7 @@ def table(name: str, layers: Sequence[Layer]) -> str:
         padded = [cells[0].ljust(widths[0]), cells[1].ljust(widths[1]), cells[2].rjust(widths[2])]
         return f"{bar} " + f" {bar} ".join(padded) + f" {bar}"
 
-    lines = [f'Model: "{name}"', rule(top), line(_HEAD, head_bar), rule(foot)]
+    lines = [f'Model: "{terminal.printable(str(name))}"', rule(top), line(_HEAD, head_bar), rule(foot)]
     for i, row in enumerate(rows):
         lines += ([rule(between)] if i else []) + [line(row, bar)]
     trained = sum(variable.size for layer in layers for variable in layer.trainable_weights)

@@ -73,7 +73,7 @@ def shows(text: str, stream: TextIO | None = None) -> bool:
     return True
 
 
-def printable(text: str, keep: str = "") -> str:
+def printable(text: str, keep: str = "", stream: TextIO | None = None) -> str:
     """The text with control characters as escapes, such as \\x1b, and halves of surrogate pairs as question marks.
 
     A name comes from a user or a file. A control character in it could move the cursor or break a table, and half of a
@@ -82,13 +82,16 @@ def printable(text: str, keep: str = "") -> str:
     Args:
         text: any text.
         keep: control characters that stay as they are, such as a newline.
+        stream: where it will be written; what cannot be encoded there is an escape too.
 
     Example:
         >>> print(printable("a\\x1b[31m\\ud800"))
         a\\x1b[31m?
     """
     whole = text.encode("utf-8", "replace").decode()
-    return _CONTROL.sub(lambda found: found[0] if found[0] in keep else ascii(found[0])[1:-1], whole)
+    escaped = _CONTROL.sub(lambda found: found[0] if found[0] in keep else ascii(found[0])[1:-1], whole)
+    encoding = getattr(stream, "encoding", None)  # a StringIO has none, and takes all
+    return escaped.encode(encoding, "backslashreplace").decode(encoding) if encoding else escaped
 
 
 def colors(stream: TextIO | None = None) -> int:
@@ -111,19 +114,6 @@ def colors(stream: TextIO | None = None) -> int:
     if _TRUE_COLOR.fullmatch(term):
         return 2**24
     return 256 if forced or "256color" in term else 0
-
-
-def printable(text: str, stream: TextIO | None = None) -> str:
-    """The text on one line; control characters, and what the stream cannot encode, as escapes such as ``\\n``."""
-    encoding = getattr(stream or sys.stdout, "encoding", None)  # a StringIO has none, and takes all
-    if text.isprintable() and (not encoding or shows(text, stream)):
-        return text
-    return "".join(
-        letter
-        if letter.isprintable() and (not encoding or shows(letter, stream))
-        else letter.encode("unicode_escape").decode("ascii")
-        for letter in text
-    )
 
 
 def width_of(line: str) -> int:

@@ -370,6 +370,19 @@ def test_a_copied_model_goes_on_alike(clone: Callable[[Sequential], Sequential])
 # Summary
 
 
+def test_summary_and_errors_show_what_is_unprintable_in_a_name_as_escapes(capsys: pytest.CaptureFixture[str]) -> None:
+    bad, shown = "a\x1b[2J\n\x00\ud800\u202e", r"a\x1b[2J\n\x00?\u202e"
+    model = Sequential([Input((4,)), Dense(3, name=bad)], name=bad)
+    model.summary()
+    out = capsys.readouterr().out
+    assert f'Model: "{shown}"' in out
+    assert f"{shown} (Dense)" in out
+    assert len({len(line) for line in out.splitlines()[1:6]}) == 1
+    with pytest.raises(ValueError, match="Along the model") as caught:
+        model.compile("sgd", "mse").fit(np.ones((2, 5)), np.ones((2, 3)))
+    assert f"-> {shown} (3,)" in str(caught.value)
+
+
 def test_summary_is_the_table_of_keras(capsys: pytest.CaptureFixture[str]) -> None:
     make(features=784, hidden=512, classes=10).summary()
     text = capsys.readouterr().out

@@ -266,6 +266,10 @@ def test_huge_values_are_shown_with_an_exponent() -> None:
     assert format_values(values) == " - loss: 1.5000e+30 - a: -2.0000e+09 - b: 123456789.0000 - c: inf - d: nan"
 
 
+def test_a_name_that_would_move_the_cursor_is_shown_as_escapes() -> None:
+    assert format_values({"a\x1b[2J\ud800": 0.5}) == r" - a\x1b[2J?: 0.5000"
+
+
 @pytest.mark.parametrize(("given", "level"), [("auto", 1), (0, 0), (1, 1), (2, 2), (True, 1), (np.int64(2), 2)])
 def test_verbose_values(given: object, level: int) -> None:
     assert check_verbose(given) == level

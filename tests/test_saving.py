@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from fastnet import Sequential, configuration, layers, rng, saving
+from fastnet import Sequential, configuration, layers, metrics, rng, saving
 from fastnet.layers import Dense, Dropout, Flatten, Input, Layer
 from fastnet.optimizers import SGD, Adam, RMSprop
 from fastnet.saving import ModelFormatError, load_model, load_weights, save_model, save_weights
@@ -82,6 +82,18 @@ def test_a_model_goes_on_as_if_it_had_never_been_saved(path: Path, optimizer: Ca
     assert results[0] == results[1]
     assert list(results[1]) == ["loss", "acc"]
     assert state(loaded) == state(model)
+
+
+@pytest.mark.parametrize("where", ["layer", "model", "metric"])
+def test_a_name_that_no_file_can_hold_is_refused_before_anything_is_written(path: Path, where: str) -> None:
+    names = {each: "\ud800" if each == where else "name" for each in ("layer", "model", "metric")}
+    model = Sequential([Input((3,)), Dense(2, name=names["layer"])], name=names["model"])
+    model.compile("sgd", "mse", [metrics.MeanAbsoluteError(name=names["metric"])])
+    path.write_bytes(b"before")
+    with pytest.raises(ValueError, match=r"holds '\\ud800', half of a surrogate pair") as caught:
+        model.save(path)
+    assert not isinstance(caught.value, UnicodeError)
+    assert path.read_bytes() == b"before"
 
 
 @pytest.mark.parametrize("name", configuration.classes_of(layers, Layer))

@@ -74,7 +74,7 @@ class CSVLogger(Callback):
         if header < len(rows):
             rows[header][columns:] = new
         self.keys = self.keys + new
-        replace_file(os.path.realpath(self.filename), self._lines(rows).encode())
+        replace_file(os.path.realpath(self.filename), self._lines(rows).encode(errors="replace"))
 
     def _rows(self, text: str) -> Iterable[list[str]]:
         import csv
@@ -91,7 +91,7 @@ class CSVLogger(Callback):
         return text.getvalue()
 
     def _write(self, rows: Iterable[Iterable[Any]]) -> None:
-        with open(self.filename, "a", encoding="utf-8", newline="") as file:
+        with open(self.filename, "a", encoding="utf-8", errors="replace", newline="") as file:
             file.write(self._lines(rows))
 
 

@@ -22,6 +22,7 @@ from fastnet.activations import Activation
 from fastnet.checks import Floats
 from fastnet.layers import Layer
 from fastnet.playground.preprocess import SIDE
+from fastnet.terminal import printable
 
 if TYPE_CHECKING:
     from fastnet.models import Sequential
@@ -91,8 +92,8 @@ def page(model: Sequential, title: str = "Draw a digit", about: str = "", ink: f
     network = described(model, ink)
     template = resources.files("fastnet.playground").joinpath("page.html").read_text(encoding="utf-8")
     parts = {
-        "TITLE": html.escape(title),
-        "ABOUT": html.escape(f"{_sizes(model)} {about}".strip()),
+        "TITLE": html.escape(printable(title)),
+        "ABOUT": html.escape(printable(f"{_sizes(model)} {about}".strip())),
         "POLICY": policy(template),
         "NETWORK": json.dumps(network, allow_nan=False),  # numbers and names of our own: no markup can be in it
     }

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet import terminal
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -28,9 +30,14 @@ def require_matplotlib() -> Any:
         import matplotlib
     except ImportError:
         raise ImportError(
-            'fastnet.plotting needs matplotlib, which is not installed: python -m pip install "fastnet[plot]"'
+            "fastnet.plotting needs matplotlib, which is not installed: python -m pip install matplotlib"
         ) from None
     return matplotlib
+
+
+def literal(text: str) -> str:
+    """The text as matplotlib shows it unchanged: dollars are no formula, and control characters are escapes."""
+    return terminal.printable(str(text)).replace("$", r"\$")
 
 
 def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from fastnet.plotting.axes import require_matplotlib
 from fastnet.plotting.images import activations, digits, weights
 from fastnet.plotting.inputs import check_model, for_labels, images_of, labels_of, predicted_of, probabilities_of
 from fastnet.plotting.results import calibration, confusion_matrix, mistakes
+from fastnet.terminal import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,7 +82,12 @@ def save_all(model: Sequential, history: Any, x: Any, y: Any, folder: Any) -> li
         plots["activations"] = (2.6 * (len(dense) + 1) + 0.6, 3.4), lambda ax: activations(model, x[0], ax=ax)
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    return [_write(target / f"{name}.png", draw, size) for name, (size, draw) in plots.items()]
+    return [_write(target / f"{_file_name(name)}.png", draw, size) for name, (size, draw) in plots.items()]
+
+
+def _file_name(name: str) -> str:
+    """The name of a plot, or of a metric, without what ends a folder's name or has no place in a file's."""
+    return re.sub(r'[/\\:*?"<>|]', "_", printable(name))
 
 
 def _fitting(check: Callable[..., Any], *arguments: Any) -> Any:

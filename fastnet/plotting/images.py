@@ -9,7 +9,7 @@ import numpy as np
 
 from fastnet import checks
 from fastnet.layers import Dense
-from fastnet.plotting.axes import BLUE, RED, axes_or_new, mosaic, write_above
+from fastnet.plotting.axes import BLUE, RED, axes_or_new, literal, mosaic, write_above
 from fastnet.plotting.inputs import check_model, images_of, labels_of, predicted_of
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def weights(model: Sequential, *, layer: Any = None, count: int = 64, ax: Axes |
     drawn = ax.imshow(whole, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
     ax.figure.colorbar(drawn, ax=ax, shrink=0.8, label="weight", extend="both")
     units = f"first {len(pictures)} of {kernel.shape[1]:,}" if len(pictures) < kernel.shape[1] else len(pictures)
-    ax.set_title(f"Weights of the {units} units of {chosen.name!r}", fontsize=11)
+    ax.set_title(literal(f"Weights of the {units} units of '{chosen.name}'"), fontsize=11)
     ax.set_axis_off()
     return ax
 
@@ -144,7 +144,7 @@ def activations(model: Sequential, x: Any, *, ax: Axes | None = None) -> Axes:
         inset = ax.inset_axes((i * width + 0.025, 0.1, width - 0.07, 0.78))
         numbers = np.asarray(array, np.float64).reshape(-1)
         size = " × ".join(map(str, array.shape[1:]))
-        inset.set_title(f"{name}\n{size if i == 0 or array.ndim > 2 else f'{size} units'}", fontsize=9)
+        inset.set_title(f"{literal(name)}\n{size if i == 0 or array.ndim > 2 else f'{size} units'}", fontsize=9)
         if i == len(steps) - 1 and len(numbers) <= 32:
             _bars(inset, numbers)
         else:

@@ -11,7 +11,7 @@ from fastnet.callbacks import Callback, History
 from fastnet.callbacks.history import recorded_name
 from fastnet.metrics.accuracy import AccuracyByShape
 from fastnet.metrics.base import Metric, RunningMean
-from fastnet.plotting.axes import CURVES, axes_or_new
+from fastnet.plotting.axes import CURVES, axes_or_new, literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -149,9 +149,10 @@ def history(history: Any, *, metrics: Any = None, ax: Axes | None = None) -> Axe
 
     for i, name in enumerate(found):
         color = CURVES[i % len(CURVES)]
-        validated = f"{name}, validation"
+        shown = literal(name)
+        validated = f"{shown}, validation"
         if by_step:
-            _steps(ax, name, record[name], color)
+            _steps(ax, shown, record[name], color)
             if name in history.validation:
                 places, results = zip(*history.validation[name], strict=True)
                 _points(ax, validated, places, results, color, "--")
@@ -159,7 +160,7 @@ def history(history: Any, *, metrics: Any = None, ax: Axes | None = None) -> Axe
         validation = record.get(f"val_{name}", [])
         is_whole = len(validation) in (0, len(epochs))
         note = "" if is_whole else f" (validation of {len(validation)} epochs not drawn)"
-        _points(ax, name + note, epochs, record[name], color, "-")
+        _points(ax, shown + note, epochs, record[name], color, "-")
         if is_whole and len(validation):
             _points(ax, validated, epochs, validation, color, "--")
     if by_step and len(history.epoch_ends) <= _SEPARATE:
@@ -167,7 +168,7 @@ def history(history: Any, *, metrics: Any = None, ax: Axes | None = None) -> Axe
             ax.axvline(end, color="0.8", linewidth=0.8, zorder=0, label=None if number else "end of an epoch")
     ax.set_xlabel("step" if by_step else "epoch")
     if len(found) == 1:
-        ax.set_ylabel(found[0])
+        ax.set_ylabel(literal(found[0]))
     ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
     ax.grid(color="0.5", alpha=0.15)
     ax.set_axisbelow(True)

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastnet.terminal import printable
+
 ROW_LIMIT = 200  # rows that a table shows: more are not read, and the page stays small
 TEXT_LIMIT = 60  # characters of a name
 
@@ -31,10 +33,13 @@ class Section(NamedTuple):
 def join(*children: Any) -> Markup:
     """Markup as it is, anything else escaped, None left out."""
     return Markup(
-        "".join(
-            child if isinstance(child, Markup) else html.escape(str(child)) for child in children if child is not None
-        )
+        "".join(child if isinstance(child, Markup) else _escaped(child) for child in children if child is not None)
     )
+
+
+def _escaped(content: Any) -> str:
+    """Its text for HTML, in which control characters and halves of surrogate pairs have no place."""
+    return html.escape(printable(str(content), keep="\t\n"))
 
 
 def tag(name: str, *children: Any, **attributes: Any) -> Markup:
@@ -45,7 +50,7 @@ def tag(name: str, *children: Any, **attributes: Any) -> Markup:
         <p class="note">1 &lt; 2 <b>&amp;</b></p>
     """
     written = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{html.escape(str(value))}"'
+        f' {key.rstrip("_").replace("_", "-")}="{_escaped(value)}"'
         for key, value in attributes.items()
         if value is not None
     )

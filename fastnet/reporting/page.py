@@ -134,7 +134,7 @@ def report(
         side = side_of(model) if images else None
         subject = Subject(model, record, examples, names, side, profile, batch_size, seed, about)
         text = page(subject, title)
-    replace_file(target, text.encode("utf-8", "replace"))
+    replace_file(target, text.encode())
     return Path(os.fsdecode(path))
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import hashlib
 import json
 import math
@@ -137,7 +138,16 @@ def dump(config: Any) -> str:
     Raises:
         TypeError, ValueError: if a value has no place there.
     """
-    return json.dumps(config, separators=(",", ":"), allow_nan=False, default=_plain_number)
+    dumps = functools.partial(json.dumps, separators=(",", ":"), allow_nan=False, default=_plain_number)
+    plain = dumps(config, ensure_ascii=False)
+    try:
+        plain.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"the model cannot be saved: a text in it holds {plain[error.start]!r}, half of a surrogate pair, which "
+            "no file can hold"
+        ) from None
+    return dumps(config)
 
 
 def _plain_number(value: Any) -> Any:

@@ -28,6 +28,11 @@ def test_the_separator(tmp_path: Path) -> None:
     assert (tmp_path / "log.csv").read_text().split("\n")[0] == "epoch;acc;loss"
 
 
+def test_a_name_that_no_file_can_hold_is_written_all_the_same(tmp_path: Path) -> None:
+    run(CSVLogger(tmp_path / "log.csv"), [{"loss\ud800": 0.5}])
+    assert (tmp_path / "log.csv").read_text(encoding="utf-8").split() == ["epoch,loss?", "0,0.5"]
+
+
 def test_append_goes_on_below_and_in_the_columns_that_are_there(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     run(CSVLogger(path, append=True), LOGS)

@@ -278,6 +278,28 @@ def test_names_cannot_become_markup() -> None:
     assert text.count(html.escape(evil)) == 3  # title, heading, about
 
 
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        ("a\ud800", "a?"),
+        ("\udcff.safetensors", "?.safetensors"),
+        ("a\x00b", r"a\x00b"),
+        ("\x1b[31m", r"\x1b[31m"),
+        ("\x85", r"\x85"),
+        ("\u202e", r"\u202e"),
+    ],
+)
+def test_a_title_that_no_page_can_hold_is_made_printable(title: str, shown: str, tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    export_html(made(), file, title=title)
+    text = file.read_text(encoding="utf-8")
+    assert title not in text
+    assert text.count(f">{shown}</") == 2  # title, heading
+    page(made(), about=title).encode()
+    export_html(made(), file, title="Ziffern 数字 \u200d\xa0")
+    assert "<title>Ziffern 数字 \u200d\xa0</title>" in file.read_text(encoding="utf-8")
+
+
 def test_the_policy_lets_run_what_is_in_the_file_and_nothing_load() -> None:
     text = page(made())
     found = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)

@@ -15,7 +15,7 @@ pytest.importorskip("matplotlib", reason="needs matplotlib, which is not install
 import matplotlib as mpl
 from matplotlib import pyplot as plt
 
-from fastnet import Sequential, plotting
+from fastnet import Sequential, metrics, plotting
 from fastnet.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Input
 from fastnet.utils import to_categorical
 
@@ -51,6 +51,23 @@ CALLS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"), [("a\ud800\x00\n", r"a?\x00\n"), ("$x_{$", "$x_{$"), (r"$\frac{a$/b", None)]
+)
+def test_any_name_can_be_drawn_and_is_no_formula(name: str, shown: str | None, tmp_path: Path) -> None:
+    shown = shown or name
+    model = Sequential([Input((6, 6)), Flatten(), Dense(5, "relu", name=name), Dense(3, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy", [metrics.SparseCategoricalAccuracy(name=name)])
+    history = model.fit(X, Y, epochs=2, verbose=0, validation_data=(X, Y))
+    paths = plotting.save_all(model, history, X, Y, tmp_path)
+    assert len(paths) == 8 == len(list(tmp_path.iterdir()))
+    curve, weights = plotting.history(history, metrics=[name]), plotting.weights(model, layer=name)
+    drawn = curve.yaxis.label, weights.title
+    for text, expected in zip(drawn, (shown, f"Weights of the 5 units of '{shown}'"), strict=True):
+        plain, is_formula = text._preprocess_math(text.get_text())
+        assert (plain, is_formula) == (expected, False)
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_each_takes_an_axes_or_makes_one_and_changes_no_setting(name: str) -> None:
     before = dict(mpl.rcParams)
@@ -75,7 +92,7 @@ def test_without_matplotlib_it_says_what_to_type(name: str, monkeypatch: pytest.
         return imported(module, *rest, **named)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(ImportError, match=r'python -m pip install "fastnet\[plot\]"'):
+    with pytest.raises(ImportError, match="python -m pip install matplotlib"):
         CALLS[name](None)
     with pytest.raises(ImportError, match=r"fastnet\[plot\]"):
         plotting.save_all(model_of(), None, X, Y, "nowhere")

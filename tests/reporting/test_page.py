@@ -16,7 +16,7 @@ import scipy.sparse
 from reporting.conftest import Case
 from reporting.parsed import Element, decode, parse
 
-from fastnet import Sequential, layers, losses, rng
+from fastnet import Sequential, layers, losses, metrics, rng
 from fastnet.layers import Dense, Input
 from fastnet.reporting import report
 from fastnet.utils import set_random_seed, to_categorical
@@ -372,6 +372,20 @@ def test_texts_of_the_user_are_text(tmp_path: Path) -> None:
     assert page.all("h1")[0].text == bad.replace("\ud800", "?")
     assert bad.replace("\ud800", "?") in page.section("data").text
     assert not re.search(r"<[^>]*\bon\w+=", text)
+
+
+def test_control_characters_of_a_name_are_escapes(tmp_path: Path) -> None:
+    bad = "a\x00\x1b[31m\x85\u202e\n\tb"
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    y = np.arange(40) % 2
+    metric = metrics.SparseCategoricalAccuracy(name=bad)
+    model = Sequential([Input((2,)), Dense(2, "softmax", name=bad)], name=bad)
+    model.compile("sgd", losses.SparseCategoricalCrossentropy(name=bad), [metric])
+    history = model.fit(x, y, epochs=2, verbose=0)
+    path = report(model, history, x, y, tmp_path / "p.html", title=bad, about=bad, class_names=[bad, "b" + bad])
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", text)
+    assert parse(text).all("h1")[0].text == "a\\x00\\x1b[31m\\x85\\u202e\n\tb"
 
 
 def test_it_refers_to_nothing_outside(digits: Case, tmp_path: Path) -> None:
