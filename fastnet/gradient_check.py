@@ -18,6 +18,7 @@ import numpy as np
 from fastnet import checks
 from fastnet.checks import Floats
 from fastnet.optimizers import multiply
+from fastnet.tables import Cells, Table
 from fastnet.variables import Variable
 
 if TYPE_CHECKING:
@@ -43,21 +44,26 @@ class Row(NamedTuple):
         return self.difference <= _TOLERANCE * max(self.largest, 1e-4)
 
 
-class GradientTable(list[Row]):
-    """The rows of a check, a variable each; true if all agree."""
+class GradientTable(Table[Row]):
+    """The rows of a check, a variable each; true if all agree. It shows itself as a table."""
 
     def __bool__(self) -> bool:
         return all(row.agrees for row in self)
 
-    def __str__(self) -> str:
-        width = max([len("variable"), *(len(row.name) for row in self)])
-        lines = [f"{'variable':{width}}  {'shape':>12}  moved  largest gradient  largest difference"]
-        for row in self:
-            lines.append(
-                f"{row.name:{width}}  {row.shape!s:>12}  {row.moved:5}  {row.largest:16.3e}  {row.difference:18.3e}  "
-                + ("agrees" if row.agrees else "DIFFERS")
+    def _cells(self) -> Cells:
+        head = ("variable", "shape", "moved", "largest gradient", "largest difference", "")
+        rows = [
+            (
+                row.name,
+                str(row.shape),
+                str(row.moved),
+                f"{row.largest:.3e}",
+                f"{row.difference:.3e}",
+                "agrees" if row.agrees else "DIFFERS",
             )
-        return "\n".join(lines)
+            for row in self
+        ]
+        return Cells("", head, rows, "")
 
 
 class GradientCollector:
@@ -84,7 +90,7 @@ class GradientCollector:
 
 
 def check_gradients(
-    model: Trainer, x: Any, y: Any, samples: int = 20, print_fn: Callable[[str], Any] | None = print
+    model: Trainer, x: Any, y: Any, samples: int = 20, print_fn: Callable[[str], Any] | None = None
 ) -> GradientTable:
     """Moves some weights of each variable a little, either way, and compares.
 
@@ -94,7 +100,7 @@ def check_gradients(
         model: compiled.
         x, y: a batch, as for `fit`; a few dozen examples are enough.
         samples: how many weights of each variable are moved, the ones with the largest gradients among them.
-        print_fn: takes the table as text; None prints nothing.
+        print_fn: takes the table as text, too. By default nothing is printed: print what is returned.
 
     Returns:
         The table; it is true if all gradients agree.

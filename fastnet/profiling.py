@@ -15,6 +15,7 @@ import numpy as np
 
 from fastnet import checks, kernels, rng
 from fastnet.callbacks import Callback
+from fastnet.tables import Cells, Table
 
 if TYPE_CHECKING:
     from fastnet.trainer import Trainer
@@ -30,8 +31,8 @@ class Row(NamedTuple):
     bytes: float
 
 
-class Profile(list[Row]):
-    """The rows of a profile, the slowest kernel first.
+class Profile(Table[Row]):
+    """The rows of a profile, the slowest kernel first; it shows itself as a table.
 
     Attributes:
         steps: training steps that were taken.
@@ -45,20 +46,31 @@ class Profile(list[Row]):
         self.seconds = seconds
         self.peak = peak
 
-    def __str__(self) -> str:
-        head = f"{'kernel':22} calls/step   us/step  share  GFLOP/s  of roof    MB/step"
-        lines = [f"{self.steps} steps, {self.seconds / max(1, self.steps) * 1e6:.0f} us each", head]
+    def _cells(self) -> Cells:
+        steps, whole = max(1, self.steps), self.seconds or 1.0
+        head = ("kernel", "calls/step", "us/step", "share", "GFLOP/s", "of roof", "MB/step")
+        rows = []
         for row in self:
             rate = row.flops / row.seconds if row.seconds else 0.0
-            lines.append(
-                f"{row.kernel:22} {row.calls / self.steps:10.1f} {row.seconds / self.steps * 1e6:9.1f} "
-                f"{row.seconds / self.seconds:6.0%} {rate / 1e9:8.1f} {rate / self.peak:8.0%} "
-                f"{row.bytes / self.steps / 1e6:10.2f}"
+            rows.append(
+                (
+                    row.kernel,
+                    f"{row.calls / steps:.1f}",
+                    f"{row.seconds / steps * 1e6:.1f}",
+                    f"{row.seconds / whole:.0%}",
+                    f"{rate / 1e9:.1f}",
+                    f"{rate / self.peak:.0%}",
+                    f"{row.bytes / steps / 1e6:.2f}",
+                )
             )
         rest = self.seconds - sum(row.seconds for row in self)
-        lines.append(f"{'around the kernels':22} {'':10} {rest / self.steps * 1e6:9.1f} {rest / self.seconds:6.0%}")
-        lines.append(f"roof: {self.peak / 1e9:.0f} GFLOP/s, a dense product of 256 x 1024 x 1024 on these threads")
-        return "\n".join(lines)
+        rows.append(("around the kernels", "", f"{rest / steps * 1e6:.1f}", f"{rest / whole:.0%}", "", "", ""))
+        return Cells(
+            f"{self.steps} steps, {self.seconds / steps * 1e6:.0f} us each",
+            head,
+            rows,
+            f"roof: {self.peak / 1e9:.0f} GFLOP/s, a dense product of 256 x 1024 x 1024 on these threads",
+        )
 
 
 def _gemm(x: Any, w: Any, *_: Any) -> float:
@@ -122,14 +134,14 @@ class _Clock(Callback):
 
 
 def profile(
-    model: Trainer, x: Any, y: Any, batch_size: int = 32, epochs: int = 1, print_fn: Callable[[str], Any] | None = print
+    model: Trainer, x: Any, y: Any, batch_size: int = 32, epochs: int = 1, print_fn: Callable[[str], Any] | None = None
 ) -> Profile:
     """Trains a copy of the model for some epochs, taking the time of each kernel.
 
     Args:
         model: compiled; left as it is.
         x, y, batch_size, epochs: as for `fit`.
-        print_fn: takes the table as text; None prints nothing.
+        print_fn: takes the table as text, too. By default nothing is printed: print what is returned.
 
     Returns:
         The Profile: rows of kernel, calls, seconds, operations and bytes. Other threads' kernels would count too.

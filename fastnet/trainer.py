@@ -345,14 +345,14 @@ class Trainer(Predictor):
 
     # Looking inside ---------------------------------------------------------------------------------------------------
 
-    def check_gradients(self, x: Any, y: Any, *, samples: int = 20, print_fn: Any = print) -> GradientTable:
-        """Compares the gradients of the weights with central differences, and prints a table: gradient_check.py."""
+    def check_gradients(self, x: Any, y: Any, *, samples: int = 20, print_fn: Any = None) -> GradientTable:
+        """Compares the gradients of the weights with central differences; print what it returns: gradient_check.py."""
         from fastnet.gradient_check import check_gradients
 
         return check_gradients(self, x, y, samples=samples, print_fn=print_fn)
 
-    def profile(self, x: Any, y: Any, batch_size: int = 32, *, epochs: int = 1, print_fn: Any = print) -> Profile:
-        """Trains a copy and prints where a step's time goes, kernel by kernel: profiling.py."""
+    def profile(self, x: Any, y: Any, batch_size: int = 32, *, epochs: int = 1, print_fn: Any = None) -> Profile:
+        """Trains a copy and tells where a step's time goes, by kernel; print what it returns: profiling.py."""
         from fastnet.profiling import profile
 
         return profile(self, x, y, batch_size=batch_size, epochs=epochs, print_fn=print_fn)

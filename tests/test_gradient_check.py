@@ -61,13 +61,28 @@ def test_regularized_weights_agree() -> None:
     assert model_of(kernel_regularizer="l2", bias_regularizer="l2").check_gradients(X, Y, print_fn=None)
 
 
-def test_a_wrong_gradient_is_seen(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_gradient_is_seen() -> None:
     layer = Scale()
     layer.wrong = True
     table = model_of(layer).check_gradients(X, Y)
     assert not table
     assert [row.name for row in table if not row.agrees] == ["scale/factor"]
-    assert "DIFFERS" in capsys.readouterr().out
+    assert str(table).count("DIFFERS") == 1
+    assert "DIFFERS</td>" in table._repr_html_()
+
+
+def test_the_table_is_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
+    model = model_of(Dense(2, name="<b>\x1b[31m\ud800"))
+    table = model.check_gradients(X, Y)
+    assert capsys.readouterr().out == ""
+    exec(compile("table", "<prompt>", "single"), {"table": table})
+    assert capsys.readouterr().out == f"{table}\n"
+    assert repr(table) == str(table)
+    assert str(table).count("largest gradient") == 1
+    assert str(table).count("agrees") == len(table) == 6
+    assert r"<b>\x1b[31m?/kernel" in str(table)
+    assert r"&lt;b&gt;\x1b[31m?/kernel" in table._repr_html_()
+    assert table[0].name == "dense/kernel"
 
 
 def test_the_model_is_left_as_it_was() -> None:

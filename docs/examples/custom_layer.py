@@ -37,7 +37,7 @@ def main() -> None:
     model = Sequential([Input((4,)), Scale(), Dense(16, "relu"), Scale(), Dense(2, "softmax")])
     model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
     model.fit(x, y, epochs=30, verbose=0)
-    model.check_gradients(x[:32], y[:32])
+    print(model.check_gradients(x[:32], y[:32]))
     _, accuracy = model.evaluate(x, y, verbose=0)
     print(f"\naccuracy {accuracy:.3f}; the features' factors: {model.layers[0].get_weights()[0].round(2)}")
 

@@ -10,7 +10,7 @@
         def gradient(self, x, y, dy):
             return dy * self.factor.numpy(), [(dy * x).sum(axis=0)]
 
-`model.check_gradients(x, y)` then shows whether `gradient` is that of `call`.
+`print(model.check_gradients(x, y))` then shows whether `gradient` is that of `call`.
 """
 
 from __future__ import annotations
