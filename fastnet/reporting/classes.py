@@ -66,13 +66,14 @@ def _as_table(names: list[str], counts: NDArray[np.intp]) -> Markup:
             kind = ("hit" if i == j else "miss") if count else "none"
             cells.append(tag("td", str(count), class_=kind, style=f"--strength:{strength:.3f}" if count else None))
         rows.append(tag("tr", *cells))
+    is_long = max(map(len, names)) > 3  # on a phone such names stand upright above the columns
     head = tag(
         "tr",
         tag("th", tag("span", "true ↓"), " ", tag("span", "taken for →"), scope="col", class_="corner"),
         *(tag("th", name, scope="col") for name in names),
     )
     return scroll(
-        tag("table", tag("thead", head), tag("tbody", *rows), class_="matrix"),
+        tag("table", tag("thead", head), tag("tbody", *rows), class_="matrix long" if is_long else "matrix"),
         "Confusion matrix: a row for each true class, a column for each predicted one",
     )
 

@@ -13,6 +13,7 @@ from fastnet.terminal import printable
 
 ROW_LIMIT = 200  # rows that a table shows: more are not read, and the page stays small
 TEXT_LIMIT = 60  # characters of a name
+PHONE_COLUMNS = 3  # that a phone shows beside each other
 
 
 class Markup(str):
@@ -65,6 +66,8 @@ def note(*children: Any) -> Markup:
 def table(head: Sequence[Any], rows: Iterable[Sequence[Any]], label: str, numbers_from: int = 1) -> Markup:
     """A table in a box that scrolls by itself where it is too wide; the first cell of a row is its heading.
 
+    On a phone each row of a table of many columns becomes a small list, of which a cell's column is the name.
+
     Args:
         head: the columns' names.
         rows: cells, the first `ROW_LIMIT` of which are shown.
@@ -79,12 +82,14 @@ def table(head: Sequence[Any], rows: Iterable[Sequence[Any]], label: str, number
     body = [
         tag(
             "tr",
-            *(tag("td" if i else "th", cell, class_=kind(i), scope=None if i else "row") for i, cell in enumerate(row)),
+            tag("th", row[0], class_=kind(0), scope="row", data_label=head[0] or None),
+            *(tag("td", cell, class_=kind(i), data_label=head[i]) for i, cell in enumerate(row[1:], 1)),
         )
         for row in every[:ROW_LIMIT]
     ]
     top = tag("tr", *(tag("th", name, scope="col", class_=kind(i)) for i, name in enumerate(head)))
-    whole = tag("table", tag("thead", top), tag("tbody", *body))
+    is_wide = len(head) > PHONE_COLUMNS
+    whole = tag("table", tag("thead", top), tag("tbody", *body), class_="stack" if is_wide else None)
     rest = len(every) - ROW_LIMIT
     more = note(f"The first {ROW_LIMIT} rows of {len(every):,}.") if rest > 0 else None
     return join(scroll(whole, label), more)

@@ -15,7 +15,7 @@ import pytest
 from reporting.conftest import Case
 
 from fastnet import Sequential
-from fastnet.layers import Dense
+from fastnet.layers import BatchNormalization, Dense
 from fastnet.reporting import report
 
 SIZES = {"wide": (1280, 900), "narrow": (360, 740)}
@@ -29,6 +29,15 @@ def _many() -> Case:
     return Case(model, model.fit(x, y, verbose=0), x, y)
 
 
+def _named() -> Case:
+    """Many features, and layers with long names."""
+    x = np.random.default_rng(0).normal(size=(400, 12))
+    y = np.arange(400) % 3
+    model = Sequential([Dense(4, name="a_long_name_of_a_hidden_layer"), BatchNormalization(), Dense(3, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy", ["accuracy"])
+    return Case(model, model.fit(x, y, verbose=0, validation_split=0.5), x, y)
+
+
 @pytest.fixture(scope="module")
 def pages(digits: Case, regression: Case, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("reports")
@@ -36,6 +45,7 @@ def pages(digits: Case, regression: Case, tmp_path_factory: pytest.TempPathFacto
         "digits": report(*digits, folder / "digits.html", title="Digits", seed=3, batch_size=64),
         "regression": report(*regression, folder / "regression.html"),
         "many": report(*_many(), folder / "many.html", class_names=["W" * 50 + str(k) for k in range(40)]),
+        "names": report(*_named(), folder / "names.html", class_names=["Ankle boot or another", "T-shirt/top", "Bag"]),
         "nothing": report(digits.model, path=folder / "nothing.html"),
     }
 
@@ -69,11 +79,16 @@ def test_it_stands_alone_and_nothing_sticks_out(
     browser.save_picture(folder / f"report-{kind}-{size}-{scheme}.png")
 
 
-def test_on_a_phone_the_classes_of_digits_need_no_scrolling(browser: Any, pages: dict[str, Path]) -> None:
-    browser.open(pages["digits"].as_uri(), SIZES["narrow"])
-    for section in ("confusion", "classes", "time"):
-        box = f"document.querySelector('#{section} .scroll')"
-        assert browser.run(f"{box}.scrollWidth <= {box}.clientWidth"), section
+@pytest.mark.parametrize("kind", ["digits", "regression", "many", "names", "nothing"])
+def test_on_a_phone_no_table_is_cut(browser: Any, pages: dict[str, Path], kind: str) -> None:
+    browser.open(pages[kind].as_uri(), SIZES["narrow"])
+    browser.run("document.querySelectorAll('details').forEach(e => e.open = true)")
+    boxes = "Array.from(document.querySelectorAll('.scroll'))"
+    assert browser.run(f"{boxes}.length") > 0
+    cut = browser.run(f"{boxes}.filter(e => e.scrollWidth > e.clientWidth).map(e => e.getAttribute('aria-label'))")
+    assert cut == []
+    said = browser.run("getComputedStyle(document.querySelector('#model td:nth-child(3)'), '::before').content")
+    assert said == '"output shape"'
 
 
 def test_the_policy_forbids_what_the_page_does_not_need(browser: Any, pages: dict[str, Path]) -> None:

@@ -100,6 +100,23 @@ def test_the_model_and_its_training_are_told(digits: Case, tmp_path: Path) -> No
     assert last in str(charts[0].attributes["aria-label"])
 
 
+@pytest.mark.parametrize("case", ["digits", "regression"])
+def test_each_cell_of_a_wide_table_knows_its_column_for_a_phone(
+    case: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    page = page_of(tmp_path, *request.getfixturevalue(case))
+    tables = [
+        table for table in page.all("table") if table.attributes.get("class", "") not in ("matrix", "matrix long")
+    ]
+    assert {"stack", None} <= {table.attributes.get("class") for table in tables}
+    assert page.section("model").all("table")[0].attributes["class"] == "stack"
+    for table in tables:
+        head = [cell.text for cell in table.all("thead")[0].all("th")]
+        assert (table.attributes.get("class") == "stack") == (len(head) > 3)
+        for row in table.all("tbody")[0].all("tr"):
+            assert [cell.attributes["data-label"] for cell in row.all("td")] == head[1:]
+
+
 def test_curves_go_where_the_numbers_say(digits: Case, tmp_path: Path) -> None:
     page = page_of(tmp_path, digits.model, {"loss": [4.0, 2.0, 3.0], "val_loss": [4.0, float("nan"), 1.0]})
     first, second = (path.attributes["d"] or "" for path in page.section("training").all("path", "line"))
