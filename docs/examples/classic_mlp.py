@@ -18,7 +18,7 @@ def main() -> None:
 
     try:
         (x_train, y_train), (x_test, y_test) = datasets.mnist.load_data()
-    except FileNotFoundError:
+    except datasets.mnist.MnistNotFoundError:
         print("MNIST was not found; with digits drawn by a program instead")
         (x_train, y_train), (x_test, y_test) = datasets.synthetic.load_data()
 

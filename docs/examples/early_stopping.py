@@ -19,7 +19,7 @@ def main() -> None:
 
     try:
         (x, y), (x_test, y_test) = datasets.mnist.load_data()
-    except FileNotFoundError:
+    except datasets.mnist.MnistNotFoundError:
         print("MNIST was not found; with digits drawn by a program instead")
         (x, y), (x_test, y_test) = datasets.synthetic.load_data()
     x, y = x[:5000], y[:5000]  # few examples, which a large network soon knows by heart

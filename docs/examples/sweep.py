@@ -31,7 +31,7 @@ def main() -> None:
 
     try:
         (x, y), (x_test, y_test) = datasets.mnist.load_data()
-    except FileNotFoundError:
+    except datasets.mnist.MnistNotFoundError:
         print("MNIST was not found; with digits drawn by a program instead")
         (x, y), (x_test, y_test) = datasets.synthetic.load_data()
     x, y = x[: options.examples], y[: options.examples]
