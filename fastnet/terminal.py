@@ -7,8 +7,7 @@ from typing import TextIO
 
 _USUAL = 80  # columns of a terminal that does not report them
 _CODES = re.compile(r"\x1b\[[0-9;]*m")
-# Control characters, line separators, and changes of the writing direction.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_HARMLESS = "\xa0\u202f\u200c\u200d"  # spaces that do not break, and the joiners that some scripts and emoji need
 _TRUE_COLOR = re.compile(r".*-direct\d*|xterm-kitty|xterm-ghostty|alacritty|foot|wezterm")  # values of TERM
 
 
@@ -74,24 +73,25 @@ def shows(text: str, stream: TextIO | None = None) -> bool:
 
 
 def printable(text: str, keep: str = "", stream: TextIO | None = None) -> str:
-    """The text with control characters as escapes, such as \\x1b, and halves of surrogate pairs as question marks.
+    """The text with unprintable characters as escapes, such as \\x1b and \\ud800.
 
-    A name comes from a user or a file. A control character in it could move the cursor or break a table, and half of a
-    surrogate pair cannot be encoded, so that printing or writing it would end in an error.
+    A name comes from a user or a file. A control character in it could move the cursor or break a table, one that
+    changes the direction of writing could hide what stands there, and half of a surrogate pair cannot be encoded, so
+    that printing or writing it would end in an error.
 
     Args:
         text: any text.
-        keep: control characters that stay as they are, such as a newline.
+        keep: unprintable characters that stay as they are, such as a newline.
         stream: where it will be written; what cannot be encoded there is an escape too.
 
     Example:
         >>> print(printable("a\\x1b[31m\\ud800"))
-        a\\x1b[31m?
+        a\\x1b[31m\\ud800
     """
-    whole = text.encode("utf-8", "replace").decode()
-    escaped = _CONTROL.sub(lambda found: found[0] if found[0] in keep else ascii(found[0])[1:-1], whole)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() or c in keep or c in _HARMLESS else repr(c)[1:-1] for c in text)
     encoding = getattr(stream, "encoding", None)  # a StringIO has none, and takes all
-    return escaped.encode(encoding, "backslashreplace").decode(encoding) if encoding else escaped
+    return text.encode(encoding, "backslashreplace").decode(encoding) if encoding else text
 
 
 def colors(stream: TextIO | None = None) -> int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastnet import checks
 from fastnet.checks import Floats
-from fastnet.kernels import padded
+from fastnet.kernels import PANEL, padded
 from fastnet.kernels.panels import own, pack, unpack, zeros
 
 if TYPE_CHECKING:
@@ -104,6 +104,19 @@ class Variable:
         if len(self.shape) == 2:
             return unpack(packed, self.shape[1])
         return packed[: self.size].reshape(self.shape).copy()
+
+    def blocks(self, packed: Floats, numbers: int = 2**16) -> Iterator[Floats]:
+        """What `unpack` returns, as arrays of about so many numbers, one after another: no copy of the whole."""
+        if len(self.shape) != 2:
+            yield packed[: self.size]
+            return
+        rows, columns = self.shape
+        step = max(1, numbers // columns)
+        width = max(1, numbers // PANEL) if columns > numbers else len(packed)  # in panels
+        for row in range(0, rows, step):
+            for panel in range(0, len(packed), width):
+                part = packed[panel : panel + width, row : row + step]
+                yield unpack(part, columns - panel * PANEL)
 
     @property
     def is_plain(self) -> bool:

@@ -162,6 +162,88 @@ def test_the_same_model_is_the_same_bytes(path: Path, tmp_path: Path) -> None:
         assert (tmp_path / f"{n}.safetensors").read_bytes() == path.read_bytes()
 
 
+def test_the_bytes_are_those_that_the_library_writes(path: Path) -> None:
+    """Also of matrices whose rows do not fill panels, or are written in several pieces."""
+    kernels = [(3, 70_000), (1, 200_003), (70_000, 3), (5, 16), (2, 65_536), (40, 33)]
+    for inputs, units in kernels:
+        model = Sequential([Input((inputs,)), Dense(units), layers.BatchNormalization()])
+        model.set_weights([np.random.default_rng(0).standard_normal(w.shape) for w in model.get_weights()])
+        save_model(model, path)
+        with safetensors.safe_open(path, "np") as file:
+            metadata = file.metadata()
+        assert path.read_bytes() == safetensors.numpy.save(contents_of(model, "model").tensors, metadata)
+        assert state(load_model(path)) == state(model)
+
+
+def test_saving_makes_no_second_copy_of_the_weights(path: Path) -> None:
+    model = Sequential([Input((1000,)), Dense(3000), Dense(1, use_bias=False)])
+    save_model(model, path)
+    tracemalloc.start()
+    save_model(model, path)
+    assert tracemalloc.get_traced_memory()[1] < path.stat().st_size / 4
+    tracemalloc.stop()
+
+
+def test_loading_takes_memory_for_the_file_and_the_model(path: Path) -> None:
+    save_model(Sequential([Input((1000,)), Dense(3000), Dense(16)]), path)
+    load_model(path)
+    tracemalloc.start()
+    load_model(path)
+    assert tracemalloc.get_traced_memory()[1] < 3.2 * path.stat().st_size
+    tracemalloc.stop()
+
+
+SHORT = """
+import os, resource, sys
+import numpy as np
+from fastnet import Sequential
+from fastnet.layers import Dense, Input
+from fastnet.models import load_model
+
+path, action = sys.argv[1:]
+model = Sequential([Input((1000,)), Dense(1500, "relu"), Dense(10, "softmax")])
+model.compile("adam", "categorical_crossentropy", metrics=["acc"])
+model.train_on_batch(np.zeros((2, 1000)), np.eye(10)[:2])
+model.save(path)
+before = open(path, "rb").read()
+model.train_on_batch(np.ones((2, 1000)), np.eye(10)[:2])
+unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+results = []
+for room in (0, *(2**n for n in range(12, 29))):
+    used = int(open("/proc/self/statm").read().split()[0]) * os.sysconf("SC_PAGESIZE")
+    resource.setrlimit(resource.RLIMIT_AS, (used, unlimited[1]))
+    hog = []
+    for size in (2**20, 2**16, 2**12, 2**10, 2**8):  # what is free on the heap
+        try:
+            while True:
+                hog.append(bytearray(size))
+        except MemoryError:
+            pass
+    resource.setrlimit(resource.RLIMIT_AS, (used + room, unlimited[1]))
+    try:
+        model.save(path) if action == "save" else load_model(path)
+        results.append("worked")
+    except MemoryError:
+        results.append("MemoryError")
+    finally:
+        hog = None
+        resource.setrlimit(resource.RLIMIT_AS, unlimited)
+    assert os.listdir(os.path.dirname(path)) == ["m.safetensors"], room
+    if results[-1] == "MemoryError":
+        assert open(path, "rb").read() == before, room
+model.save(path)
+assert (load_model(path).get_weights()[0] == model.get_weights()[0]).all()
+print(*results)
+"""
+
+
+@pytest.mark.parametrize("action", ["save", "load"])
+def test_short_memory_is_a_memory_error_and_nothing_else(path: Path, action: str) -> None:
+    done = subprocess.run([sys.executable, "-c", SHORT, path, action], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) == {"MemoryError", "worked"}, done.stdout
+
+
 def test_the_library_reads_the_file(path: Path) -> None:
     model = small()
     save_model(model, path)
@@ -312,6 +394,83 @@ def test_files_that_are_not_there_or_no_files(tmp_path: Path, path: Path) -> Non
     (tmp_path / "zero.safetensors").symlink_to("/dev/zero")
     with pytest.raises(ModelFormatError, match="a folder, a pipe or a device"):
         load_model(tmp_path / "zero.safetensors")
+
+
+def test_a_file_that_is_read_only_is_not_replaced(tmp_path: Path, path: Path) -> None:
+    """Not for root either, to whom the system allows it, and not through a link."""
+    save_model(small(), path)
+    before = path.read_bytes()
+    link = tmp_path / "link.safetensors"
+    link.symlink_to(path)
+    for mode in (0o444, 0o400, 0o000, 0o440):
+        path.chmod(mode)
+        for target in (path, link):
+            with pytest.raises(PermissionError, match=r"the file is read-only.*m\.safetensors"):
+                save_model(small(units=6), target, overwrite=True)
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+    path.chmod(0o644)
+    assert path.read_bytes() == before
+    assert leftovers(tmp_path) == []
+    save_model(small(units=6), link)
+    assert path.read_bytes() != before
+
+
+def test_other_files_that_are_read_only_stay_too(tmp_path: Path) -> None:
+    from fastnet.saving.files import replace_file
+
+    path = tmp_path / "page.html"
+    path.write_text("mine")
+    path.chmod(0o444)
+    with pytest.raises(PermissionError, match="read-only"):
+        replace_file(str(path), b"another")
+    assert path.read_text() == "mine"
+    path.chmod(0o604)
+    replace_file(str(path), b"another")
+    assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("another", 0o604)
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077, 0o000])
+def test_a_new_file_has_the_mode_that_the_umask_leaves(tmp_path: Path, path: Path, umask: int) -> None:
+    link = tmp_path / "link.safetensors"
+    link.symlink_to(path)  # to nothing yet
+    before = os.umask(umask)
+    try:
+        save_model(small(trained=False), link)
+        save_weights(small(trained=False), tmp_path / "w.weights.safetensors")
+    finally:
+        os.umask(before)
+    assert link.is_symlink()
+    for new in (path, tmp_path / "w.weights.safetensors"):
+        assert stat.S_IMODE(new.stat().st_mode) == 0o666 & ~umask
+
+
+def test_the_owner_stays_where_the_process_may_set_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_model(small(), path)
+    path.chmod(0o664)
+    if os.geteuid() == 0:
+        os.chown(path, 1234, 2345)
+        save_model(small(units=6), path)
+        assert (path.stat().st_uid, path.stat().st_gid) == (1234, 2345)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o664
+    asked = []
+
+    def refuse(descriptor: int, owner: int, group: int) -> None:
+        asked.append((owner, group))
+        raise PermissionError(errno.EPERM, "not for you")
+
+    real = os.stat
+
+    def of_another(name: Any, **kwargs: Any) -> Any:
+        found = real(name, **kwargs)
+        return os.stat_result((*found[:4], 4321, 5432, *found[6:])) if str(name) == str(path) else found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fchown", refuse)
+        patched.setattr(os, "stat", of_another)
+        save_model(small(units=7), path)
+    assert asked == [(4321, 5432), (-1, 5432)]
+    assert load_model(path).layers[0].units == 7  # type: ignore[attr-defined]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o664
 
 
 def test_overwrite_links_and_modes(tmp_path: Path, path: Path) -> None:
@@ -515,24 +674,28 @@ CHANGES: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "iterations missing": (lambda h, a: a["optimizer"].pop("iterations"), "'iterations' is missing"),
     "optimizer of another type": (lambda h, a: a.update(optimizer=None), "does not fit"),
     "unknown numbers": (lambda h, a: a["optimizer"].update(numbers={"__class__": 1}), "numbers"),
-    "float64": (lambda h, a: h[KERNEL].update(dtype="F64"), "in type 'F64'; fastnet has F32 alone"),
-    "dtype of another type": (lambda h, a: h[KERNEL].update(dtype=["F32"]), "fastnet has F32 alone"),
-    "huge shape": (lambda h, a: h[KERNEL].update(shape=[2**40, 2**40]), "has shape"),
-    "product that wraps": (lambda h, a: h[KERNEL].update(shape=[2**32, 2**32]), "has shape"),
-    "negative shape": (lambda h, a: h[KERNEL].update(shape=[-3, -2]), "shape or place"),
-    "zero in shape": (lambda h, a: h[KERNEL].update(shape=[0, 2], data_offsets=[0, 0]), "has shape"),
-    "float in shape": (lambda h, a: h[KERNEL].update(shape=[3.0, 2]), "shape or place"),
-    "bool in shape": (lambda h, a: h[KERNEL].update(shape=[True, 6]), "shape or place"),
-    "deep shape": (lambda h, a: h[KERNEL].update(shape=[1] * 9 + [6]), "shape or place"),
+    "float64": (lambda h, a: h[KERNEL].update(dtype="F64", shape=[3]), "in type 'F64'; fastnet has F32 alone"),
+    "integers": (lambda h, a: h[KERNEL].update(dtype="I32"), "in type 'I32'; fastnet has F32 alone"),
+    "dtype of another type": (lambda h, a: h[KERNEL].update(dtype=["F32"]), "is damaged"),
+    "huge shape": (lambda h, a: h[KERNEL].update(shape=[2**40, 2**40]), "is damaged"),
+    "product that wraps": (lambda h, a: h[KERNEL].update(shape=[2**32, 2**32]), "is damaged"),
+    "negative shape": (lambda h, a: h[KERNEL].update(shape=[-3, -2]), "is damaged"),
+    "zero in shape": (
+        lambda h, a: h.update(x={"dtype": "F32", "shape": [0, 2], "data_offsets": [0, 0]}),
+        r"'x' has shape \[0, 2\]",
+    ),
+    "float in shape": (lambda h, a: h[KERNEL].update(shape=[3.0, 2]), "is damaged"),
+    "bool in shape": (lambda h, a: h[KERNEL].update(shape=[True, 6]), "is damaged"),
+    "deep shape": (lambda h, a: h[KERNEL].update(shape=[1] * 9 + [6]), r"has shape \[1, 1"),
     "transposed shape": (
         lambda h, a: (h[KERNEL].update(shape=[2, 3]), h["optimizer/0_dense/kernel/velocity"].update(shape=[2, 3])),
         "weights of shape",
     ),
-    "overlap": (lambda h, a: h[KERNEL].update(data_offsets=[0, 24]), "overlap"),
-    "offsets backwards": (lambda h, a: h[KERNEL].update(data_offsets=[32, 8]), "has shape"),
-    "three offsets": (lambda h, a: h[KERNEL].update(data_offsets=[8, 32, 40]), "shape or place"),
-    "huge offsets": (lambda h, a: h[KERNEL].update(data_offsets=[2**62, 2**62 + 24]), "shape or place"),
-    "entry of another type": (lambda h, a: h.update({KERNEL: 3}), "is not that of an array"),
+    "overlap": (lambda h, a: h[KERNEL].update(data_offsets=[0, 24]), "is damaged"),
+    "offsets backwards": (lambda h, a: h[KERNEL].update(data_offsets=[32, 8]), "is damaged"),
+    "three offsets": (lambda h, a: h[KERNEL].update(data_offsets=[8, 32, 40]), "is damaged"),
+    "huge offsets": (lambda h, a: h[KERNEL].update(data_offsets=[2**62, 2**62 + 24]), "is damaged"),
+    "entry of another type": (lambda h, a: h.update({KERNEL: 3}), "is damaged"),
     "entry with more": (lambda h, a: h[KERNEL].update(more=1), "is not that of an array"),
     "nan in json": (lambda h, a: json.dumps(a).replace('"epoch": 3', '"epoch": NaN'), "NaN is no number"),
     "key twice": (lambda h, a: json.dumps(a).replace('"kind"', '"weights": [], "kind"'), "a name comes twice"),
@@ -819,6 +982,7 @@ def test_a_model_too_large_for_a_file_is_refused(path: Path) -> None:
     long = Sequential([Input((1,)), Dense(1, name="x" * 2**20)])
     with pytest.raises(ValueError, match="takes more than 1 MiB"):
         save_model(long, path)
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
 def test_loading_opens_nothing_else_and_runs_nothing(path: Path, good: bytes) -> None:

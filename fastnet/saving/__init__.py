@@ -1,7 +1,15 @@
 """Model files: save and load; what a file looks like is in layout.py."""
 
 from fastnet.saving.layout import MODEL_SUFFIX, WEIGHTS_SUFFIX, ModelFormatError, check_suffix
-from fastnet.saving.models import load_model, load_weights, restore_training, save_model, save_training, save_weights
+from fastnet.saving.models import (
+    check_savable,
+    load_model,
+    load_weights,
+    restore_training,
+    save_model,
+    save_training,
+    save_weights,
+)
 from fastnet.saving.state import NotFiniteError
 
 __all__ = [
@@ -9,6 +17,7 @@ __all__ = [
     "WEIGHTS_SUFFIX",
     "ModelFormatError",
     "NotFiniteError",
+    "check_savable",
     "check_suffix",
     "load_model",
     "load_weights",

@@ -8,32 +8,47 @@ import os
 import re
 import secrets
 import stat
+from collections.abc import Iterator
+from typing import BinaryIO
 
 try:
     import fcntl
-except ImportError:  # no POSIX: no locks, and so nothing is swept
+except ImportError:  # without POSIX there are no locks, so nothing is swept
     fcntl = None  # type: ignore[assignment]
 
 _TEMPORARY = re.compile(r"\.fastnet-[0-9a-f]{16}\.tmp")
 
 
 def replace_file(path: str, data: bytes) -> None:
-    """Makes `data` the content of the file, whole: at every moment the file is the old or the new one.
+    """Makes `data` the content of a file, as `replacing` does."""
+    with replacing(path) as file:
+        file.write(data)
 
-    What was killed earlier on its way here has left a temporary file, which is removed.
+
+@contextlib.contextmanager
+def replacing(path: str) -> Iterator[BinaryIO]:
+    """Opens a new file, which takes the place of `path` when the block ends without an error.
+
+    At every moment the file at `path` is the old one or the new one, whole. A link stays a link: the file that it
+    points to is replaced. The new file has the mode of the old one, and its owner if the process may set it; without
+    an old one it has the mode that the umask leaves. Temporary files of processes that were killed are removed.
 
     Raises:
-        OSError: if that fails; the old file is as it was, and no temporary one is left. Only if the folder cannot be
-            brought to the disk after all else, the new file is there, but might not outlast a power failure.
+        PermissionError: if the old file is read-only.
+        ValueError: if there is something at `path` that is not a file.
+        OSError: if writing fails. The old file is as it was then, and no temporary file is left. Only if the folder
+            cannot be brought to the disk at the very end, the new file is there, but might not survive a power failure.
     """
-    folder = os.path.dirname(path) or "."
+    path = os.path.realpath(path)
+    old = check_replaceable(path)
+    folder = os.path.dirname(path)
     _sweep(folder)
     temporary, descriptor = new_temporary(folder)
     try:
         with open(descriptor, "wb") as file:
-            with contextlib.suppress(FileNotFoundError):
-                os.fchmod(descriptor, stat.S_IMODE(os.stat(path).st_mode))
-            file.write(data)
+            if old is not None:
+                _take_over(descriptor, old)
+            yield file
             file.flush()
             os.fsync(descriptor)
             os.replace(temporary, path)
@@ -44,15 +59,53 @@ def replace_file(path: str, data: bytes) -> None:
     _sync_folder(folder)
 
 
+def check_replaceable(path: str) -> os.stat_result | None:
+    """What is known of the file at `path`, or None if there is none.
+
+    The mode counts even for root, whom the system lets write everywhere.
+
+    Raises:
+        PermissionError: if the file is read-only.
+        ValueError: if it is a folder, a pipe or a device.
+    """
+    try:
+        old = os.stat(path)
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(old.st_mode):
+        raise ValueError(f"path must name a file, but {path!r} is something else")
+    if not old.st_mode & stat.S_IWUSR or not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, "the file is read-only and is not replaced; make it writable first", path)
+    return old
+
+
+def _take_over(descriptor: int, old: os.stat_result) -> None:
+    """Gives a new file the owner, where that is allowed, and the mode of the old one."""
+    mode = stat.S_IMODE(old.st_mode)
+    new = os.fstat(descriptor)
+    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
+        try:
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+        except OSError:  # only root may give a file away; the group is often still possible
+            mode &= 0o777  # "run as the owner" was meant for the old owner
+            with contextlib.suppress(OSError):
+                os.fchown(descriptor, -1, old.st_gid)
+    os.fchmod(descriptor, mode)
+
+
 def new_temporary(folder: str) -> tuple[str, int]:
-    """A new file in the folder, open and locked as long as it is: whoever finds it unlocked may remove it."""
+    """A new file in the folder, open and locked; a temporary file without a lock belongs to nobody any more."""
     while True:
         name = os.path.join(folder, f".fastnet-{secrets.token_hex(8)}.tmp")
         descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        _lock(descriptor, wait=True)
-        with contextlib.suppress(FileNotFoundError):  # somebody swept it before it was locked
-            if os.path.samestat(os.stat(name), os.fstat(descriptor)):
+        try:
+            _lock(descriptor, wait=True)
+            if os.fstat(descriptor).st_nlink:  # else somebody swept it before it was locked
                 return name, descriptor
+        except BaseException:
+            os.unlink(name)
+            os.close(descriptor)
+            raise
         os.close(descriptor)
 
 
@@ -68,7 +121,7 @@ def _lock(descriptor: int, wait: bool) -> bool:
 
 
 def _sweep(folder: str) -> None:
-    """Removes the temporary files of processes that are no more."""
+    """Removes the temporary files of processes that have ended."""
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
             if not _TEMPORARY.fullmatch(name):
@@ -83,7 +136,7 @@ def _sweep(folder: str) -> None:
 
 
 def _sync_folder(folder: str) -> None:
-    """Makes a file's new name last through a power failure, on file systems where that is asked for."""
+    """Makes a file's new name survive a power failure, on file systems where that must be asked for."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -6,8 +6,9 @@ architecture, compile arguments, the order of the weights, the state of a traini
 all names, types, shapes and bytes, so that no damaged file is taken for a good one.
 Source of the format: https://github.com/huggingface/safetensors (README, "Format").
 
-The safetensors library writes the file. Reading is done here: the library takes a path and maps the file into memory,
-where a file that is cut or replaced meanwhile ends the process, and it looks at neither checksum nor architecture.
+A file is written here, array by array: the library would make a second copy of all weights, and end the process when
+memory runs out. The library reads the header and says where the arrays are. Their bytes are then read like those of any
+file: the library would map them into memory, and a file that is cut at that moment would end the process.
 
 A file may come from a stranger. Classes are chosen by name from fastnet's own (`configuration.py`); the sizes of all
 arrays follow from the architecture and are compared with the header, and that with the file's size, before memory is
@@ -23,6 +24,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import stat
 import struct
 from collections.abc import Iterator, Mapping
@@ -30,19 +32,26 @@ from typing import IO, Any, NamedTuple, NoReturn
 
 import numpy as np
 
+from fastnet import terminal
 from fastnet._version import __version__
 from fastnet.checks import Floats
 from fastnet.layers.base import Shape
-from fastnet.saving.files import replace_file
+from fastnet.saving.files import replacing
+from fastnet.variables import Variable
 
 MODEL_SUFFIX = ".safetensors"
 WEIGHTS_SUFFIX = ".weights.safetensors"
 FORMAT_VERSION = 1
 LAYER_LIMIT = 1024
+METRIC_LIMIT = 256
+THRESHOLD_LIMIT = 100_000  # of all metrics together; each costs some 32 bytes
 RANK_LIMIT = 8
+
+_MESSAGE_LIMIT = 2000  # characters of another error in ours
 
 _HEADER_LIMIT = 2**20
 _BEFORE_DIGEST = '{"sha256":"'  # how our JSON begins; the digest is over what comes after its own 64 characters
+_NO_DIGEST = b"0" * 64
 _FIELDS = {
     "sha256",
     "format_version",
@@ -87,42 +96,73 @@ def check_suffix(argument: str, path: Path, weights: bool | None) -> str:
 
 
 class Contents(NamedTuple):
-    """What goes into a file: our JSON, and the arrays by name."""
+    """What goes into a file: our JSON, and by name the arrays, each a variable and an array packed like its value."""
 
     about: dict[str, Any]
-    tensors: dict[str, Floats]
+    packed: dict[str, tuple[Variable, Floats]]
+
+    @property
+    def tensors(self) -> dict[str, Floats]:
+        """Copies of the arrays."""
+        return {name: variable.unpack(array) for name, (variable, array) in self.packed.items()}
 
 
 def write(path: str, contents: Contents, overwrite: bool = True) -> None:
-    """Writes a file with its checksum; errors as `save_model`."""
-    from safetensors import numpy as safetensors  # imported when used
-
+    """Writes a file with its checksum, one array after another; errors as `save_model`."""
     path = os.path.realpath(path)  # a link stays a link
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         raise FileNotFoundError(errno.ENOENT, "there is no such folder", folder)
-    if os.path.lexists(path):
-        if not overwrite:
-            raise FileExistsError(errno.EEXIST, "the file is there, and overwrite is False", path)
-        if not os.path.isfile(path):
-            raise ValueError(f"path must name a file, but {path!r} is something else")
-    about = '",' + dump(contents.about)[1:]
-    tensors = {name: np.ascontiguousarray(contents.tensors[name], "<f4") for name in sorted(contents.tensors)}
-    shapes = {name: tensor.shape for name, tensor in tensors.items()}
-    digest = digest_of(about, shapes, {name: t.data.cast("B") for name, t in tensors.items()})
-    # One entry: several would come in another order each time, and the same model in other bytes.
-    data = safetensors.save(tensors, {"fastnet": f"{_BEFORE_DIGEST}{digest}{about}"})
-    if struct.unpack("<Q", data[:8])[0] > _HEADER_LIMIT:
+    if os.path.lexists(path) and not overwrite:
+        raise FileExistsError(errno.EEXIST, "the file is there, and overwrite is False", path)
+    names = sorted(contents.packed)
+    shapes = {name: contents.packed[name][0].shape for name in names}
+    about, head = header_of(contents.about, shapes)
+    digest = _digest_before_data(about, shapes)
+    with replacing(path) as file:
+        file.write(head)
+        for name in names:
+            variable, array = contents.packed[name]
+            for block in variable.blocks(array):
+                data = block.astype("<f4", copy=False).data.cast("B")
+                digest.update(data)
+                file.write(data)
+        file.seek(head.index(_NO_DIGEST))
+        file.write(digest.hexdigest().encode())
+
+
+def header_of(about: Mapping[str, Any], shapes: Mapping[str, Shape]) -> tuple[str, bytes]:
+    """Our JSON, after its checksum, and all that stands before the arrays, with zeros for the checksum.
+
+    The bytes are those that the library writes for these arrays in the order of their names.
+
+    Raises:
+        ValueError: if the header is longer than a file may have.
+        TypeError: if a description holds what has no place in JSON.
+    """
+    text = '",' + dump(about)[1:]
+    # One entry: the library would write several in another order each time, and the same model in other bytes.
+    header: dict[str, Any] = {"__metadata__": {"fastnet": f"{_BEFORE_DIGEST}{_NO_DIGEST.decode()}{text}"}}
+    end = 0
+    for name in sorted(shapes):
+        start, end = end, end + 4 * math.prod(shapes[name])
+        header[name] = {"dtype": "F32", "shape": list(shapes[name]), "data_offsets": [start, end]}
+    line = json.dumps(header, separators=(",", ":")).encode()
+    line += b" " * (-len(line) % 8)
+    if len(line) > _HEADER_LIMIT:
         raise ValueError("the model's description takes more than 1 MiB, the most that a model file may have")
-    replace_file(path, data)
+    return text, struct.pack("<Q", len(line)) + line
 
 
-def digest_of(about: str, shapes: Mapping[str, tuple[int, ...]], data: Mapping[str, memoryview]) -> str:
+def _digest_before_data(about: str, shapes: Mapping[str, tuple[int, ...]]) -> hashlib._Hash:
+    table = json.dumps([about, [[name, "F32", list(shapes[name])] for name in sorted(shapes)]])
+    return hashlib.sha256(table.encode())
+
+
+def digest_of(about: str, shapes: Mapping[str, tuple[int, ...]], data: Mapping[str, Any]) -> str:
     """SHA-256 over our JSON, the arrays' names, types and shapes, and their bytes, by name."""
-    names = sorted(shapes)
-    table = json.dumps([about, [[name, "F32", list(shapes[name])] for name in names]])
-    digest = hashlib.sha256(table.encode())
-    for name in names:
+    digest = _digest_before_data(about, shapes)
+    for name in sorted(shapes):
         digest.update(data[name])
     return digest.hexdigest()
 
@@ -138,19 +178,19 @@ def dump(config: Any) -> str:
     Raises:
         TypeError, ValueError: if a value has no place there.
     """
-    dumps = functools.partial(json.dumps, separators=(",", ":"), allow_nan=False, default=_plain_number)
-    plain = dumps(config, ensure_ascii=False)
-    try:
-        plain.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(
-            f"the model cannot be saved: a text in it holds {plain[error.start]!r}, half of a surrogate pair, which "
-            "no file can hold"
-        ) from None
-    return dumps(config)
+    text = json.dumps(config, separators=(",", ":"), allow_nan=False, default=plain_number)
+    if re.search(r"\\ud[89a-f]", text):
+        try:
+            json.dumps(config, ensure_ascii=False, default=plain_number).encode()
+        except UnicodeEncodeError as error:
+            half = error.object[error.start : error.end]
+            raise ValueError(
+                f"a name or a text holds half of a surrogate pair, {half!r}, and cannot be saved"
+            ) from None
+    return text
 
 
-def _plain_number(value: Any) -> Any:
+def plain_number(value: Any) -> Any:
     """NumPy's numbers and arrays, which users give as arguments, as JSON has them."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
@@ -166,11 +206,7 @@ class File(NamedTuple):
     path: str
     about: dict[str, Any]
     shapes: dict[str, Shape]
-    data: dict[str, memoryview]
-
-    def array(self, name: str) -> Floats:
-        array: Floats = np.frombuffer(self.data[name], "<f4").astype(np.float32).reshape(self.shapes[name])
-        return array
+    arrays: dict[str, Floats]
 
     def error(self, what: str) -> ModelFormatError:
         return ModelFormatError(f"{self.path!r} {what}")
@@ -184,27 +220,28 @@ class File(NamedTuple):
             raise
         except Exception as error:
             reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-            raise self.error(f"{what}: {reason}") from error
+            raise self.error(f"{what}: {terminal.printable(reason[:_MESSAGE_LIMIT], keep=chr(10))}") from error
 
 
 def read(path: str) -> File:
     """A file's content, after everything about it was checked that can be without a model."""
+    ask_for_memory()
     with open(_open_regular(path), "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        header = _header(path, file, size)
-        start = file.tell()
-        about, entries = _metadata(path, header)
-        shapes, places = _places(path, entries, size - start)
+        metadata, shapes = _header(path, file, os.fstat(file.fileno()).st_size)
+        about = _metadata(path, metadata)
         _check_names(path, about, shapes)
-        body = bytearray(size - start)  # as large as the file is, and its header says so too
-        if file.readinto(body) != len(body) or file.read(1):
+        arrays = {}
+        for name, shape in shapes.items():
+            array = np.empty(shape, "<f4")  # as large as the file is, and its header says so too
+            if file.readinto(array.reshape(-1).data.cast("B")) != array.nbytes:
+                _refuse(path, "changed while it was read")
+            arrays[name] = array.astype(np.float32, copy=False)
+        if file.read(1):
             _refuse(path, "changed while it was read")
-    view = memoryview(body)
-    data = {name: view[begin:end] for name, (begin, end) in places.items()}
-    text = header["__metadata__"]["fastnet"].removeprefix(_BEFORE_DIGEST)
-    if digest_of(text[64:], shapes, data) != text[:64]:
+    text = metadata.removeprefix(_BEFORE_DIGEST)
+    if digest_of(text[64:], shapes, {name: array.reshape(-1).data for name, array in arrays.items()}) != text[:64]:
         _refuse(path, "is damaged: its SHA-256 is another than when it was written")
-    return File(path, about, shapes, data)
+    return File(path, about, shapes, arrays)
 
 
 def _refuse(path: str, what: str, error: BaseException | None = None) -> NoReturn:
@@ -220,20 +257,66 @@ def _open_regular(path: str) -> int:
     return descriptor
 
 
-def _header(path: str, file: IO[bytes], size: int) -> dict[str, Any]:
+def _header(path: str, file: IO[bytes], size: int) -> tuple[str, dict[str, Shape]]:
+    """Our text in the metadata, and the arrays' shapes in the order in which they fill the file after this header."""
     first = file.read(8)
     length = struct.unpack("<Q", first)[0] if len(first) == 8 else 0
     if not 2 <= length <= size - 8:
         _refuse(path, "is no safetensors file, or was cut short")
     if length > _HEADER_LIMIT:
         _refuse(path, f"has a header of {length} bytes; a model file of fastnet has at most {_HEADER_LIMIT}")
-    header = _parse(path, file.read(length))
-    metadata = header.get("__metadata__")
-    if not isinstance(metadata, dict) or not isinstance(metadata.get("fastnet"), str):
+    entries = _parse(path, file.read(length))
+    metadata, found = _as_the_library_reads(path, file.fileno(), 8 * length)
+    text = metadata.get("fastnet")
+    if text is None:
         _refuse(path, "was not written by fastnet")
-    if len(metadata) != 1 or not metadata["fastnet"].startswith(_BEFORE_DIGEST):
+    if len(metadata) != 1 or not text.startswith(_BEFORE_DIGEST):
         _refuse(path, "is damaged: its metadata are not those of fastnet")
-    return header
+    if {"__metadata__", *found} != set(entries):
+        _refuse(path, "changed while it was read")
+    shapes = {}
+    for name in sorted(found, key=lambda name: entries[name]["data_offsets"]):
+        kind, shape = found[name]
+        if kind != "F32":
+            _refuse(path, f"holds {name!r:.80} in type {kind!r:.20}; fastnet has F32 alone")
+        if len(shape) > RANK_LIMIT or 0 in shape:
+            _refuse(path, f"is damaged: {name!r:.80} has shape {shape!r:.80}")
+        if set(entries[name]) != {"dtype", "shape", "data_offsets"}:
+            _refuse(path, f"is damaged: the entry of {name!r:.80} is not that of an array")
+        shapes[name] = tuple(shape)
+    return text, shapes
+
+
+def ask_for_memory(size: int = 2**19) -> None:
+    """Raises MemoryError if there is too little: some calls of Python and of the library fail worse, or not cleanly."""
+    np.empty(size, np.uint8)
+
+
+def _as_the_library_reads(path: str, descriptor: int, room: int) -> tuple[dict[str, str], dict[str, tuple[str, Any]]]:
+    """The metadata, and each array's type and shape by its name.
+
+    The library checks that the arrays fill the file without gap or overlap, and that no product overflows.
+    """
+    try:
+        from safetensors import SafetensorError, safe_open  # imported when used
+    except ImportError as error:
+        if "failed to map segment" in str(error):  # how the system's loader says that memory is short
+            raise MemoryError(str(error)) from error
+        raise
+    ask_for_memory(2**19 + room)  # the library would end the process
+    # By its descriptor it is the same file even if somebody replaces it now.
+    source = f"/dev/fd/{descriptor}" if os.path.exists("/dev/fd") else path
+    try:
+        with safe_open(source, "numpy") as opened:
+            slices = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118, it is no dict
+            found = {name: (part.get_dtype(), part.get_shape()) for name, part in slices.items()}
+            return opened.metadata() or {}, found
+    except SafetensorError as error:
+        _refuse(path, f"is damaged: {terminal.printable(str(error)[:_MESSAGE_LIMIT])}", error)
+    except OSError as error:
+        if "os error 12" in str(error):  # as older versions of the library say that memory is short
+            raise MemoryError(str(error)) from error
+        raise
 
 
 def _parse(path: str, text: bytes | str) -> dict[str, Any]:
@@ -259,9 +342,9 @@ def _parse(path: str, text: bytes | str) -> dict[str, Any]:
     return parsed
 
 
-def _metadata(path: str, header: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Our JSON, and the entries of the arrays."""
-    about = _parse(path, header["__metadata__"]["fastnet"])
+def _metadata(path: str, text: str) -> dict[str, Any]:
+    """Our JSON."""
+    about = _parse(path, text)
     version = about.get("format_version")
     if type(version) is int and version > FORMAT_VERSION:
         _refuse(
@@ -281,35 +364,7 @@ def _metadata(path: str, header: dict[str, Any]) -> tuple[dict[str, Any], dict[s
     )
     if not right:
         _refuse(path, "is damaged: fastnet's part of the metadata is not as it was written")
-    return about, {name: entry for name, entry in header.items() if name != "__metadata__"}
-
-
-def _places(path: str, entries: dict[str, Any], size: int) -> tuple[dict[str, Shape], dict[str, tuple[int, int]]]:
-    """Shapes and places of the arrays, which fill the `size` bytes after the header without gap or overlap."""
-    shapes, places = {}, {}
-    for name, entry in entries.items():
-        if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-            _refuse(path, f"is damaged: the entry of {name!r:.80} is not that of an array")
-        if entry["dtype"] != "F32":
-            _refuse(path, f"holds {name!r:.80} in type {entry['dtype']!r:.20}; fastnet has F32 alone")
-        shape, offsets = entry["shape"], entry["data_offsets"]
-        if not (_whole(shape) and len(shape) <= RANK_LIMIT and _whole(offsets) and len(offsets) == 2):
-            _refuse(path, f"is damaged: shape or place of {name!r:.80} are not those of an array")
-        if 0 in shape or 4 * math.prod(shape) != offsets[1] - offsets[0]:
-            _refuse(path, f"is damaged: {name!r:.80} has shape {shape} in {offsets[1] - offsets[0]} bytes")
-        shapes[name], places[name] = tuple(shape), (offsets[0], offsets[1])
-    end = 0
-    for begin, stop in sorted(places.values()):
-        if begin != end:
-            _refuse(path, "is damaged: its arrays overlap, or have gaps between them")
-        end = stop
-    if end != size:
-        _refuse(path, f"has {size} bytes of arrays, but its header says {end}: it was cut short, or added to")
-    return shapes, places
-
-
-def _whole(numbers: Any) -> bool:
-    return isinstance(numbers, list) and all(type(n) is int and 0 <= n < 2**48 for n in numbers)
+    return about
 
 
 def _check_names(path: str, about: dict[str, Any], shapes: dict[str, Shape]) -> None:

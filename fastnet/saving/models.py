@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from fastnet import configuration
 from fastnet.checks import NotCompiledError
-from fastnet.saving.layout import Path, as_json_has_it, check_suffix, read, write
+from fastnet.saving.layout import Path, as_json_has_it, check_suffix, header_of, read, write
 from fastnet.saving.state import (
     assign,
     build,
+    check_metrics,
     check_optimizer,
     checked_generator_state,
     contents_of,
+    description_of,
     generator_state,
     generators_of,
     set_optimizer,
@@ -32,16 +34,36 @@ def save_model(model: Sequential, path: Path, overwrite: bool = True) -> None:
     Args:
         model: it need not be built or compiled.
         path: a name that ends in ``.safetensors``.
-        overwrite: whether an existing file may be replaced.
+        overwrite: whether an existing file may be replaced. The new one has its mode and, if the process may set it,
+            its owner.
 
     Raises:
         ValueError: if the name has another ending, or the model has weights that are not finite, or too many layers.
-        TypeError: if an argument of a layer has no place in JSON.
+        TypeError: if an argument of a layer, a loss or the like cannot be saved; the message says what to do.
         FileExistsError: if the file is there and must not be overwritten.
+        PermissionError: if the file is there and read-only, also with `overwrite`.
+        MemoryError: if there is too little memory. After this and any other error the old file is as it was.
         OSError: if it cannot be written.
     """
     name = check_suffix("path", path, weights=False)
-    write(name, contents_of(model, "model"), overwrite)
+    with model._lock:
+        write(name, contents_of(model, "model"), overwrite)
+
+
+def check_savable(model: Sequential, training: bool = False) -> None:
+    """Finds out before a training, not after it, that the model could not be saved.
+
+    Args:
+        model: it need not be built or compiled.
+        training: whether the random generators are to be saved too.
+
+    Raises:
+        ValueError, TypeError: as `save_model`; weights are not looked at.
+    """
+    about = description_of(model, "model")
+    if training:
+        about["training"] = _training(model, 0)
+    header_of(about, dict.fromkeys(about["weights"], (1,)))
 
 
 def load_model(path: Path, custom_objects: Mapping[str, Any] | None = None, compile: bool = True) -> Sequential:
@@ -65,6 +87,7 @@ def load_model(path: Path, custom_objects: Mapping[str, Any] | None = None, comp
     assign(file, model)
     if compile and file.about["compile"] is not None:
         with file.refusals("cannot be compiled as it was"):
+            check_metrics(file.about["compile"])
             model.compile(**configuration.compile_from_config(file.about["compile"], custom_objects))
         assert model.optimizer is not None
         check_optimizer(file, model.optimizer)
@@ -85,7 +108,8 @@ def save_weights(model: Sequential, path: Path, overwrite: bool = True) -> None:
     name = check_suffix("path", path, weights=True)
     if not model.built:
         raise ValueError("the model has no weights yet; put an Input in front, or call build() or fit() first")
-    write(name, contents_of(model, "weights"), overwrite)
+    with model._lock:
+        write(name, contents_of(model, "weights"), overwrite)
 
 
 def load_weights(model: Sequential, path: Path) -> None:
@@ -103,9 +127,16 @@ def load_weights(model: Sequential, path: Path) -> None:
 
 def save_training(model: Sequential, path: Path, epoch: int) -> None:
     """Saves a model amid a training that goes on with number `epoch`, and the random generators; as `save_model`."""
-    contents = contents_of(model, "model")
-    training = {"epoch": epoch, "generators": {name: generator_state(g) for name, g in generators_of(model).items()}}
-    write(check_suffix("path", path, weights=False), contents._replace(about=contents.about | {"training": training}))
+    name = check_suffix("path", path, weights=False)
+    with model._lock:
+        contents = contents_of(model, "model")
+        write(name, contents._replace(about=contents.about | {"training": _training(model, epoch)}))
+
+
+def _training(model: Sequential, epoch: int) -> dict[str, Any]:
+    """What a file holds of a training beside the model."""
+    generators = {name: generator_state(generator) for name, generator in generators_of(model).items()}
+    return {"epoch": epoch, "generators": generators}
 
 
 def restore_training(model: Sequential, path: Path) -> int:

@@ -9,13 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnet import configuration, kernels, rng
+from fastnet import configuration, kernels, rng, terminal
 from fastnet._version import __version__
 from fastnet.checks import Floats
 from fastnet.layers import Dense, InputLayer, Layer
 from fastnet.layers.base import Shape
 from fastnet.optimizers import Optimizer
-from fastnet.saving.layout import FORMAT_VERSION, LAYER_LIMIT, RANK_LIMIT, Contents, File
+from fastnet.saving.layout import (
+    FORMAT_VERSION,
+    LAYER_LIMIT,
+    METRIC_LIMIT,
+    RANK_LIMIT,
+    THRESHOLD_LIMIT,
+    Contents,
+    File,
+    ask_for_memory,
+    dump,
+)
 from fastnet.variables import Variable
 
 if TYPE_CHECKING:
@@ -30,43 +40,87 @@ class NotFiniteError(ValueError):
 
 
 def contents_of(model: Sequential, kind: str) -> Contents:
-    """What a file of this kind, "model" or "weights", holds of the model: copies.
+    """What a file of this kind, "model" or "weights", holds of the model; the arrays are the model's own, no copies.
 
     Raises:
         NotFiniteError: if a weight is NaN or infinite.
-        ValueError: if there are too many layers.
+        ValueError: if there are too many layers or metrics.
+        TypeError: if an argument of a layer or the like cannot be saved.
     """
-    with model._lock:
-        variables = _named(model)
-        tensors = {name: variable.numpy() for name, variable in variables.items()}
-        for name, value in tensors.items():
-            if not kernels.all_finite(np.ascontiguousarray(value).reshape(-1)):
-                raise NotFiniteError(f"{name} holds NaN or infinite weights, so the model is not worth keeping")
-        about: dict[str, Any] = {
-            "format_version": FORMAT_VERSION,
-            "fastnet_version": __version__,
-            "kind": kind,
-            "architecture": None,
-            "compile": None,
-            "optimizer": None,
-            "weights": list(variables),
-            "training": None,
+    ask_for_memory()
+    variables = _named(model)
+    for name, variable in variables.items():
+        if not kernels.all_finite(variable.packed.reshape(-1)):
+            raise NotFiniteError(f"{name} holds NaN or infinite weights, so the model is not worth keeping")
+    about = description_of(model, kind)
+    packed = {name: (variable, variable.packed) for name, variable in variables.items()}
+    if about["compile"] is not None:
+        assert model.optimizer is not None
+        packed |= _slots(variables, model.optimizer)
+    return Contents(about, packed)
+
+
+def description_of(model: Sequential, kind: str) -> dict[str, Any]:
+    """Our JSON in a file of this kind, without arrays; errors as `contents_of`."""
+    about: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "fastnet_version": __version__,
+        "kind": kind,
+        "architecture": None,
+        "compile": None,
+        "optimizer": None,
+        "weights": list(_named(model)),
+        "training": None,
+    }
+    if kind == "model":
+        if len(model.layers) > LAYER_LIMIT:
+            raise ValueError(f"a model file holds at most {LAYER_LIMIT} layers, but the model has more")
+        for thing in (*model.layers, model.optimizer, model.loss, *model.metrics):
+            _check_describable(thing)
+        about["architecture"] = configuration.model_config(model)
+        about["compile"] = configuration.compile_config(model)
+    if about["compile"] is not None:
+        check_metrics(about["compile"])
+        optimizer = model.optimizer
+        assert optimizer is not None
+        about["optimizer"] = {
+            "iterations": int(optimizer.iterations),
+            "learning_rate": None if optimizer._schedule else float(optimizer.learning_rate),
+            "numbers": {name: float(getattr(optimizer, name)) for name in _numbers(optimizer)},
         }
-        if kind == "model":
-            if len(model.layers) > LAYER_LIMIT:
-                raise ValueError(f"a model file holds at most {LAYER_LIMIT} layers, but the model has more")
-            about["architecture"] = configuration.model_config(model)
-            about["compile"] = configuration.compile_config(model)
-        if about["compile"] is not None:
-            optimizer = model.optimizer
-            assert optimizer is not None
-            about["optimizer"] = {
-                "iterations": int(optimizer.iterations),
-                "learning_rate": None if optimizer._schedule else float(optimizer.learning_rate),
-                "numbers": {name: float(getattr(optimizer, name)) for name in _numbers(optimizer)},
-            }
-            tensors |= _slots(variables, optimizer)
-    return Contents(about, tensors)
+    return about
+
+
+def _check_describable(thing: Any) -> None:
+    """Names the object that cannot be saved, where JSON would only name the value in it."""
+    if thing is None:
+        return
+    try:
+        dump(configuration.serialize(thing))
+    except (TypeError, ValueError, RecursionError) as error:
+        name = f"{thing.name!r:.80} of class " if isinstance(thing, Layer) else ""
+        text = f"{name}{type(thing).__name__} cannot be saved: {error}"
+        raise (TypeError if isinstance(error, TypeError) else ValueError)(text) from None
+
+
+def check_metrics(compiled: Any) -> None:
+    """Bounds what the metrics of a description take in memory and time, which the description's length does not.
+
+    Raises:
+        ValueError: if there are too many, or they count at too many thresholds.
+    """
+    entries = [entry for name in ("metrics", "weighted_metrics") for entry in compiled.get(name, [])]
+    if len(entries) > METRIC_LIMIT:
+        raise ValueError(f"{len(entries)} metrics; a model file has at most {METRIC_LIMIT}")
+    thresholds = 0
+    for entry in entries:
+        config = entry.get("config") if isinstance(entry, dict) else None
+        number = config.get("num_thresholds", 0) if isinstance(config, dict) else 0
+        thresholds += number if isinstance(number, int) else 0
+    if thresholds > THRESHOLD_LIMIT:
+        raise ValueError(
+            f"num_thresholds of the metrics is {thresholds} together; a model file has at most {THRESHOLD_LIMIT}"
+        )
 
 
 def _named(model: Sequential) -> dict[str, Variable]:
@@ -86,7 +140,7 @@ def _safe(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:64]
 
 
-def _slots(variables: Mapping[str, Variable], optimizer: Optimizer) -> dict[str, Floats]:
+def _slots(variables: Mapping[str, Variable], optimizer: Optimizer) -> dict[str, tuple[Variable, Floats]]:
     """The optimizer's arrays by name: optimizer/0_dense/kernel/velocity."""
     names = {id(variable): name.removeprefix("layers/") for name, variable in variables.items()}
     arrays = {}
@@ -94,7 +148,7 @@ def _slots(variables: Mapping[str, Variable], optimizer: Optimizer) -> dict[str,
         if "/" in slot:
             raise ValueError(f"the optimizer's state {slot!r} cannot be saved: its name must be without a slash")
         if id(variable) in names:  # not of a layer that was taken off, or of a bias that is none
-            arrays[f"optimizer/{names[id(variable)]}/{slot}"] = variable.unpack(state)
+            arrays[f"optimizer/{names[id(variable)]}/{slot}"] = variable, state
     return arrays
 
 
@@ -235,13 +289,14 @@ def assign(file: File, model: Sequential) -> None:
     for variable, name in zip(variables, names, strict=True):
         if file.shapes[name] != variable.shape:
             raise file.error(
-                f"holds {name} of shape {file.shapes[name]}, but the model's {variable.name} has shape {variable.shape}"
+                f"holds {terminal.printable(name)} of shape {file.shapes[name]}, "
+                f"but the model's {terminal.printable(variable.name)} has shape {variable.shape}"
             )
     with model._lock:
-        values = [file.array(name) for name in names]
+        values = [file.arrays[name] for name in names]
         for value, name in zip(values, names, strict=True):
             if not kernels.all_finite(value.reshape(-1)):
-                raise file.error(f"holds {name} with NaN or infinite weights")
+                raise file.error(f"holds {terminal.printable(name)} with NaN or infinite weights")
         for variable, value in zip(variables, values, strict=True):
             variable.packed[...] = variable.pack(value)
 
@@ -271,7 +326,7 @@ def set_optimizer(file: File, model: Sequential, optimizer: Optimizer) -> None:
         weight, _, slot = name.rpartition("/")
         if weight.startswith("optimizer/"):
             variable = variables[f"layers/{weight.removeprefix('optimizer/')}"]
-            slots[variable, slot] = variable.pack(file.array(name))
+            slots[variable, slot] = variable.pack(file.arrays[name])
     if saved["learning_rate"] is not None:
         optimizer.learning_rate = saved["learning_rate"]
     optimizer.iterations = saved["iterations"]
