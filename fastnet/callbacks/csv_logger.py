@@ -25,6 +25,7 @@ class CSVLogger(Callback):
 
     Raises:
         TypeError, ValueError: if an argument is not of that kind.
+        PermissionError: in training, if the file is read-only.
         OSError: in training, if the file cannot be written.
     """
 
@@ -39,6 +40,9 @@ class CSVLogger(Callback):
         self.keys: list[str] | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
+        from fastnet.saving.files import check_writable
+
+        check_writable(self.filename)
         self.keys = None
         with open(self.filename, "a+" if self.append else "w+", encoding="utf-8", newline="") as file:
             file.seek(0)

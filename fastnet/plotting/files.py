@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -107,8 +108,11 @@ def _write(path: Path, draw: Callable[[Axes], Any], size: tuple[float, float], d
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    from fastnet.saving.files import replacing  # what only writing needs
+
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     draw(figure.add_subplot())
-    figure.savefig(path, dpi=dpi)
+    with replacing(os.fspath(path)) as file:
+        figure.savefig(file, format="png", dpi=dpi)
     return path

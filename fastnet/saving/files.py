@@ -40,7 +40,9 @@ def replacing(path: str) -> Iterator[BinaryIO]:
             cannot be brought to the disk at the very end, the new file is there, but might not survive a power failure.
     """
     path = os.path.realpath(path)
-    old = check_replaceable(path)
+    old = check_writable(path)
+    if old is not None and not stat.S_ISREG(old.st_mode):
+        raise ValueError(f"path must name a file, but {path!r} is something else")
     folder = os.path.dirname(path)
     _sweep(folder)
     temporary, descriptor = new_temporary(folder)
@@ -59,22 +61,19 @@ def replacing(path: str) -> Iterator[BinaryIO]:
     _sync_folder(folder)
 
 
-def check_replaceable(path: str) -> os.stat_result | None:
+def check_writable(path: str) -> os.stat_result | None:
     """What is known of the file at `path`, or None if there is none.
 
     The mode counts even for root, whom the system lets write everywhere.
 
     Raises:
-        PermissionError: if the file is read-only.
-        ValueError: if it is a folder, a pipe or a device.
+        PermissionError: if there is a file and it is read-only.
     """
     try:
         old = os.stat(path)
     except FileNotFoundError:
         return None
-    if not stat.S_ISREG(old.st_mode):
-        raise ValueError(f"path must name a file, but {path!r} is something else")
-    if not old.st_mode & stat.S_IWUSR or not os.access(path, os.W_OK):
+    if stat.S_ISREG(old.st_mode) and not (old.st_mode & stat.S_IWUSR and os.access(path, os.W_OK)):
         raise PermissionError(errno.EACCES, "the file is read-only and is not replaced; make it writable first", path)
     return old
 

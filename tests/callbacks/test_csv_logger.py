@@ -117,3 +117,14 @@ def test_errors(tmp_path: Path) -> None:
         CSVLogger("x.csv", separator=None)  # type: ignore[arg-type]
     with pytest.raises(FileNotFoundError):
         run(CSVLogger(tmp_path / "none" / "x.csv"), LOGS)
+
+
+@pytest.mark.parametrize("append", [False, True])
+def test_a_file_that_is_read_only_stays(tmp_path: Path, append: bool) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("mine")
+    path.chmod(0o444)
+    with pytest.raises(PermissionError, match=r"read-only.*log\.csv"):
+        run(CSVLogger(path, append=append), LOGS)
+    assert path.read_text() == "mine"
+    run(CSVLogger("/dev/null"), LOGS)

@@ -280,6 +280,15 @@ def test_save_all_of_a_regression_or_of_logits_leaves_out_more(tmp_path: Path) -
         assert {path.stem for path in plotting.save_all(model, None, X, y, tmp_path / name)} == expected
 
 
+def test_save_all_leaves_a_file_that_is_read_only(tmp_path: Path) -> None:
+    (path,) = [path for path in plotting.save_all(model_of(), None, X, Y, tmp_path) if path.stem == "calibration"]
+    before = path.read_bytes()
+    path.chmod(0o444)
+    with pytest.raises(PermissionError, match=r"read-only.*calibration\.png"):
+        plotting.save_all(model_of(), None, X, Y, tmp_path)
+    assert path.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("history", "y", "error"),
     [({"loss": []}, Y, ValueError), ([1], Y, TypeError), (None, Y[:3], ValueError), (None, Y + 3, ValueError)],
