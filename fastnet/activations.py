@@ -24,12 +24,13 @@ import numpy as np
 
 from fastnet import checks, kernels
 from fastnet.checks import Floats
+from fastnet.recorded import Recorded
 
 _LARGEST = float(np.finfo(np.float32).max)
 _QUIET: dict[str, Any] = {"over": "ignore", "under": "ignore", "invalid": "ignore"}  # NaN and infinity speak themselves
 
 
-class Activation:
+class Activation(Recorded):
     """Base of all activations. A subclass has `__call__` and `derivative`; the rest is for speed.
 
     `forward` and `backward` work in place on a layer's workspace, (B, ld) float32, of which `units` columns count.
@@ -83,7 +84,7 @@ class Activation:
         return {}
 
     def __repr__(self) -> str:
-        config = self.get_config()
+        config = self._shown()
         if not config and _BY_NAME.get(self.name) is not None:
             return self.name
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in config.items())})"
@@ -547,7 +548,7 @@ _ALL: tuple[Activation, ...] = (
 )  # fmt: skip
 NAMES = tuple(activation.name for activation in _ALL)
 _BY_NAME: dict[str, Activation] = {activation.name: activation for activation in _ALL} | {"swish": silu}
-_CLASSES: dict[str, type[Activation]] = {type(thing).__name__: type(thing) for thing in _ALL} | {
+CLASSES: dict[str, type[Activation]] = {type(thing).__name__: type(thing) for thing in _ALL} | {
     "ClippedRelu": ClippedRelu
 }
 
@@ -569,7 +570,7 @@ def get(identifier: Any) -> Activation:
     if isinstance(identifier, type) and issubclass(identifier, Activation):
         return identifier()
     if isinstance(identifier, dict):
-        return checks.build("activation", identifier, _CLASSES)
+        return checks.build("activation", identifier, CLASSES)
     inner = getattr(identifier, "as_activation", None)
     if inner is not None:
         found = inner()
@@ -592,6 +593,4 @@ def serialize(activation: Activation) -> str | dict[str, Any]:
 def as_typed(activation: Activation) -> str:
     """What to type for it in a layer's arguments: ``'relu'``, ``LeakyRelu(negative_slope=0.1)``."""
     known = _BY_NAME.get(activation.name)
-    return (
-        repr(activation.name) if type(known) is type(activation) and not activation.get_config() else repr(activation)
-    )
+    return repr(activation.name) if type(known) is type(activation) and not activation._shown() else repr(activation)

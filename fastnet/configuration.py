@@ -6,12 +6,13 @@ nothing is evaluated, so a description from a stranger can only choose among wha
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from fastnet import checks, layers, losses, metrics, optimizers
+from fastnet import activations, checks, constraints, initializers, layers, losses, metrics, optimizers, regularizers
 from fastnet.layers import InputLayer, Layer
 from fastnet.layers.base import Shape, shape_of
 
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
 
 Config = dict[str, Any]
 Objects = Mapping[str, Any]
+# What may be an argument of something else.
+_INNER: dict[str, Any] = {
+    **activations.CLASSES,
+    **constraints.CLASSES,
+    **initializers.CLASSES,
+    **losses.CLASSES,
+    **regularizers.CLASSES,
+    **optimizers.schedules.CLASSES,
+}
 _COMPILE = ("optimizer", "loss", "metrics")
 
 
@@ -104,6 +114,7 @@ def parts_of(config: Any) -> tuple[str, Shape | None, list[Any]]:
 def make_layers(entries: Iterable[Any], custom_objects: Objects | None = None) -> list[Layer]:
     """New layers, not built, from their descriptions; errors as `model_from_config`."""
     table = classes_of(layers, Layer)
+    check_objects(custom_objects)
     made = []
     for i, entry in enumerate(entries):
         layer = _make(f"layer {i}", entry, table, custom_objects or {})
@@ -135,19 +146,31 @@ def compile_from_config(config: Config, custom_objects: Objects | None = None) -
     """
     if not isinstance(config, dict) or set(config) | {"weighted_metrics"} != {*_COMPILE, "weighted_metrics"}:
         raise TypeError(f"the compile arguments must be a dict of {', '.join(_COMPILE)}")
+    check_objects(custom_objects)
     objects = custom_objects or {}
     of_optimizers = classes_of(optimizers, optimizers.Optimizer)
     of_losses, of_metrics = classes_of(losses, losses.Loss), classes_of(metrics, metrics.Metric)
     of_metrics["accuracy"] = of_metrics["AccuracyByShape"]  # the name that people know it by, in an error too
     arguments = {
-        "optimizer": _make("optimizer", config["optimizer"], of_optimizers, objects),
-        "loss": _make("loss", config["loss"], of_losses, objects),
+        "optimizer": _made_or_known("optimizer", config["optimizer"], of_optimizers, objects, optimizers.get),
+        "loss": _made_or_known("loss", config["loss"], of_losses, objects, losses.get),
     }
     for name in sorted(set(config) - set(arguments)):
         if not isinstance(config[name], list):
             raise TypeError(f"{name} must be a list, got {config[name]!r:.80}")
-        arguments[name] = [_make("metric", entry, of_metrics, objects) for entry in config[name]]
+        arguments[name] = [_made_or_known("metric", entry, of_metrics, objects, metrics.get) for entry in config[name]]
     return arguments
+
+
+def check_objects(custom_objects: Any) -> None:
+    """Raises TypeError if it is no dict of names."""
+    if custom_objects is None:
+        return
+    if not isinstance(custom_objects, Mapping) or not all(isinstance(name, str) for name in custom_objects):
+        raise TypeError(
+            "custom_objects must be a dict from names to classes or functions of your own, as in {'Scale': Scale}, "
+            f"got {custom_objects!r:.200}"
+        )
 
 
 # One object -----------------------------------------------------------------------------------------------------------
@@ -159,20 +182,54 @@ def _make(argument: str, entry: Any, table: Mapping[str, Any], objects: Objects)
         return objects.get(entry, entry)
     if not _is_description(entry):
         raise TypeError(f"{argument}: expected a dict with 'class_name' and 'config', got {entry!r:.80}")
-    made = checks.choose(argument, entry["class_name"], {**table, **objects})
+    with _hint(entry["class_name"]):
+        made = checks.choose(argument, entry["class_name"], {**table, **objects})
     config = {name: _inner(name, value, objects) for name, value in entry["config"].items()}
-    if hasattr(made, "from_config"):
-        return made.from_config(config)
-    return made(**config) if isinstance(made, type) else made
+    unknown = _unknown_in(config)
+    with _hint(unknown) if unknown is not None else contextlib.nullcontext():
+        if hasattr(made, "from_config"):
+            return made.from_config(config)
+        return made(**config) if isinstance(made, type) else made
+
+
+def _made_or_known(argument: str, entry: Any, table: Mapping[str, Any], objects: Objects, get: Any) -> Any:
+    """As `_make`, but a name that stays a name is one that `compile` knows."""
+    made = _make(argument, entry, table, objects)
+    if isinstance(made, str):
+        with _hint(made):
+            get(made)
+    return made
+
+
+@contextlib.contextmanager
+def _hint(name: str) -> Iterator[None]:
+    """Says of an unknown name how one's own classes and functions are given."""
+    try:
+        yield
+    except ValueError as error:
+        example = name if name.isidentifier() else "..."
+        raise ValueError(
+            f"{error}. A class or function of your own must be given by its name: "
+            f"custom_objects={{{name!r:.80}: {example:.80}}}"
+        ) from None
 
 
 def _inner(name: str, value: Any, objects: Objects) -> Any:
     """An argument of an object; initializers and the like that are the user's own are made of their descriptions."""
-    if isinstance(value, str) and name == "activation" and value in objects:
+    if isinstance(value, str) and name in ("activation", "loss") and value in objects:
         return _instance(objects[value])
     if _is_description(value) and value["class_name"] in objects:
         return _make(name, value, {}, objects)
     return value
+
+
+def _unknown_in(config: Config) -> str | None:
+    """The name, in an object's arguments, of what neither fastnet nor `custom_objects` has."""
+    for name, value in config.items():
+        found = value["class_name"] if _is_description(value) else value if name in ("activation", "loss") else None
+        if isinstance(found, str) and found not in _INNER and found not in activations._BY_NAME:
+            return found
+    return None
 
 
 def _instance(thing: Any) -> Any:

@@ -8,11 +8,12 @@ import numpy as np
 
 from fastnet import checks
 from fastnet.checks import Floats
+from fastnet.recorded import Recorded
 
 _EPSILON = np.float32(1e-7)  # Keras's: keeps a quotient from zero
 
 
-class Constraint:
+class Constraint(Recorded):
     """Base of all constraints: called with an array, returns the nearest one that is allowed."""
 
     def __call__(self, w: Floats) -> Floats:
@@ -32,7 +33,7 @@ class Constraint:
         return {}
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self._shown().items())})"
 
 
 def _norms(w: Floats, axis: Any) -> Floats:

@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 
 from fastnet import checks, rng
 from fastnet.checks import Floats
+from fastnet.recorded import Recorded
 
 Shape = tuple[int, ...]
 _LARGEST = float(np.finfo(np.float32).max)
 
 
-class Initializer:
+class Initializer(Recorded):
     """Base of all initializers: called with a shape, returns a float32 array of it."""
 
     def __call__(self, shape: Shape, dtype: Any = None) -> Floats:
@@ -35,13 +36,8 @@ class Initializer:
         """The constructor's arguments that are not the defaults."""
         return {}
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Initializer:
-        """A new initializer from what `get_config` returned."""
-        return cls(**config)
-
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self._shown().items())})"
 
 
 class Filler(Initializer):

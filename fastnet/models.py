@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from fastnet import checks, summary
+from fastnet import checks, summary, terminal
+from fastnet.activations import Activation
 from fastnet.checks import Floats
 from fastnet.layers import Dense, InputLayer, Layer
 from fastnet.layers.base import Shape, assign_all, shape_of, snake_case
 from fastnet.plan import Plan
+from fastnet.recorded import Recorded
 from fastnet.trainer import Trainer
 from fastnet.variables import Variable
 
@@ -132,7 +134,9 @@ class Sequential(Trainer):
         except checks.ShapeError as error:
             before = [other for other in self._layers if other is not layer and other.built]
             first = before[0].input_shape if before else shape
-            raise checks.ShapeError(f"{error}\n{summary.shapes_along(first, before)} -> {layer.name}") from None
+            raise checks.ShapeError(
+                f"{error}\n{summary.shapes_along(first, before)} -> {terminal.printable(layer.name)}"
+            ) from None
 
     def _rebuilt(self) -> None:
         self._is_planned = self.built
@@ -284,7 +288,10 @@ class Sequential(Trainer):
         """What `get_config` returns, as a text that `model_from_json` reads."""
         import json  # here, since who does not save need not wait for it
 
-        return json.dumps({"class_name": "Sequential", "config": self.get_config()}, **kwargs)
+        from fastnet.saving.layout import plain_number
+
+        described = {"class_name": "Sequential", "config": self.get_config()}
+        return json.dumps(described, **{"default": plain_number, **kwargs})
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_lock"} | {"_running": 0}
@@ -323,4 +330,11 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
 
 def clone_model(model: Sequential) -> Sequential:
     """A model of the same layers with new weights."""
-    return Sequential.from_config(model.get_config(), {type(layer).__name__: type(layer) for layer in model.layers})
+    objects: dict[str, Any] = {}
+    for layer in model.layers:
+        for thing in (layer, *vars(layer).values()):  # an initializer of one's own is an attribute of its layer
+            if isinstance(thing, Recorded):
+                objects[type(thing).__name__] = type(thing)
+            if isinstance(thing, Activation):
+                objects[thing.name] = thing
+    return Sequential.from_config(model.get_config(), objects)

@@ -8,9 +8,10 @@ import numpy as np
 
 from fastnet import checks
 from fastnet.checks import Floats
+from fastnet.recorded import Recorded
 
 
-class Regularizer:
+class Regularizer(Recorded):
     """Base of all regularizers. `__call__` is the penalty of an array, `gradient` its gradient."""
 
     def __call__(self, x: Floats) -> float:
@@ -46,7 +47,8 @@ class Regularizer:
         return {}
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v:g}' for k, v in self.get_config().items())})"
+        parts = (f"{k}={v:g}" if isinstance(v, float) else f"{k}={v!r}" for k, v in self._shown().items())
+        return f"{type(self).__name__}({', '.join(parts)})"
 
 
 class L1L2(Regularizer):

@@ -7,7 +7,10 @@ from typing import TextIO
 
 _USUAL = 80  # columns of a terminal that does not report them
 _CODES = re.compile(r"\x1b\[[0-9;]*m")
-_HARMLESS = "\xa0\u202f\u200c\u200d"  # spaces that do not break, and the joiners that some scripts and emoji need
+# Control characters, line separators, changes of the writing direction, and what has no width.
+_CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+)
 _TRUE_COLOR = re.compile(r".*-direct\d*|xterm-kitty|xterm-ghostty|alacritty|foot|wezterm")  # values of TERM
 
 
@@ -73,25 +76,24 @@ def shows(text: str, stream: TextIO | None = None) -> bool:
 
 
 def printable(text: str, keep: str = "", stream: TextIO | None = None) -> str:
-    """The text with unprintable characters as escapes, such as \\x1b and \\ud800.
+    """The text with control characters as escapes, such as \\x1b, and halves of surrogate pairs as question marks.
 
-    A name comes from a user or a file. A control character in it could move the cursor or break a table, one that
-    changes the direction of writing could hide what stands there, and half of a surrogate pair cannot be encoded, so
-    that printing or writing it would end in an error.
+    A name comes from a user or a file. A control character in it could move the cursor or break a table, and half of a
+    surrogate pair cannot be encoded, so that printing or writing it would end in an error.
 
     Args:
         text: any text.
-        keep: unprintable characters that stay as they are, such as a newline.
+        keep: control characters that stay as they are, such as a newline.
         stream: where it will be written; what cannot be encoded there is an escape too.
 
     Example:
         >>> print(printable("a\\x1b[31m\\ud800"))
-        a\\x1b[31m\\ud800
+        a\\x1b[31m?
     """
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() or c in keep or c in _HARMLESS else repr(c)[1:-1] for c in text)
+    whole = text.encode("utf-8", "replace").decode()
+    escaped = _CONTROL.sub(lambda found: found[0] if found[0] in keep else ascii(found[0])[1:-1], whole)
     encoding = getattr(stream, "encoding", None)  # a StringIO has none, and takes all
-    return text.encode(encoding, "backslashreplace").decode(encoding) if encoding else text
+    return escaped.encode(encoding, "backslashreplace").decode(encoding) if encoding else escaped
 
 
 def colors(stream: TextIO | None = None) -> int:

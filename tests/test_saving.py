@@ -723,6 +723,96 @@ def test_hostile_files_are_refused_for_what_they_are(path: Path, good: bytes, na
     assert set(sys.modules) == modules
 
 
+def test_a_metrics_number_takes_no_memory_or_time_beyond_the_file(path: Path, good: bytes) -> None:
+    """A file of some kilobytes must not make counts for millions of thresholds, or thousands of metrics."""
+    auc = {"class_name": "AUC", "config": {"num_thresholds": 2 * 10**7}}
+    several = [{"class_name": "AUC", "config": {"num_thresholds": 90_000, "name": f"auc{n}"}} for n in range(2)]
+    many = [{"class_name": "AUC", "config": {}}] * 15_000
+    for entries, message in ((([auc]), "num_thresholds"), (several, "180000 together"), (many, "15000 metrics")):
+        for name in ("metrics", "weighted_metrics"):
+            changed = {"metrics": [], "weighted_metrics": []} | {name: entries}
+            forge(path, good, lambda h, a: a["compile"].update(changed))  # noqa: B023
+            start = time.perf_counter()
+            tracemalloc.start()
+            with pytest.raises(ModelFormatError, match=message):
+                load_model(path)
+            assert tracemalloc.get_traced_memory()[1] < 20 * path.stat().st_size + 2**21
+            tracemalloc.stop()
+            assert time.perf_counter() - start < 5
+
+
+def test_a_model_that_could_not_be_loaded_for_its_metrics_is_not_saved(path: Path) -> None:
+    model = Sequential([Input((3,)), Dense(2)])
+    model.compile("sgd", "mse", [metrics.AUC(num_thresholds=60_000, name=name) for name in "ab"])
+    with pytest.raises(ValueError, match="120000 together; a model file has at most 100000"):
+        model.save(path)
+    model.compile("sgd", "mse", ["mae"] * 257)
+    with pytest.raises(ValueError, match="257 metrics; a model file has at most 256"):
+        model.save(path)
+    model.compile("sgd", "mse", ["mae"] * 256)
+    model.save(path)
+    assert len(load_model(path).metrics) == 256
+
+
+def test_a_number_of_steps_takes_no_time_beyond_the_file(path: Path, good: bytes) -> None:
+    """Nadam multiplies a factor a step; also where the factors do not soon make a zero."""
+    for beta in (0.9, 1 - 2**-53):
+        nadam = {"class_name": "Nadam", "config": {"learning_rate": 0.01, "beta_1": beta}}
+        forge(
+            path,
+            good,
+            lambda h, a: (
+                a["compile"].update(optimizer=nadam),  # noqa: B023
+                a["optimizer"].update(iterations=2**62),
+                [h.update({name[:-8] + "momentum": h.pop(name)}) for name in [*h] if name.endswith("velocity")],
+            ),
+        )
+        start = time.perf_counter()
+        load_model(path).fit(np.eye(3), to_categorical([0, 1, 0]), verbose=0)
+        assert time.perf_counter() - start < 10
+
+
+def test_names_from_a_file_are_shown_without_control_characters(
+    path: Path, good: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = "a\x1b[2J\r\n\t\x9b\u202e\u2066\u200f"
+
+    def change(header: Any, about: Any) -> None:
+        about["architecture"]["name"] = evil
+        layer(about, 0)["config"]["name"] = evil
+        about["compile"]["metrics"][0]["config"]["name"] = evil
+        about["compile"]["loss"]["config"]["name"] = evil
+
+    forge(path, good, change)
+    model = load_model(path)
+    model.summary()
+    texts = [capsys.readouterr().out, repr(model), repr(model.metrics), repr(model.loss)]
+    forge(path, good, lambda h, a: layer(a, 1).update(class_name=evil))
+    with pytest.raises(ModelFormatError) as caught:
+        load_model(path)
+    texts.append(str(caught.value))
+    forge(path, good, lambda h, a: (layer(a, 0)["config"].update(name=evil), layer(a, 0)["config"].update(units=3)))
+    with pytest.raises(ModelFormatError) as caught:
+        load_model(path)
+    texts.append(str(caught.value))
+
+    def rename(header: Any, about: Any) -> None:
+        about["weights"][0] = evil
+        header[evil] = header.pop(KERNEL)
+        del header["optimizer/0_dense/kernel/velocity"]
+
+    forge(path, good, rename)
+    with pytest.raises(ModelFormatError) as caught:
+        load_weights(model, path)
+    texts.append(str(caught.value))
+    with pytest.raises(ValueError, match="the model expects 3") as refused:
+        model.predict(np.ones((2, 4)), verbose=0)
+    texts.append(str(refused.value))
+    for text in texts:
+        assert not [c for c in text if not c.isprintable() and c != "\n"], text
+        assert "\n\t" not in text
+
+
 def test_forging_without_a_change_is_accepted(path: Path, good: bytes) -> None:
     forge(path, good, lambda header, about: None)
     load_model(path)

@@ -31,7 +31,7 @@ class BackupAndRestore(Callback):
         delete_checkpoint: whether to remove the file when the training ends.
 
     Raises:
-        ValueError, TypeError: if an argument is not of that kind.
+        ValueError, TypeError: if an argument is not of that kind; when a training begins, if the model cannot be saved.
         ModelFormatError: in training, if the file is damaged or another model's.
         OSError: in training, if it cannot be read or written.
     """
@@ -59,8 +59,10 @@ class BackupAndRestore(Callback):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         from fastnet import saving
 
+        saving.check_savable(self.model, training=True)  # now, not after an epoch that would be lost
         if os.path.lexists(self._path):
-            self.model._initial_epoch = saving.restore_training(self.model, self._path)
+            epoch = saving.restore_training(self.model, self._path)
+            self.model._initial_epoch = min(epoch, self.params["epochs"])  # what is behind the end need not be skipped
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         from fastnet import saving

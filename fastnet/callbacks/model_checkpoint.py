@@ -34,8 +34,9 @@ class ModelCheckpoint(Monitor):
         initial_value_threshold: what the first saved model must be better than, with `save_best_only`.
 
     Raises:
-        ValueError, TypeError: if an argument is not of that kind; before the first epoch, with `save_best_only`, if
-            "auto" cannot tell; or if `monitor` or a name in `filepath` is an array of several numbers.
+        ValueError, TypeError: if an argument is not of that kind; before the first epoch, if the model cannot be saved,
+            if "auto" cannot tell with `save_best_only`, or if `monitor` or a name in `filepath` is an array of
+            several numbers.
         KeyError: in training, if `filepath` names what is not in the logs.
         OSError: in training, if a file cannot be written.
     """
@@ -65,11 +66,15 @@ class ModelCheckpoint(Monitor):
         self._batches = 0  # since the last file
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
+        from fastnet import saving
+
         if self.save_best_only:
             super().on_train_begin(logs)
         for _, field, _, _ in string.Formatter().parse(self.filepath):
             if field:
                 self.refuse_several(field)
+        if not self.save_weights_only:
+            saving.check_savable(self.model)  # now, not after an epoch that would be lost
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._epoch = epoch

@@ -24,6 +24,7 @@ import numpy as np
 from fastnet import checks, constraints, initializers, kernels, regularizers, variables
 from fastnet.checks import Floats
 from fastnet.kernels.panels import own_arrays
+from fastnet.recorded import Recorded
 from fastnet.variables import Variable
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-class Layer:
+class Layer(Recorded):
     """Base of all layers.
 
     A subclass says in `build` which weights it has, in `call` what it computes and in `gradient` the way back; all of
@@ -95,6 +96,7 @@ class Layer:
         ValueError, TypeError: if an argument is not of that kind.
     """
 
+    _kept = ("name", "trainable")
     _keeps_zeros = False  # whether the layer only multiplies by a constant, `_factor`, so that zeros stay zeros
     _factor = 1.0
     _fixed: ClassVar[frozenset[str]] = frozenset({"input_shape", "output_shape", "_weights"})  # once it is built
@@ -174,11 +176,6 @@ class Layer:
         if not self.trainable:
             config["trainable"] = False
         return config
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Layer:
-        """A new layer from what `get_config` returned."""
-        return cls(**config)
 
     # What a model asks for --------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from fastnet import checks
 from fastnet.activations import Activation
 from fastnet.checks import Floats
 from fastnet.kernels.panels import own_arrays, zeros
+from fastnet.recorded import Recorded
 
 MEAN = "sum_over_batch_size"  # Keras's name for the mean of the rows
 _REDUCTIONS = (MEAN, "mean", "sum", "none", None)
@@ -27,7 +28,7 @@ def is_ours(cls: type) -> bool:
     return cls.__module__.partition(".")[0] == "fastnet"
 
 
-class Loss:
+class Loss(Recorded):
     """Base of all losses.
 
     A subclass says in `call` what each row's loss is and in `derivative` its gradient with respect to the predictions.
@@ -53,6 +54,7 @@ class Loss:
         8.0
     """
 
+    _kept = ("name",)
     name = "loss"
     reduction: str | None = MEAN
     of_labels = False  # whether its targets come as labels, which `check_targets` makes one-hot rows of
@@ -177,16 +179,12 @@ class Loss:
         self.__dict__.update(own_arrays(state))
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments that are not the defaults.
-
-        Raises:
-            TypeError: if an argument without a default is not an attribute of the same name.
-        """
-        named = {"name": self.name} if self.name != type(self).name and takes_name(self) else {}
-        return arguments(self, complete=True) | named
+        """The constructor's arguments that are not the defaults."""
+        named = {"name": self.name} if self.name != type(self).name else {}
+        return arguments(self) | named
 
     def __repr__(self) -> str:
-        return described(self)
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self._shown().items())})"
 
 
 class MeanOverOutputs(Loss):
@@ -369,46 +367,17 @@ def wrong_shape(argument: str, shape: tuple[int, ...], units: int) -> str:
     return f"{argument} has shape {shape}, but the model has {units} outputs: expected (n, {units}){hint}"
 
 
-def arguments(thing: Any, complete: bool = False) -> dict[str, Any]:
-    """The arguments of an object's constructor that are its attributes too, and not the defaults; without the name.
-
-    Raises:
-        TypeError: with `complete`, if an argument that has no default is not there: the object cannot be made again.
-    """
-    found = {}
+def arguments(thing: Any) -> dict[str, Any]:
+    """The arguments of an object's constructor that are its attributes too, and not the defaults; without the name."""
     import inspect
 
+    found = {}
     for parameter in inspect.signature(type(thing)).parameters.values():
-        if parameter.name == "name" or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            continue
-        if hasattr(thing, parameter.name):
+        if parameter.name != "name" and hasattr(thing, parameter.name):
             value = getattr(thing, parameter.name)
             if not _same(value, parameter.default):
                 found[parameter.name] = value
-        elif complete and parameter.default is parameter.empty:
-            kind = type(thing).__name__
-            raise TypeError(
-                f"{kind} has the argument {parameter.name!r}, but no attribute of that name, so it cannot be saved: "
-                f"set self.{parameter.name} in the constructor, or write a get_config() that returns all arguments"
-            )
     return found
-
-
-def described(thing: Any) -> str:
-    """An object as the call that makes it, for its repr."""
-    try:
-        config = thing.get_config()
-    except TypeError:  # an argument is not known
-        config = {"name": thing.name} | arguments(thing)
-    return f"{type(thing).__name__}({', '.join(f'{name}={value!r}' for name, value in config.items())})"
-
-
-def takes_name(thing: Any) -> bool:
-    """Whether an object's constructor has the argument `name`."""
-    import inspect
-
-    parameters = inspect.signature(type(thing)).parameters
-    return "name" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
 def _same(value: Any, default: Any) -> bool:

@@ -11,11 +11,12 @@ import numpy as np
 
 from fastnet import checks, initializers
 from fastnet.checks import Floats
-from fastnet.losses.base import arguments, described, real_array, takes_name
+from fastnet.losses.base import arguments, real_array
+from fastnet.recorded import Recorded
 from fastnet.variables import MetricVariable, Variable
 
 
-class Metric:
+class Metric(Recorded):
     """Base of all metrics: `reset_state`, then `update_state` a batch, then `result`.
 
     A subclass says what `update_state` and `result` do. What it sums up are variables, made with `add_weight` in the
@@ -45,6 +46,7 @@ class Metric:
         1.0
     """
 
+    _kept = ("name",)
     name = "metric"
     weighted = False  # whether a model's weights count in it; Keras's `weighted_metrics`, against its `metrics`
     takes_labels = True  # whether it wants labels, (B,), of a model whose loss takes labels, instead of one-hot rows
@@ -183,18 +185,14 @@ class Metric:
         return _apart(self, {})  # type: ignore[no-any-return]
 
     def get_config(self) -> dict[str, Any]:
-        """The name, and the constructor's other arguments that are not the defaults.
-
-        Raises:
-            TypeError: if an argument without a default is not an attribute of the same name.
-        """
-        config = ({"name": self.name} if takes_name(self) else {}) | arguments(self, complete=True)
+        """The name, and the constructor's other arguments that are not the defaults."""
+        config = {"name": self.name} | arguments(self)
         if self._dtype is Metric._dtype:
             config.pop("dtype", None)
         return config
 
     def __repr__(self) -> str:
-        return described(self)
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self._shown().items())})"
 
 
 def _real_type(dtype: Any) -> np.dtype[Any]:

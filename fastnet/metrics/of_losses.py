@@ -3,7 +3,7 @@
 import math
 from typing import Any, ClassVar
 
-from fastnet import losses
+from fastnet import checks, losses
 from fastnet.checks import Floats
 from fastnet.losses import Loss
 from fastnet.metrics.base import MeanOverRows
@@ -13,22 +13,33 @@ class LossMetric(MeanOverRows):
     """The mean of a loss over the rows seen; a metric for each loss is derived from it.
 
     Args:
-        loss: a `Loss`.
+        loss: a `Loss`, its name or its description.
         name: what it is called, by default as the loss.
     """
 
     _direction = "down"
 
-    def __init__(self, loss: Loss, name: str | None = None) -> None:
-        self.loss = loss
-        self.of_labels, self.of_rows = loss.of_labels, loss.of_rows
-        super().__init__(name or loss.name)
+    def __init__(self, loss: Any, name: str | None = None) -> None:
+        self.loss: Loss = losses.get(loss) if isinstance(loss, dict | str) else loss
+        self.of_labels, self.of_rows = self.loss.of_labels, self.loss.of_rows
+        super().__init__(name or self.loss.name)
 
     def targets(self, y_true: Any, outputs: int) -> Floats:
         return self.loss.check_targets("y_true", y_true, outputs)
 
     def rows(self, targets: Floats, predictions: Floats) -> Floats:
         return self.loss.call(targets, predictions)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        if "loss" in config:
+            is_custom = isinstance(self.loss, losses.CustomLoss)
+            config["loss"] = self.loss.name if is_custom else checks.describe(self.loss)
+        return config
+
+    def _shown(self) -> dict[str, Any]:
+        config = super()._shown()
+        return config | {"loss": self.loss} if "loss" in config else config
 
 
 class _OfLoss(LossMetric):

@@ -12,6 +12,7 @@ from fastnet.checks import Floats
 from fastnet.kernels.panels import own
 from fastnet.optimizers import schedules
 from fastnet.optimizers.schedules import LearningRateSchedule
+from fastnet.recorded import Recorded
 from fastnet.sparse import CscBatch
 from fastnet.variables import Variable
 
@@ -45,7 +46,7 @@ def multiply(x: Floats | CscBatch, dz: Floats, kernel: Variable, bias: Variable)
     return dw, db
 
 
-class Optimizer:
+class Optimizer(Recorded):
     """Base of all optimizers: a learning rate, and state beside each variable.
 
     A subclass of your own overrides `update_step`, which changes one variable. Those here name a kernel's `rule`
@@ -269,13 +270,14 @@ class Optimizer:
     def __repr__(self) -> str:
         known = CLASSES.get(type(self).__name__)
         defaults = known().get_config() if known else {}  # type: ignore[call-arg]
+        config = self._shown()
+        if self._schedule and "learning_rate" in config:
+            config["learning_rate"] = self._schedule
         parts = [
             f"{name}={value:g}" if isinstance(value, float) else f"{name}={value!r}"
-            for name, value in self.get_config().items()
+            for name, value in config.items()
             if name == "learning_rate" or defaults.get(name) != value
         ]
-        if self._schedule:
-            parts[0] = f"learning_rate={self._schedule!r}"
         return f"{type(self).__name__}({', '.join(parts)})"
 
 
@@ -517,6 +519,9 @@ class Adagrad(Optimizer):
         }
 
 
+_STEPS = 1_000_000  # that Nadam walks through again when a training goes on
+
+
 class Nadam(Optimizer):
     """Adam with Nesterov's look ahead: the step is along the mean that the next gradient is expected to leave.
 
@@ -571,6 +576,10 @@ class Nadam(Optimizer):
         if step > t:
             step, product = 0, 1.0
         for i in range(step + 1, t + 1):
+            if not product or i - step > _STEPS:
+                # By then u equals beta_1. Only a file that somebody wrote by hand has so many steps.
+                product *= math.pow(self.beta_1, t + 1 - i)
+                break
             product *= self._u(i)
         self._u_products = t, product
         return product

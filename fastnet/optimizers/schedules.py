@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastnet import checks
+from fastnet.recorded import Recorded
 
 
-class LearningRateSchedule:
+class LearningRateSchedule(Recorded):
     """Base of all schedules: called with the number of steps done, returns the learning rate of the next one."""
 
     def __call__(self, step: int) -> float:
@@ -20,7 +21,7 @@ class LearningRateSchedule:
         return {}
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self._shown().items())})"
 
 
 class ExponentialDecay(LearningRateSchedule):

@@ -24,18 +24,21 @@ LEAD = (
 
 
 def section(subject: Subject) -> Section:
-    compiled = configuration.compile_config(subject.model)
     config = show_config(print_fn=None)
-    described = {
-        "class_name": "Sequential",
-        "config": subject.model.get_config(),
-        "compile": compiled,
+    described: dict[str, Any] = {
         "fit": {"seed": subject.seed, "batch_size": subject.batch_size, "epochs": _epochs(subject.record)},
         "computed_with": config,
     }
+    try:
+        compiled = configuration.compile_config(subject.model)
+        model = {"class_name": "Sequential", "config": subject.model.get_config(), "compile": compiled}
+        described = model | described
+        program = _pre(code(subject, compiled))
+    except TypeError as error:  # a class of the user's own that does not say what its constructor was given
+        program = note(f"The program that makes the model cannot be written: {error}.")
     pairs = [(name, ", ".join(value) if isinstance(value, list) else value) for name, value in config.items()]
     parts = [
-        _pre(code(subject, compiled)),
+        program,
         *_unknown(subject),
         tag("h3", "Computed with"),
         facts([(_NAMES.get(name, name), value) for name, value in pairs]),

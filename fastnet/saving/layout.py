@@ -19,11 +19,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import hashlib
 import json
 import math
 import os
-import re
 import stat
 import struct
 from collections.abc import Iterator, Mapping
@@ -177,23 +177,23 @@ def dump(config: Any) -> str:
     Raises:
         TypeError, ValueError: if a value has no place there.
     """
-    text = json.dumps(config, separators=(",", ":"), allow_nan=False, default=plain_number)
-    if re.search(r"\\ud[89a-f]", text):
-        try:
-            json.dumps(config, ensure_ascii=False, default=plain_number).encode()
-        except UnicodeEncodeError as error:
-            half = error.object[error.start : error.end]
-            raise ValueError(
-                f"a name or a text holds half of a surrogate pair, {half!r}, and cannot be saved"
-            ) from None
-    return text
+    dumps = functools.partial(json.dumps, separators=(",", ":"), allow_nan=False, default=plain_number)
+    plain = dumps(config, ensure_ascii=False)
+    try:
+        plain.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"the model cannot be saved: a text in it holds {plain[error.start]!r}, half of a surrogate pair, which "
+            "no file can hold"
+        ) from None
+    return dumps(config)
 
 
 def plain_number(value: Any) -> Any:
     """NumPy's numbers and arrays, which users give as arguments, as JSON has them."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
-    raise TypeError(f"{value!r}, of {type(value)}, cannot be saved: get_config() must return what JSON has")
+    raise TypeError(f"get_config() returned {value!r:.80} of type {type(value).__name__}, which JSON does not have")
 
 
 # Reading --------------------------------------------------------------------------------------------------------------

@@ -77,9 +77,11 @@ def load_model(path: Path, custom_objects: Mapping[str, Any] | None = None, comp
     Raises:
         ModelFormatError: if it is no such file, is damaged, was written by a newer version, or holds an unknown class.
         ValueError: if the name has another ending.
+        TypeError: if `custom_objects` is no such dict.
         FileNotFoundError: if there is no such file.
         OSError: if it cannot be read.
     """
+    configuration.check_objects(custom_objects)
     file = read(check_suffix("path", path, weights=False))
     if file.about["kind"] != "model":
         raise file.error("holds weights only: make the model as it was, and use load_weights")

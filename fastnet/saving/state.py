@@ -15,6 +15,7 @@ from fastnet.checks import Floats
 from fastnet.layers import Dense, InputLayer, Layer
 from fastnet.layers.base import Shape
 from fastnet.optimizers import Optimizer
+from fastnet.recorded import Recorded
 from fastnet.saving.layout import (
     FORMAT_VERSION,
     LAYER_LIMIT,
@@ -96,7 +97,10 @@ def _check_describable(thing: Any) -> None:
     if thing is None:
         return
     try:
-        dump(configuration.serialize(thing))
+        described = configuration.serialize(thing)
+        dump(described)
+        if isinstance(thing, Recorded) and isinstance(described, dict):
+            thing.check_config(described["config"])
     except (TypeError, ValueError, RecursionError) as error:
         name = f"{thing.name!r:.80} of class " if isinstance(thing, Layer) else ""
         text = f"{name}{type(thing).__name__} cannot be saved: {error}"

@@ -8,8 +8,8 @@ import pytest
 from callbacks.scripted import run
 
 from fastnet import Sequential, saving
-from fastnet.callbacks import Callback, LambdaCallback, ModelCheckpoint
-from fastnet.layers import Dense, Input
+from fastnet.callbacks import BackupAndRestore, Callback, LambdaCallback, ModelCheckpoint
+from fastnet.layers import Dense, Input, Layer
 from fastnet.metrics import F1Score
 
 X, Y = np.eye(4, 3, dtype=np.float32), np.eye(4, 2, dtype=np.float32) + np.eye(4, 2, -2, dtype=np.float32)
@@ -157,3 +157,36 @@ def test_errors(tmp_path: Path) -> None:
     (tmp_path / "folder.safetensors").mkdir()
     with pytest.raises(ValueError, match="is something else"):
         scripted(tmp_path, [1], "folder.safetensors")
+
+
+class Called(Layer):
+    """A layer with an argument that no file can hold."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.function = function
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        return x
+
+    def gradient(self, x: Any, y: Any, dy: Any) -> Any:
+        return dy
+
+
+@pytest.mark.parametrize("kind", ["ModelCheckpoint", "BackupAndRestore"])
+def test_what_cannot_be_saved_is_refused_before_the_first_epoch(tmp_path: Path, kind: str) -> None:
+    model = Sequential([Input((3,)), Called(np.sin), Dense(2)])
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    callback: Callback
+    if kind == "ModelCheckpoint":
+        callback = ModelCheckpoint(tmp_path / "best.safetensors", save_best_only=True, monitor="loss")
+    else:
+        callback = BackupAndRestore(tmp_path / "backup")
+    with pytest.raises(TypeError, match=r"'called' of class Called cannot be saved: .*Write a method get_config"):
+        model.fit(np.ones((8, 3)), np.ones((8, 2)), verbose=0, callbacks=[callback])
+    assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+    assert list(tmp_path.iterdir()) == []
+    weights = ModelCheckpoint(tmp_path / "{epoch}.weights.safetensors", save_weights_only=True)
+    model.fit(np.ones((8, 3)), np.ones((8, 2)), verbose=0, callbacks=[weights])
+    assert [path.name for path in tmp_path.iterdir()] == ["1.weights.safetensors"]

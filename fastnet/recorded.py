@@ -1,0 +1,225 @@
+"""Recorded: classes of the user's own that can be saved without a `get_config`, as in Keras.
+
+class Scale(Layer):
+    def __init__(self, by, **kwargs):
+        super().__init__(**kwargs)
+        self.by = by
+
+Scale(2.0).get_config()  # {'by': 2.0, 'name': ''}: what the constructor was given
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any, Self
+
+import numpy as np
+
+_DEEPEST = 32  # lists and dicts within one another
+
+
+class Recorded:
+    """Base of what is saved with a model: layers, losses, metrics, optimizers, initializers and so on.
+
+    A class outside fastnet that defines a constructor and no `get_config` gets one. It returns the arguments that the
+    constructor was given, if they are numbers, strings, True, False, None, or lists and dicts of such.
+    """
+
+    _kept: tuple[str, ...] = ()  # arguments that may change later: the attributes of these names say what they are now
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if _is_fastnets(cls) or "get_config" in vars(cls):
+            return
+        if "__init__" in vars(cls):
+            cls.__init__ = _recording(cls.__init__)  # type: ignore[method-assign]
+        cls.get_config = _automatic(cls)  # type: ignore[attr-defined]
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """A new object from what `get_config` returned."""
+        if _is_fastnets(cls):
+            return cls(**config)
+        made = cls(**{name: value for name, value in config.items() if name not in cls._kept or _accepts(cls, name)})
+        for name in cls._kept:  # a constructor need not take them, or hand them on
+            if name in config and getattr(made, name, None) != config[name]:
+                expected = bool if name == "trainable" else str
+                if not isinstance(config[name], expected):
+                    raise TypeError(f"{name} must be a {expected.__name__}, got {config[name]!r:.80}")
+                setattr(made, name, config[name])
+        return made
+
+    def check_config(self, config: dict[str, Any]) -> None:
+        """Refuses a description, by a `get_config` of the user's own, that the constructor would refuse.
+
+        Raises:
+            TypeError: if an argument is missing in it, or unknown.
+        """
+        if _is_fastnets(type(self)) or type(self).from_config.__func__ is not Recorded.from_config.__func__:  # type: ignore[attr-defined]
+            return
+        import inspect
+
+        signature = inspect.signature(type(self))
+        given = [name for name in config if name not in self._kept or _accepts(type(self), name)]
+        try:
+            signature.bind(**dict.fromkeys(given))
+        except TypeError as error:
+            raise TypeError(
+                f"get_config() returned {sorted(config)}, but the constructor of {type(self).__name__} has other "
+                f"arguments: {error}"
+            ) from None
+
+    def _shown(self) -> dict[str, Any]:
+        """The arguments for a repr, which must not fail: none where they are not known."""
+        try:
+            return dict(self.get_config())  # type: ignore[attr-defined]
+        except Exception:  # a get_config of the user's own may raise anything
+            return {}
+
+
+class _Opaque:
+    """Stands for an argument that cannot be recorded."""
+
+    def __init__(self, value: Any, by_position: bool = False) -> None:
+        self.kind = type(value).__name__
+        self.by_position = by_position
+
+
+def _is_fastnets(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] == "fastnet"
+
+
+def _accepts(cls: type, argument: str) -> bool:
+    """Whether a constructor takes an argument, or hands it on as one of its `**kwargs` to one that does."""
+    import inspect
+
+    for kind in cls.__mro__:
+        if "__init__" in vars(kind):
+            parameters = inspect.signature(vars(kind)["__init__"]).parameters
+            if argument in parameters:
+                return True
+            if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+                return False
+    return False
+
+
+def _recording(init: Any) -> Any:
+    """The constructor, which first notes what it is given."""
+
+    @functools.wraps(init)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+        if type(self).__init__ is __init__:  # not where a subclass's constructor calls this one
+            object.__setattr__(self, "_given", _bound(init, self, args, kwargs))
+        init(self, *args, **kwargs)
+
+    return __init__
+
+
+def _bound(init: Any, thing: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
+    """The arguments by name; None if they do not fit, which the constructor will say."""
+    import inspect
+
+    signature = inspect.signature(init)
+    try:
+        bound = signature.bind(thing, *args, **kwargs)
+    except TypeError:
+        return None
+    found: dict[str, Any] = {}
+    for name, value in list(bound.arguments.items())[1:]:  # without self
+        kind = signature.parameters[name].kind
+        if kind is inspect.Parameter.VAR_KEYWORD:
+            found |= {key: _simple(entry) for key, entry in value.items()}
+        elif kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY):
+            found[name] = _Opaque(value, by_position=True)  # cannot be given by name
+        else:
+            found[name] = _simple(value)
+    return found
+
+
+def _simple(value: Any, depth: int = 0) -> Any:
+    """A copy in types that JSON has, or an _Opaque."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, np.generic)):
+        return np.dtype(value).name
+    if value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    if isinstance(value, list | tuple | dict) and depth < _DEEPEST:
+        if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
+            return _Opaque(value)
+        entries = [_simple(entry, depth + 1) for entry in (value.values() if isinstance(value, dict) else value)]
+        if any(isinstance(entry, _Opaque) for entry in entries):
+            return _Opaque(value)
+        if isinstance(value, dict):
+            return dict(zip(value, entries, strict=True))
+        return tuple(entries) if isinstance(value, tuple) else entries
+    return _Opaque(value)
+
+
+def _automatic(cls: Any) -> Any:
+    """A `get_config` for a class that has none of its own."""
+
+    def get_config(self: Any) -> dict[str, Any]:
+        """The constructor's arguments, as they were given."""
+        for kind in type(self).__mro__:
+            own = vars(kind).get("get_config")
+            if own is not None and not hasattr(own, "_is_automatic"):
+                break  # somebody wrote one for this constructor; it may call this one as super's
+            if "__init__" in vars(kind):
+                return _recorded(self)
+        config: dict[str, Any] = super(cls, self).get_config()
+        return config
+
+    get_config._is_automatic = True  # type: ignore[attr-defined]
+    return get_config
+
+
+def _recorded(thing: Any) -> dict[str, Any]:
+    given = vars(thing).get("_given")
+    if given is None:  # a constructor that was put in later, as dataclasses do: as a rule they are its attributes
+        given = _attributes(thing)
+    config = {}
+    for name, value in given.items():
+        if isinstance(value, _Opaque) and value.by_position and _inherited(thing):
+            return _inherited(thing)  # of a Dense, to whose constructor it hands all on
+        if isinstance(value, _Opaque):
+            value = _inherited(thing).get(name, value)
+        if isinstance(value, _Opaque):
+            kind = type(thing).__name__
+            raise TypeError(
+                f"argument {name!r} of {kind} is of type {value.kind}; only finite numbers, strings, True, False, None, and "
+                f"lists and dicts of them are recorded. Write a method get_config(self) in class {kind} that returns "
+                "the constructor's arguments in such types, and if need be from_config(cls, config), which makes the "
+                "object of them"
+            )
+        config[name] = value
+    for name in thing._kept:
+        value = getattr(thing, name, None)
+        if name in config or (value is not True and value != getattr(type(thing), name, None)):
+            config[name] = value
+    return config
+
+
+def _attributes(thing: Any) -> dict[str, Any]:
+    import inspect
+
+    missing = _Opaque(None)
+    missing.kind = "value that was not recorded"
+    parameters = inspect.signature(type(thing)).parameters.values()
+    named = [p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    return {name: _simple(vars(thing)[name]) if name in vars(thing) else missing for name in named}
+
+
+def _inherited(thing: Any) -> dict[str, Any]:
+    """What a base class says of its own arguments: a Dense describes its initializer. A Layer knows no arguments."""
+    for kind in type(thing).__mro__:
+        own = vars(kind).get("get_config")
+        if Recorded in kind.__bases__:
+            break
+        if own is not None and not hasattr(own, "_is_automatic"):
+            try:
+                return dict(own(thing))
+            except Exception:  # it may count on a constructor that was not called
+                return {}
+    return {}
