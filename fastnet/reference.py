@@ -179,12 +179,22 @@ def gemm_tn_update(
     update(rule, bias, db, bias_s, bias_t, learning_rate, m, n, epsilon, k)
 
 
-def _csr_rows(indptr: Array, indices: Array, values: Array, rows: Array, columns: int) -> Array:
-    """The batch as a dense matrix."""
+def _csr_rows(
+    indptr: Array,
+    narrow: Array | None,
+    wide: Array | None,
+    values: Array,
+    octets: Array | None,
+    rows: Array,
+    columns: int,
+) -> Array:
+    """Some rows of a CSR matrix as a dense matrix."""
+    indices = wide if narrow is None else narrow
+    assert indices is not None
     x = np.zeros((len(rows), columns), values.dtype)
     for n, row in enumerate(rows):
         q = slice(indptr[row], indptr[row + 1])
-        x[n, indices[q]] = values[q]
+        x[n, indices[q]] = values[q] if octets is None else values[octets[q]]
     return x
 
 
@@ -228,10 +238,8 @@ def csrmm_bias_act(
     y: Array,
 ) -> None:
     """Y = act(X W + bias), X some rows of a CSR matrix."""
-    indices = wide if narrow is None else narrow
-    assert indices is not None
-    numbers = values if octets is None else values[octets]
-    gemm_bias_act(_csr_rows(indptr, indices, numbers, rows, w.shape[1]), w, bias, activation, y)
+    x = _csr_rows(indptr, narrow, wide, values, octets, rows, w.shape[1])
+    gemm_bias_act(x, w, bias, activation, y)
 
 
 def csr_transpose(
@@ -247,23 +255,22 @@ def csr_transpose(
     """The batch by columns, in copies: the row and the number's bits of each entry, and where each column's end."""
     indices = wide if narrow is None else narrow
     assert indices is not None
-    numbers = values if octets is None else values[octets]
     places = np.concatenate([np.arange(indptr[row], indptr[row + 1]) for row in rows] or [np.zeros(0, int)])
+    numbers = values[places] if octets is None else values[octets[places]]
     sample = np.repeat(np.arange(len(rows)), indptr[rows + 1] - indptr[rows])
     order = np.argsort(indices[places], kind="stable")
     entries[:, : len(order), 0] = sample[order]
-    entries[:, : len(order), 1] = numbers[places][order].view(np.int32)
+    entries[:, : len(order), 1] = numbers[order].view(np.int32)
     ends[:, 0] = 0
     ends[:, 1:] = np.cumsum(np.bincount(indices[places], minlength=ends.shape[1] - 1))
 
 
 def _csc_matrix(ends: Array, entries: Array, batch: int) -> Array:
     """A batch by columns, of which all copies are the same, as a dense matrix (B, K)."""
-    rows, numbers = entries[0, :, 0], np.ascontiguousarray(entries[0, :, 1]).view(np.float32)
-    x = np.zeros((batch, ends.shape[1] - 1), np.float32)
-    for k in range(ends.shape[1] - 1):
-        q = slice(ends[0, k], ends[0, k + 1])
-        x[rows[q], k] = numbers[q]
+    counts = np.diff(ends[0])  # of each column
+    entries = entries[0, : counts.sum()]
+    x = np.zeros((batch, len(counts)), np.float32)
+    x[entries[:, 0], np.repeat(np.arange(len(counts)), counts)] = entries[:, 1].copy().view(np.float32)
     return x
 
 

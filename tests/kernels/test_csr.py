@@ -1,5 +1,7 @@
 """The sparse products, on each instruction set: the dense products' bits, whatever the batch and the zeros."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from helpers import isa_module, isa_parameters, panels_of, with_padding
@@ -179,3 +181,17 @@ def test_bits_do_not_depend_on_the_number_of_threads(isa: str) -> None:
     finally:
         k.set_threads(before, before)
     assert len(set(results)) == 1
+
+
+def test_the_twins_read_only_the_numbers_of_their_batch(isa: str) -> None:
+    rng = np.random.default_rng(3)
+    x = (rng.random((20000, 64)) < 0.5).astype(np.uint8)
+    csr, rows = csr_of(isa_module(isa), x), np.arange(8)
+    w, bias, y = panels_of(rng.standard_normal((64, 16))), np.zeros(16, np.float32), np.empty((8, 16), np.float32)
+    tracemalloc.start()
+    try:
+        reference.csrmm_bias_act(*csr, rows, w, bias, RELU, y)
+        reference.csr_transpose(*csr, rows, np.empty((1, 65), np.intp), np.empty((1, 512, 2), np.int32))
+        assert tracemalloc.get_traced_memory()[1] < 100_000  # there are 640,000 numbers in the whole matrix
+    finally:
+        tracemalloc.stop()
