@@ -188,8 +188,8 @@ def _recorded(thing: Any) -> dict[str, Any]:
         if isinstance(value, _Opaque):
             kind = type(thing).__name__
             raise TypeError(
-                f"argument {name!r} of {kind} is of type {value.kind}; only finite numbers, strings, True, False, None, and "
-                f"lists and dicts of them are recorded. Write a method get_config(self) in class {kind} that returns "
+                f"argument {name!r} of {kind} is of type {value.kind}; only finite numbers, strings, True, False, "
+                f"None, and lists and dicts of them are recorded. Write a method get_config(self) in class {kind} that returns "
                 "the constructor's arguments in such types, and if need be from_config(cls, config), which makes the "
                 "object of them"
             )

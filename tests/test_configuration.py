@@ -430,7 +430,7 @@ def test_what_cannot_be_recorded_is_refused_with_what_to_do(tmp_path: Path, valu
     model.compile("sgd", "mse")
     path = tmp_path / "m.safetensors"
     path.write_bytes(b"before")
-    message = "argument 'function' of Called is a .*Write a method get_config"
+    message = "argument 'function' of Called is of type .*Write a method get_config"
     for call in (lambda: model.save(path), model.to_json, model.get_config, lambda: clone_model(model)):
         with pytest.raises(TypeError, match=message):
             call()

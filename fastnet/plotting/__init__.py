@@ -1,4 +1,6 @@
-"""Plots of data, training and network, on matplotlib's axes: they need `python -m pip install matplotlib`.
+"""Plots of data, training and network, on matplotlib's axes.
+
+They need matplotlib: `python -m pip install matplotlib`.
 
 Each function takes an axes, or makes one, draws into it and returns it; ``plt.show()`` shows it, ``ax.figure.savefig``
 keeps it. `save_all` writes the whole set as files::

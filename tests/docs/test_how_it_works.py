@@ -240,7 +240,9 @@ def test_the_classes_of_the_exercise_have_the_gradient_that_they_say(capsys: pyt
 @pytest.mark.timeout(600)
 def test_the_exercises_solution_works(tmp_path: Path) -> None:
     for name in ("Cython", "setuptools"):
-        pytest.importorskip(name, reason=f"needs {name}, which builds the kernels: pip install Cython setuptools")
+        pytest.importorskip(
+            name, reason=f"needs {name}, which builds the kernels: python -m pip install Cython setuptools"
+        )
     unbuilt = shutil.ignore_patterns("*.so", "*.c", "__pycache__")
     for folder in ("fastnet", "tests"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=unbuilt)

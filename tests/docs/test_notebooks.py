@@ -18,7 +18,7 @@ import pytest
 
 from fastnet import kernels
 
-WAY = "is not installed; python -m pip install nbformat nbclient ipykernel matplotlib"
+WAY = 'is not installed: python -m pip install ".[docs]"'
 nbformat = pytest.importorskip("nbformat", reason=f"nbformat, which reads notebooks, {WAY}")
 nbclient = pytest.importorskip("nbclient", reason=f"nbclient, which runs notebooks, {WAY}")
 pytest.importorskip("ipykernel", reason=f"ipykernel, which runs notebooks, {WAY}")
