@@ -1,28 +1,57 @@
 """Builds the kernels: the same Cython source once per instruction set, each from a small .pyx of its own.
 
-All that is not about compiling is in pyproject.toml.
+Everything that is not about compiling or packing is in pyproject.toml.
 """
 
 import os
 import platform
+import re
+import subprocess
 import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
+from setuptools.command.sdist import sdist
+from setuptools.errors import PlatformError
 
-# The order of additions is part of a result ("same seed, same bits"): no -ffast-math, and multiplications are fused
-# with additions only where the source says so.
+IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
+
+# "Same seed, same bits" needs a fixed order of additions, and multiplications that are fused with additions only where
+# the source says so. NaN must stay visible. So the fast-math options are turned off, and first: with Clang,
+# -fno-fast-math also resets -ffp-contract and -fmath-errno.
+NO_FAST_MATH = ["-fno-fast-math", "-fno-unsafe-math-optimizations", "-fno-finite-math-only"]
+NO_FAST_MATH += ["-fno-associative-math", "-fno-reciprocal-math", "-fsigned-zeros"]
+FULL_SPEED = ["-O3", *NO_FAST_MATH]  # -O3 also ends an -Ofast before it
+COMMON = [*FULL_SPEED, "-g0", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-Wno-psabi"]
 # A tile's shape is a constant only where it is inlined, and then its sums stay in registers: 2 x on the sparse product.
 INLINE = "-DCYTHON_INLINE=__inline__ __attribute__((always_inline, unused))"
-COMMON = ["-O3", "-g0", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-Wno-psabi"]
-COMMON += [INLINE]
 AVX2 = ["-mavx2", "-mfma"]
 AVX512 = ["-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw"]
 VARIANTS: dict[str, list[str]] = {"_baseline": []}
-if platform.machine().lower() in ("x86_64", "amd64"):
+if IS_X86:
     VARIANTS |= {"_x86_v3": AVX2, "_x86_v4": AVX2 + AVX512}
+
+# Options that are removed wherever they come from: CFLAGS and its kin, CC="gcc -Ofast", Python's own settings.
+# - With fast math, GCC also links code that makes the whole process round subnormal numbers to zero.
+# - Each variant is for the instruction set of its name. With -march=native the baseline would need a newer processor.
+UNWANTED = (
+    r"-Ofast|-f(fast-math|unsafe-math-optimizations|finite-math-only|associative-math|reciprocal-math|no-signed-zeros"
+    r"|no-honor-nans|no-honor-infinities|approx-func|single-precision-constant|fp-model=.*|denormal-fp-math.*)"
+    r"|-mdaz-ftz|-mrecip.*|-m(arch|cpu|tune)=native"
+)
+if IS_X86:
+    UNWANTED += r"|-m(arch=|cpu=|tune=|fpmath=|sse|ssse|avx|fma|f16c|bmi).*"
+
+# What the compiler must accept before it gets the kernels. A compiler that is a script may add options after ours.
+PROBE = """
+#include <Python.h>
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "it adds -ffast-math or -ffinite-math-only to each call, with which a search for NaN finds nothing"
+#endif
+"""
 
 # FASTNET_SANITIZE=address,undefined: a build that stops at the first access or overflow that C does not allow, for
 # .ci/sanitize. Python's own flags contain -fwrapv, which would make a signed overflow legal, and so invisible.
@@ -34,9 +63,21 @@ SANITIZE = (
     else []
 )
 
+INSTALL_COMPILER = (
+    "`apt-get install build-essential python3-dev` on Debian or Ubuntu, `dnf install gcc python3-devel` on Fedora, "
+    "`xcode-select --install` on macOS"
+)
 
-class BuildIntoTreeToo(build_ext):
-    """Leaves the extensions beside their sources too: Python, started in this folder, imports the tree's fastnet."""
+
+class BuildKernels(build_ext):
+    """Compiles with the options that the kernels need, whatever the environment says.
+
+    Leaves the extensions beside their sources too: Python, started in this folder, imports the tree's fastnet.
+    """
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
 
     def run(self) -> None:
         super().run()
@@ -46,9 +87,86 @@ class BuildIntoTreeToo(build_ext):
             except OSError as error:  # a read-only tree: the installed package still works elsewhere
                 self.warn(f"could not leave the kernels in the source tree: {error}")
 
-    def finalize_options(self) -> None:
-        super().finalize_options()
-        self.parallel = self.parallel or os.cpu_count()
+    def build_extensions(self) -> None:
+        self.remove_unwanted_options()
+        self.extensions = [extension for extension in self.extensions if self.can_compile(extension)]
+        for extension in self.extensions:
+            flags = [*self.compiler.compiler_so[1:], *extension.extra_compile_args]
+            shown = " ".join(flag for flag in flags if flag != INLINE).replace("\\", "\\\\").replace('"', '\\"')
+            extension.define_macros.append(("COMPILER_FLAGS", f'"{shown}"'))
+        translated = cythonize(
+            self.extensions,
+            build_dir=self.build_temp,
+            compiler_directives={
+                "language_level": 3,
+                "boundscheck": False,
+                "wraparound": False,
+                "initializedcheck": False,
+                "cdivision": True,
+                "embedsignature": True,
+            },
+        )
+        for extension, in_c in zip(self.extensions, translated, strict=True):
+            extension.sources = in_c.sources
+        super().build_extensions()
+
+    def remove_unwanted_options(self) -> None:
+        """Takes the `UNWANTED` options out of the commands that compile and link."""
+        removed = set()
+        for name in ("compiler", "compiler_so", "linker_so"):
+            command = getattr(self.compiler, name)
+            unwanted = {word for word in command if re.fullmatch(UNWANTED, word)}
+            setattr(self.compiler, name, [word for word in command if word not in unwanted])
+            removed |= unwanted
+        if removed:
+            self.warn(f"compiling without {' '.join(sorted(removed))}, which would change the kernels' results")
+
+    def can_compile(self, extension: Extension) -> bool:
+        """Tells whether the compiler knows the options of this variant.
+
+        Raises:
+            PlatformError: if it can compile nothing at all; the message says what to install.
+        """
+        command = [*self.compiler.compiler_so, *(f"-I{folder}" for folder in self.include_dirs)]
+        command += [*extension.extra_compile_args, "-fsyntax-only", "-x", "c", "-"]
+        english = os.environ | {"LC_ALL": "C"}
+        try:
+            done = subprocess.run(command, input=PROBE, env=english, capture_output=True, text=True, check=False)
+        except OSError:
+            raise PlatformError(
+                f"fastnet needs a C compiler, and {command[0]!r} cannot be started; install one: {INSTALL_COMPILER}"
+            ) from None
+        if done.returncode == 0:
+            return True
+        if "Python.h" in done.stderr:
+            raise PlatformError(f"fastnet needs Python.h, which is not installed: {INSTALL_COMPILER}")
+        said = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip())
+        if extension.name.endswith("_baseline"):
+            raise PlatformError(f"the C compiler {command[0]!r} does not work: {said}")
+        self.warn(f"leaving out {extension.name}, which the C compiler {command[0]!r} cannot compile: {said}")
+        return False
+
+
+class BuildKernelsFirst(build):
+    """Compiles before it copies, so that a failure is not preceded by two hundred lines of file names."""
+
+    sub_commands = sorted(build.sub_commands, key=lambda command: command[0] != "build_ext")
+
+
+class PackSources(sdist):
+    """Packs what a checkout has: also the documentation, the benchmarks, and all of the tests' files."""
+
+    def make_distribution(self) -> None:
+        for folder in (".ci", "bench", "docs", "tests"):
+            paths = (path for path in Path(folder).rglob("*") if path.is_file())
+            self.filelist.extend(
+                str(path)
+                for path in paths
+                if path.suffix != ".pyc" and not any(part.startswith((".", "__pycache")) for part in path.parts[1:])
+            )
+        self.filelist.extend(["CHANGELOG.md", "CONTRIBUTING.md"])
+        self.filelist.exclude_pattern("fastnet/kernels/*.c")  # generated; older builds left it there
+        super().make_distribution()
 
 
 extensions = [
@@ -56,25 +174,15 @@ extensions = [
         f"fastnet.kernels.{name}",
         [f"fastnet/kernels/{name}.pyx"],
         include_dirs=["fastnet/kernels"],
-        depends=[str(path) for path in Path("fastnet/kernels").glob("*.[ph]*")],
-        extra_compile_args=COMMON + flags + SANITIZE,
-        define_macros=[("COMPILER_FLAGS", '"' + " ".join([*COMMON[:-1], *flags]) + '"')],
-        extra_link_args=(["-pthread"] if sys.platform != "win32" else []) + SANITIZE_LINK,
+        depends=["setup.py", *sorted(str(path) for path in Path("fastnet/kernels").glob("*.[ph]*"))],
+        extra_compile_args=[*COMMON, *flags, *SANITIZE, INLINE],
+        extra_link_args=(["-pthread"] if sys.platform != "win32" else []) + FULL_SPEED + SANITIZE_LINK,
     )
     for name, flags in VARIANTS.items()
 ]
 
-setup(
-    ext_modules=cythonize(
-        extensions,
-        compiler_directives={
-            "language_level": 3,
-            "boundscheck": False,
-            "wraparound": False,
-            "initializedcheck": False,
-            "cdivision": True,
-            "embedsignature": True,
-        },
-    ),
-    cmdclass={"build_ext": BuildIntoTreeToo},
-)
+if __name__ == "__main__":
+    setup(
+        ext_modules=extensions,
+        cmdclass={"build": BuildKernelsFirst, "build_ext": BuildKernels, "sdist": PackSources},
+    )

@@ -22,7 +22,7 @@ def show_config(print_fn: Callable[[str], Any] | None = print) -> dict[str, Any]
 
     Returns:
         The same as a dict: version, backend, isa, available (the instruction sets that this processor runs), threads,
-        cores, compiler, flags, python, numpy, machine.
+        cores, compiler, flags (the options that the kernels were compiled with), python, numpy, machine.
     """
     config = {
         "version": __version__,

@@ -11,6 +11,7 @@ Environment, read once at import:
 """
 
 import importlib
+import importlib.util
 import operator
 import os
 import sys
@@ -43,14 +44,19 @@ def _import(isa: str) -> Any:
     except ModuleNotFoundError as error:
         raise ImportError(
             f"fastnet's compiled kernels (fastnet.kernels._{isa}) are missing from {os.path.dirname(__file__)}. "
-            "Build them with: python -m pip install ."
+            "Build them, in the folder with fastnet's source: python -m pip install ."
         ) from error
 
 
 def usable() -> list[str]:
     """The instruction sets that this processor runs, the best one last."""
     level = _import("baseline").x86_level()
-    return [name for name, needs in _LEVELS.items() if needs <= level]
+    return [name for name, needs in _LEVELS.items() if needs <= level and _is_built(name)]
+
+
+def _is_built(isa: str) -> bool:
+    """An old compiler, which does not know all instructions, leaves some kernels out."""
+    return importlib.util.find_spec(f"fastnet.kernels._{isa}") is not None
 
 
 def _setting(variable: str) -> str:
@@ -74,7 +80,7 @@ def _choose() -> str:
         return names[-1]
     if wanted not in _LEVELS:
         raise _refusal(f"FASTNET_ISA is {wanted!r}; expected one of {', '.join(_LEVELS)}")
-    if wanted not in names:
+    if _LEVELS[wanted] > _import("baseline").x86_level():
         raise _refusal(f"FASTNET_ISA is {wanted!r}, which this processor cannot run; it can run {', '.join(names)}")
     return wanted
 

@@ -9,7 +9,7 @@
 #else
 #define COMPILER_VERSION "unknown"
 #endif
-#ifndef COMPILER_FLAGS /* what setup.py added to Python's own */
+#ifndef COMPILER_FLAGS /* setup.py gives the whole list of options */
 #define COMPILER_FLAGS ""
 #endif
 

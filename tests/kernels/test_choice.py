@@ -53,6 +53,13 @@ def test_missing_kernels_say_how_to_build_them(monkeypatch: pytest.MonkeyPatch) 
         kernels._import("no_such_isa")
 
 
+def test_kernels_that_the_compiler_could_not_make_are_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FASTNET_ISA", raising=False)
+    monkeypatch.setattr(kernels, "_LEVELS", {"baseline": 0, "not_made": 0})
+    assert kernels.usable() == ["baseline"]
+    assert kernels._choose() == "baseline"
+
+
 @pytest.mark.parametrize(
     ("environment", "threads"),
     [
