@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import Cython
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build import build
@@ -88,6 +89,11 @@ class BuildKernels(build_ext):
                 self.warn(f"could not leave the kernels in the source tree: {error}")
 
     def build_extensions(self) -> None:
+        if tuple(map(int, Cython.__version__.split(".")[:2])) < (3, 3):  # their recursive functions cannot be inlined
+            raise PlatformError(
+                f"fastnet needs Cython 3.3 or newer, and {Cython.__version__} is installed: "
+                "python -m pip install --upgrade Cython"
+            )
         self.remove_unwanted_options()
         self.extensions = [extension for extension in self.extensions if self.can_compile(extension)]
         for extension in self.extensions:

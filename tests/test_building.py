@@ -185,6 +185,14 @@ def test_a_build_that_cannot_be_ends_with_one_line_that_says_what_to_do(
     assert re.fullmatch(message, last)
 
 
+def test_an_old_cython_is_named_with_the_command_that_replaces_it(unbuilt: Path, tmp_path: Path) -> None:
+    code = "import runpy, Cython; Cython.__version__ = '3.2.4'; runpy.run_path('setup.py', run_name='__main__')"
+    done = run(unbuilt, "-c", code, "build", "--build-base", str(tmp_path))
+    assert done.stderr.splitlines()[-1] == (
+        "error: fastnet needs Cython 3.3 or newer, and 3.2.4 is installed: python -m pip install --upgrade Cython"
+    )
+
+
 def test_a_compiler_that_does_not_know_avx512_leaves_these_kernels_out(unbuilt: Path, tmp_path: Path) -> None:
     if os.uname().machine != "x86_64":
         pytest.skip("the instruction sets are those of x86-64")
