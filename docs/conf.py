@@ -38,6 +38,12 @@ myst_heading_anchors = 3
 nb_execution_mode = "off"  # the tests run the notebooks; the site shows what they have kept
 
 
+def notebook_outputs(app: Any) -> None:
+    """Notebooks' pictures are kept with the build's other files; MyST-NB puts a folder beside the site, in the checkout."""
+    folder = Path(app.doctreedir, "jupyter_execute")
+    app.env.mystnb_config = app.env.mystnb_config.copy(output_folder=str(folder))
+
+
 def titles(app: Any, docname: str, source: list[str]) -> None:
     """A block's title, as in ```python title="dense.py", which other readers of Markdown leave out, is its caption."""
     source[0] = re.sub(r'^```(\w+) title="(.*)"$', r"```{code-block} \1\n:caption: \2\n", source[0], flags=re.MULTILINE)
@@ -105,6 +111,7 @@ html_math_renderer = "mathml"
 
 def setup(app: Any) -> None:
     app.add_html_math_renderer("mathml", (inline_formula, None), (block_formula, None))
+    app.connect("builder-inited", notebook_outputs, priority=600)  # MyST-NB's is 500
     app.connect("source-read", titles)
     app.connect("doctree-read", drawings)
     app.connect("autodoc-process-docstring", no_types, priority=400)  # Napoleon's is 500
