@@ -39,7 +39,7 @@ nb_execution_mode = "off"  # the tests run the notebooks; the site shows what th
 
 
 def notebook_outputs(app: Any) -> None:
-    """Notebooks' pictures are kept with the build's other files; MyST-NB puts a folder beside the site, in the checkout."""
+    """Keeps the notebooks' pictures with the build's other files; MyST-NB would put a folder into the checkout."""
     folder = Path(app.doctreedir, "jupyter_execute")
     app.env.mystnb_config = app.env.mystnb_config.copy(output_folder=str(folder))
 

@@ -189,9 +189,9 @@ def _recorded(thing: Any) -> dict[str, Any]:
             kind = type(thing).__name__
             raise TypeError(
                 f"argument {name!r} of {kind} is of type {value.kind}; only finite numbers, strings, True, False, "
-                f"None, and lists and dicts of them are recorded. Write a method get_config(self) in class {kind} that returns "
-                "the constructor's arguments in such types, and if need be from_config(cls, config), which makes the "
-                "object of them"
+                f"None, and lists and dicts of them are recorded. Write a method get_config(self) in class {kind} that "
+                "returns the constructor's arguments in such types, and if need be from_config(cls, config), which "
+                "makes the object of them"
             )
         config[name] = value
     for name in thing._kept:

@@ -8,9 +8,7 @@ from typing import TextIO
 _USUAL = 80  # columns of a terminal that does not report them
 _CODES = re.compile(r"\x1b\[[0-9;]*m")
 # Control characters, line separators, changes of the writing direction, and what has no width.
-_CONTROL = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
-)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 _TRUE_COLOR = re.compile(r".*-direct\d*|xterm-kitty|xterm-ghostty|alacritty|foot|wezterm")  # values of TERM
 
 
