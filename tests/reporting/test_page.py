@@ -375,6 +375,22 @@ def test_layers_and_losses_of_ones_own(tmp_path: Path) -> None:
 # What is safe ---------------------------------------------------------------------------------------------------------
 
 
+class Called(Twice):
+    """An argument that cannot be recorded."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.function = function
+
+
+def test_a_layer_that_cannot_be_described_does_not_stop_the_report(tmp_path: Path) -> None:
+    model = Sequential([Input((3,)), Called(np.sin), Dense(2)])
+    model.compile("sgd", "mse")
+    history = model.fit(np.ones((8, 3)), np.ones((8, 2)), verbose=0)
+    page = page_of(tmp_path, model, history)
+    assert "cannot be written: argument 'function' of Called" in page.section("repeat").text
+
+
 def test_texts_of_the_user_are_text(tmp_path: Path) -> None:
     bad = "<script>alert(1)</script>\"'&\ud800"
     x = np.random.default_rng(0).normal(size=(40, 2))
