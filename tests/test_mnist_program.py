@@ -332,6 +332,26 @@ def test_everybodys_first_run_reads_real_digits(mnist_folder: Path) -> None:
     assert "predicted  7 2 1 0 4 1 4 9 5 9\ntrue       7 2 1 0 4 1 4 9 5 9\n" in out
 
 
+def test_the_readme_shows_what_the_program_prints(mnist_folder: Path) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    sample = next(block for block in readme.split("```\n") if block.startswith("The data\n"))
+
+    def lines_of(lines: list[str]) -> list[str]:
+        """Without what differs from machine to machine: the folder, the speed, the last digits."""
+        text = re.sub(r"^from .* \(FASTNET_DATA\)", "from", "\n".join(lines), flags=re.MULTILINE)
+        text = re.sub(r"\[=+\] - \d+s \d+(m|µ)?s/step", "bar", text)
+        return re.sub(r"\d+\.\d+( s an epoch on \d+ threads?)?", "number", text).split("\n")
+
+    printed = lines_of(on_terminal(["-m", "fastnet.mnist"], 80, FASTNET_DATA=str(mnist_folder)))
+    shown = lines_of([line for line in sample.split("\n") if line])
+    place = -1
+    for line in shown:  # in this order, and what is left out is marked
+        if line != "...":
+            place = printed.index(line, place + 1)
+    assert shown.count("...") == 3
+    assert all(len(line) <= 80 for line in sample.split("\n"))
+
+
 # Curves, mistakes, plots and report
 
 
