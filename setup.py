@@ -17,6 +17,7 @@ from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
 from setuptools.command.sdist import sdist
 from setuptools.errors import PlatformError
+from setuptools.modified import newer_group
 
 IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
 
@@ -96,12 +97,13 @@ class BuildKernels(build_ext):
             )
         self.remove_unwanted_options()
         self.extensions = [extension for extension in self.extensions if self.can_compile(extension)]
-        for extension in self.extensions:
+        self.outdated = [extension for extension in self.extensions if self.is_outdated(extension)]
+        for extension in self.outdated:
             flags = [*self.compiler.compiler_so[1:], *extension.extra_compile_args]
             shown = " ".join(flag for flag in flags if flag != INLINE).replace("\\", "\\\\").replace('"', '\\"')
             extension.define_macros.append(("COMPILER_FLAGS", f'"{shown}"'))
         translated = cythonize(
-            self.extensions,
+            self.outdated,
             build_dir=self.build_temp,
             compiler_directives={
                 "language_level": 3,
@@ -112,9 +114,28 @@ class BuildKernels(build_ext):
                 "embedsignature": True,
             },
         )
-        for extension, in_c in zip(self.extensions, translated, strict=True):
+        for extension, in_c in zip(self.outdated, translated, strict=True):
             extension.sources = in_c.sources
+        self.force = True  # the outdated ones, whichever file it was
         super().build_extensions()
+
+    def build_extension(self, extension: Extension) -> None:
+        if extension in self.outdated:
+            super().build_extension(extension)
+
+    def is_outdated(self, extension: Extension) -> bool:
+        """Tells whether the sources or the options changed since the last build.
+
+        Cython alone would always say yes where pip builds: it compares with its own files, which pip has just made.
+        """
+        options = [Cython.__version__, self.compiler.compiler_so, self.compiler.linker_so]
+        options += [extension.extra_compile_args, extension.extra_link_args]
+        record = Path(self.build_temp, f"{extension.name}.options")
+        if not record.exists() or record.read_text() != repr(options):
+            record.parent.mkdir(parents=True, exist_ok=True)
+            record.write_text(repr(options))
+        files = [*extension.sources, *extension.depends, str(record)]
+        return bool(self.force or newer_group(files, self.get_ext_fullpath(extension.name), missing="newer"))
 
     def remove_unwanted_options(self) -> None:
         """Takes the `UNWANTED` options out of the commands that compile and link."""

@@ -39,7 +39,7 @@ nb_execution_mode = "off"  # the tests run the notebooks; the site shows what th
 
 
 def notebook_outputs(app: Any) -> None:
-    """Keeps the notebooks' pictures with the build's other files; MyST-NB would put a folder into the checkout."""
+    """Keeps the notebooks' pictures with the build's other files; MyST-NB makes a folder beside the site for them."""
     folder = Path(app.doctreedir, "jupyter_execute")
     app.env.mystnb_config = app.env.mystnb_config.copy(output_folder=str(folder))
 

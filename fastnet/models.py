@@ -8,7 +8,7 @@ from typing import Any
 from fastnet import checks, summary, terminal
 from fastnet.activations import Activation
 from fastnet.checks import Floats
-from fastnet.layers import Dense, InputLayer, Layer
+from fastnet.layers import InputLayer, Layer
 from fastnet.layers.base import Shape, assign_all, shape_of, snake_case
 from fastnet.plan import Plan
 from fastnet.recorded import Recorded
@@ -157,8 +157,9 @@ class Sequential(Trainer):
     def _units(self) -> int:
         last = self._layers[-1]
         if last.output_shape is None:
-            if isinstance(last, Dense):
-                return last.units
+            units = getattr(last, "units", None) if type(last).forward is not Layer.forward else None
+            if units is not None:
+                return int(units)
             raise ValueError("the model does not know its number of outputs yet; put an Input in front")
         if len(last.output_shape) != 1:
             raise checks.ShapeError(

@@ -151,6 +151,25 @@ def test_harmless_options_are_used_and_shown(unbuilt: Path, tmp_path: Path) -> N
     assert "CYTHON_INLINE" not in str(flags)
 
 
+def test_a_second_build_compiles_only_what_has_changed(unbuilt: Path, tmp_path: Path) -> None:
+    source, log = tmp_path / "probe.c", tmp_path / "log"
+    source.write_text(PROBE)
+    compiler = script(tmp_path / "cc", f'case "$*" in *" -c "*) echo compiled >> {log};; esac', f'exec {CC} "$@"')
+
+    def compilations(**options: str) -> int:
+        log.write_text("")
+        arguments = ("-q", "build_ext", "-b", str(tmp_path), "-t", str(tmp_path), str(source))
+        done = run(unbuilt, "-c", BUILD_PROBE, *arguments, CC=compiler, **options)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return log.read_text().count("compiled")
+
+    assert [compilations(), compilations()] == [1, 0]
+    assert [compilations(CFLAGS="-DMINE"), compilations(CFLAGS="-DMINE"), compilations()] == [1, 0, 1]
+    later = source.stat().st_mtime + 10
+    os.utime(source, (later, later))
+    assert compilations() == 1
+
+
 # A compiler that is missing, broken or old ----------------------------------------------------------------------------
 
 INSTALL = r"`apt-get install build-essential python3-dev` on Debian.*`xcode-select --install` on macOS"

@@ -485,7 +485,8 @@ def test_what_is_to_be_written_gets_model_history_and_test_digits(
 def test_the_report_does_not_tell_where_on_this_machine_the_data_are(
     few_digits: datasets.mnist.Data, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    place = "/home/somebody/private/mnist"
+    place = str(tmp_path / "somebody")
+    (tmp_path / "somebody").mkdir()
     monkeypatch.setattr(datasets.mnist, "load_data_and_source", lambda path: (few_digits, f"{place} (FASTNET_DATA)"))
     page = tmp_path / "page.html"
     assert program.main([*QUICK, "--data", place, "--report", str(page)]) == 0
