@@ -18,6 +18,7 @@ from fastnet.activations import Activation
 from fastnet.checks import Floats
 from fastnet.kernels.panels import own_arrays, zeros
 from fastnet.recorded import Recorded
+from fastnet.terminal import printable
 
 MEAN = "sum_over_batch_size"  # Keras's name for the mean of the rows
 _REDUCTIONS = (MEAN, "mean", "sum", "none", None)
@@ -83,6 +84,11 @@ class Loss(Recorded):
             raise ValueError(f"reduction must be one of {', '.join(map(repr, _REDUCTIONS))}, got {reduction!r}")
         self.reduction = reduction
 
+    @property
+    def shown_name(self) -> str:
+        """The name as messages show it: a model file may hold control characters in it."""
+        return printable(self.name)
+
     def call(self, y_true: Floats, y_pred: Floats) -> Floats:
         """The loss of each row, (n,), for targets and predictions (n, C); of (n, C) numbers the rows' means count."""
         raise NotImplementedError(f"{type(self).__name__} has no call()")
@@ -131,7 +137,7 @@ class Loss(Recorded):
             units: the number of outputs.
         """
         if units == 1 and activation is not None and activation.name == "softmax":
-            return f"softmax over 1 unit is always 1, so {self.name} cannot improve: use the activation 'sigmoid'"
+            return f"softmax over 1 unit is always 1, so {self.shown_name} cannot improve: use the activation 'sigmoid'"
         return None
 
     def check_targets(self, argument: str, y: Any, units: int) -> Floats:

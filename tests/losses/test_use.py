@@ -225,3 +225,10 @@ def test_only_the_matching_activation_is_fused() -> None:
         assert fused == [name]
         assert not loss(from_logits=True).takes_logits(ACTIVATIONS[name])
     assert not losses.MeanSquaredError().takes_logits(ACTIVATIONS["softmax"])
+
+
+def test_a_name_from_a_file_is_shown_without_control_characters() -> None:
+    loss = losses.CategoricalCrossentropy(name="a\x1b[2J\n")
+    assert r"a\x1b[2J\n expects" in str(loss.advice(activations.get("relu"), 3))
+    with pytest.raises(ValueError, match=r"a\\x1b\[2J\\n expects one-hot rows"):
+        loss([1, 2], [[0.5, 0.5], [0.5, 0.5]])
