@@ -85,7 +85,7 @@ class Loss(Recorded):
         self.reduction = reduction
 
     @property
-    def shown_name(self) -> str:
+    def shown(self) -> str:
         """The name as messages show it: a model file may hold control characters in it."""
         return printable(self.name)
 
@@ -137,7 +137,7 @@ class Loss(Recorded):
             units: the number of outputs.
         """
         if units == 1 and activation is not None and activation.name == "softmax":
-            return f"softmax over 1 unit is always 1, so {self.shown_name} cannot improve: use the activation 'sigmoid'"
+            return f"softmax over 1 unit is always 1, so {self.shown} cannot improve: use the activation 'sigmoid'"
         return None
 
     def check_targets(self, argument: str, y: Any, units: int) -> Floats:

@@ -80,7 +80,7 @@ class CategoricalCrossentropy(Loss):
     def advice(self, activation: Activation | None, units: int) -> str | None:
         if units == 1:
             return (
-                f"{self.shown_name} with 1 unit knows one class only and cannot improve: for two classes use the loss "
+                f"{self.shown} with 1 unit knows one class only and cannot improve: for two classes use the loss "
                 "'binary_crossentropy' and the activation 'sigmoid', or 2 units"
             )
         if activation is None:
@@ -89,7 +89,7 @@ class CategoricalCrossentropy(Loss):
             return _twice(self, activation)
         if activation.name != "softmax":
             return (
-                f"{self.shown_name} expects probabilities, but the last activation is {activation.name!r}: use "
+                f"{self.shown} expects probabilities, but the last activation is {activation.name!r}: use "
                 f"activation='softmax' there, or {type(self).__name__}(from_logits=True) with no activation"
             )
         return None
@@ -98,7 +98,7 @@ class CategoricalCrossentropy(Loss):
         array = checks.numeric(argument, y)
         if array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1 and units > 1):
             raise ValueError(
-                f"{argument} has shape {array.shape}, but {self.shown_name} expects one-hot rows of {units} classes. "
+                f"{argument} has shape {array.shape}, but {self.shown} expects one-hot rows of {units} classes. "
                 f"If {argument} holds labels, use fastnet.utils.to_categorical({argument}, {units}), "
                 "or the loss 'sparse_categorical_crossentropy'"
             )
@@ -111,8 +111,8 @@ class CategoricalCrossentropy(Loss):
         if broken.size:
             raise ValueError(
                 f"{argument} is not one-hot at row {broken[0]}: {np.array2string(targets[broken[0]], threshold=12)}. "
-                f"{self.shown_name} expects rows that are not negative and add to 1; for rows of several labels use the loss "
-                "'binary_crossentropy' and the activation 'sigmoid'"
+                f"{self.shown} expects rows that are not negative and add to 1; for rows of several labels use the "
+                "loss 'binary_crossentropy' and the activation 'sigmoid'"
             )
         return targets
 
@@ -163,18 +163,16 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
         array = checks.numeric(argument, y)
         if array.ndim == 2 and array.shape[1] == units > 1:
             raise ValueError(
-                f"{argument} has shape {array.shape}, but {self.shown_name} expects labels, (n,). "
+                f"{argument} has shape {array.shape}, but {self.shown} expects labels, (n,). "
                 f"If {argument} holds one-hot rows, use the loss 'categorical_crossentropy'"
             )
         if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] != 1):
-            raise ValueError(
-                f"{argument} has shape {array.shape}, but {self.shown_name} expects labels, (n,) or (n, 1)"
-            )
+            raise ValueError(f"{argument} has shape {array.shape}, but {self.shown} expects labels, (n,) or (n, 1)")
         try:
             return to_categorical(array.reshape(-1), units)
         except ValueError as error:
             raise ValueError(
-                f"{argument}: {error}; the model has {units} outputs, so {self.shown_name} expects whole numbers "
+                f"{argument}: {error}; the model has {units} outputs, so {self.shown} expects whole numbers "
                 f"from 0 to {units - 1}"
             ) from None
 
@@ -246,12 +244,12 @@ class BinaryCrossentropy(Loss):
             return _twice(self, activation)
         if activation.name == "softmax" and units > 1:
             return (
-                f"{self.shown_name} takes each of the {units} outputs by itself, but the last activation 'softmax' makes "
+                f"{self.shown} takes each of the {units} outputs by itself, but the last activation 'softmax' makes "
                 "them one distribution: use the loss 'categorical_crossentropy', or the activation 'sigmoid'"
             )
         if activation.name not in _SIGMOIDS:
             return (
-                f"{self.shown_name} expects probabilities, but the last activation is {activation.name!r}: use "
+                f"{self.shown} expects probabilities, but the last activation is {activation.name!r}: use "
                 f"activation='sigmoid' there, or {type(self).__name__}(from_logits=True) with no activation"
             )
         return None
@@ -264,7 +262,7 @@ class BinaryCrossentropy(Loss):
             hint = f". For labels -1 and 1 use ({argument} + 1) / 2, or the loss 'hinge'" if value == -1 else ""
             hint = f". For labels of more than two classes use one unit each and {_SPARSE!r}" if value > 1 else hint
             raise ValueError(
-                f"{argument} holds {value:g} at row {row}, column {column}; {self.shown_name} expects numbers from 0 to 1"
+                f"{argument} holds {value:g} at row {row}, column {column}; {self.shown} expects numbers from 0 to 1"
                 f"{hint}"
             )
         return targets

@@ -50,8 +50,8 @@ class Poisson(MeanOverOutputs):
     def advice(self, activation: Activation | None, units: int) -> str | None:
         if activation is not None and activation.name in ("linear", "tanh"):
             return (
-                f"{self.shown_name} takes the logarithm of predictions, but the last activation {activation.name!r} may make "
-                "them negative: use one that does not, such as 'exponential' or 'softplus'"
+                f"{self.shown} takes the logarithm of predictions, but the last activation {activation.name!r} may "
+                "make them negative: use one that does not, such as 'exponential' or 'softplus'"
             )
         return super().advice(activation, units)
 
