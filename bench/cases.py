@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastnet import kernels
-from fastnet.kernels.panels import pack, zeros
+from fastnet.arrays.panels import pack, zeros
 
 RMSPROP, ADAM = getattr(kernels, "RMSPROP", 3), getattr(kernels, "ADAM", 4)
 DENSITY = 0.19  # of the pixels of MNIST
@@ -185,7 +185,7 @@ def csrmm_tn(batch: int, inputs: int, units: int, update: bool = False, density:
 
 
 def softmax_crossentropy(batch: int, classes: int) -> Case:
-    from fastnet import reference
+    from fastnet.kernels import reference
 
     z, p, dz = _gradient(batch, classes), _rows(batch, classes), _rows(batch, classes)
     t = np.eye(classes, dtype=np.float32)[np.random.default_rng(0).integers(0, classes, batch)]

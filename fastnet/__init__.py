@@ -24,12 +24,11 @@ from fastnet import (
     models,
     optimizers,
     regularizers,
-    threadpool,
     utils,
 )
 from fastnet._version import __version__
-from fastnet.config import show_config
-from fastnet.kernels import get_num_threads, set_num_threads
+from fastnet.inspection.environment import show_config
+from fastnet.kernels import get_num_threads, set_num_threads, thread_limits
 from fastnet.layers import Input
 from fastnet.models import Sequential
 
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from fastnet.playground import export_html
     from fastnet.reporting import report
 
-threadpool.announce()
+thread_limits.announce()
 
 __all__ = [
     "Input",

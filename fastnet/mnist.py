@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 import fastnet
-from fastnet import checks, datasets, drawing, layers, terminal
+from fastnet import checks, datasets, layers
 from fastnet.callbacks import History
 from fastnet.datasets.mnist import Bytes
+from fastnet.terminal import drawing, screen
 from fastnet.utils import set_random_seed, to_categorical
 
 DATA = ("auto", "mnist", "synthetic")  # what --data takes beside a path
@@ -139,7 +140,7 @@ def structure(name: str, array: np.ndarray) -> str:
 
 def curves(history: History) -> str:
     """Loss and accuracy by epoch, next to each other where the window is wide enough."""
-    room = terminal.columns() or drawing.PAGE
+    room = screen.columns() or drawing.PAGE
     names = ("loss", "accuracy")
     width = max(room // 2 - 1, min(room, 30))
     return drawing.side_by_side([drawing.curve(history.history[name], width) for name in names], names)
@@ -150,7 +151,7 @@ def walk(x: Bytes, y: Bytes, probabilities: np.ndarray) -> None:
     predicted = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predicted != y)
     wrong = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")]
-    asks = terminal.is_terminal(sys.stdin) and terminal.is_terminal(sys.stdout)
+    asks = screen.is_terminal(sys.stdin) and screen.is_terminal(sys.stdout)
     print(f"{len(wrong)} of {len(y)}" + ", the surest mistakes first" * (len(wrong) > 1))
     for number, i in enumerate(wrong if asks else wrong[:10], 1):
         if asks and number > 1:

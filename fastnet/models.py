@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from fastnet import checks, summary, terminal
+from fastnet import checks
 from fastnet.activations import Activation
+from fastnet.arrays.variables import Variable
 from fastnet.checks import Floats
+from fastnet.inspection import summary
 from fastnet.layers import InputLayer, Layer
 from fastnet.layers.base import Shape, assign_all, shape_of, snake_case
-from fastnet.plan import Plan
 from fastnet.recorded import Recorded
-from fastnet.trainer import Trainer
-from fastnet.variables import Variable
+from fastnet.terminal import screen
+from fastnet.training.fusion import Plan
+from fastnet.training.trainer import Trainer
 
 __all__ = ["Sequential", "clone_model", "load_model", "model_from_json", "save_model"]
 
@@ -135,7 +137,7 @@ class Sequential(Trainer):
             before = [other for other in self._layers if other is not layer and other.built]
             first = before[0].input_shape if before else shape
             raise checks.ShapeError(
-                f"{error}\n{summary.shapes_along(first, before)} -> {terminal.printable(layer.name)}"
+                f"{error}\n{summary.shapes_along(first, before)} -> {screen.printable(layer.name)}"
             ) from None
 
     def _rebuilt(self) -> None:
@@ -274,14 +276,14 @@ class Sequential(Trainer):
 
     def get_config(self) -> dict[str, Any]:
         """The model's name and layers, from which `from_config` makes one alike, with new weights."""
-        from fastnet import configuration
+        from fastnet.saving import configuration
 
         return configuration.model_config(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Sequential:
         """A new model from what `get_config` returned; layers of one's own come by name in `custom_objects`."""
-        from fastnet import configuration
+        from fastnet.saving import configuration
 
         return configuration.model_from_config(config, custom_objects)
 

@@ -13,8 +13,8 @@ from scipy.special import erfc, expit
 
 from fastnet import Sequential, activations
 from fastnet.activations import Activation, ClippedRelu, Elu, Gelu, LeakyRelu
+from fastnet.arrays.workspace import Workspace
 from fastnet.layers import Dense, Input, LeakyReLU
-from fastnet.layers.workspace import Workspace
 
 Array = NDArray[np.float64]
 ALPHA, SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946

@@ -45,7 +45,7 @@ def test_the_environment_chooses_it() -> None:
             [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=False
         )
 
-    assert run("reference").stdout.split() == ["reference", "fastnet.reference"]
+    assert run("reference").stdout.split() == ["reference", "fastnet.kernels.reference"]
     for blank in ("", " "):
         assert run(blank).stdout.split()[0] == "compiled"
     assert "FASTNET_BACKEND is 'numpy'; expected 'compiled' or 'reference'" in run("numpy").stderr

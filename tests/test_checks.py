@@ -10,7 +10,7 @@ import pytest
 
 import fastnet
 from fastnet import checks
-from fastnet.configuration import compile_from_config, model_from_config
+from fastnet.saving.configuration import compile_from_config, model_from_config
 
 FIND: dict[str, Callable[[Any], Any]] = {
     "optimizer": fastnet.optimizers.get,
@@ -176,9 +176,9 @@ def test_an_import_deep_in_a_long_function_is_explained_too() -> None:
 
 def test_what_python_itself_asks_modules_for_goes_on_as_before() -> None:
     namespace: dict[str, Any] = {}
-    exec("from fastnet.layers import *\nfrom fastnet.activations import *\nfrom fastnet import progress", namespace)
+    exec("from fastnet.layers import *\nfrom fastnet.activations import *\nfrom fastnet import rng", namespace)
     assert namespace["Dense"] is fastnet.layers.Dense
-    assert namespace["progress"].__name__ == "fastnet.progress"
+    assert namespace["rng"].__name__ == "fastnet.terminal.progress"
     with pytest.raises(ModuleNotFoundError, match=r"^No module named 'fastnet.layers.Conv2D'$"):
         importlib.import_module("fastnet.layers.Conv2D")
     assert pickle.loads(pickle.dumps(fastnet.layers.Dense)) is fastnet.layers.Dense

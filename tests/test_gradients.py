@@ -5,13 +5,13 @@ import pytest
 from helpers import panels_of
 from numpy.typing import NDArray
 
-from fastnet import Sequential, reference
-from fastnet.kernels import LINEAR, RELU, padded
+from fastnet import Sequential
+from fastnet.arrays.variables import Variable
+from fastnet.kernels import LINEAR, RELU, padded, reference
 from fastnet.layers import Dense, Input
 from fastnet.losses import CategoricalCrossentropy
 from fastnet.optimizers import Optimizer
 from fastnet.utils import to_categorical
-from fastnet.variables import Variable
 
 
 class Capture(Optimizer):

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastnet import Sequential, optimizers, reference
+from fastnet import Sequential, optimizers
+from fastnet.kernels import reference
 from fastnet.layers import Dense, Input
 from fastnet.optimizers import Optimizer, RMSprop
 

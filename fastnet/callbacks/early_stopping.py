@@ -8,7 +8,7 @@ from fastnet import checks
 from fastnet.callbacks.base import Logs
 from fastnet.callbacks.monitor import Monitor, whole_number
 from fastnet.checks import Floats
-from fastnet.progress import say
+from fastnet.terminal.progress import say
 
 
 class EarlyStopping(Monitor):

@@ -9,7 +9,7 @@ from fastnet import checks
 from fastnet.callbacks.base import Callback, Logs
 from fastnet.callbacks.monitor import Monitor, whole_number
 from fastnet.optimizers import Optimizer
-from fastnet.progress import say
+from fastnet.terminal.progress import say
 
 
 def _optimizer(callback: Callback) -> Optimizer:

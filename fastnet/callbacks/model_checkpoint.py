@@ -12,7 +12,7 @@ from fastnet import checks
 from fastnet.callbacks.base import Logs
 from fastnet.callbacks.history import Spellings
 from fastnet.callbacks.monitor import Monitor
-from fastnet.progress import say
+from fastnet.terminal.progress import say
 
 
 class ModelCheckpoint(Monitor):

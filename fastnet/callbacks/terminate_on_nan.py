@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from fastnet.callbacks.base import Callback, Logs
-from fastnet.progress import say
+from fastnet.terminal.progress import say
 
 
 class TerminateOnNaN(Callback):

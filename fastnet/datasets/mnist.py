@@ -25,7 +25,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.terminal import printable
+from fastnet.terminal.screen import printable
 
 try:
     import fcntl

@@ -1,7 +1,7 @@
 """The compiled kernels: picks those of the best instruction set that this processor has, and sets their threads.
 
 The kernels themselves are in the .pxi files of this folder, their contract in its README, their plain NumPy twins in
-`fastnet/reference.py`. They know arrays, not layers, and check nothing: who calls them has checked.
+`fastnet/kernels/reference.py`. They know arrays, not layers, and check nothing: who calls them has checked.
 
 Environment, read once at import:
 
@@ -124,9 +124,9 @@ def padded(n: int) -> int:
 
 
 def use_backend(name: str) -> None:
-    """Binds the kernels' names to the compiled ones or to those of `fastnet.reference`."""
+    """Binds the kernels' names to the compiled ones or to those of `fastnet.kernels.reference`."""
     global backend
-    source = importlib.import_module("fastnet.reference") if name == "reference" else _chosen
+    source = importlib.import_module("fastnet.kernels.reference") if name == "reference" else _chosen
     globals().update({kernel: getattr(source, kernel) for kernel in NAMES})
     backend = name
 

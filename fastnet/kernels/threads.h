@@ -30,7 +30,7 @@ typedef void (*task_fn)(void *args, ptrdiff_t begin, ptrdiff_t end);
 #include <signal.h>
 #include <stdatomic.h>
 
-/* threadpoolctl knows the library by this name: see fastnet/threadpool.py. */
+/* threadpoolctl knows the library by this name: see fastnet/kernels/thread_limits.py. */
 __attribute__((visibility("default"))) const char fastnet_pool[] = "fastnet";
 
 #define POOL_MOST 256

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnet import activations, checks
+from fastnet.arrays.workspace import Workspace
 from fastnet.checks import Floats
 from fastnet.layers.axes import axes_of, axis_argument
 from fastnet.layers.base import ALONE, LAYER_ARGUMENTS, Fused, Layer, Shape
-from fastnet.layers.workspace import Workspace
 
 if TYPE_CHECKING:
     from fastnet.optimizers import Sink

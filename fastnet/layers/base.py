@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from fastnet import checks, constraints, initializers, kernels, regularizers, variables
+from fastnet import checks, constraints, initializers, kernels, regularizers
+from fastnet.arrays import variables
+from fastnet.arrays.panels import own_arrays
+from fastnet.arrays.variables import Variable
 from fastnet.checks import Floats
-from fastnet.kernels.panels import own_arrays
 from fastnet.recorded import Recorded
-from fastnet.variables import Variable
 
 if TYPE_CHECKING:
     from fastnet.optimizers import Sink

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnet import activations, checks, constraints, initializers, kernels, regularizers, variables
+from fastnet import activations, checks, constraints, initializers, kernels, regularizers
+from fastnet.arrays import variables
+from fastnet.arrays.sparse import CscWorkspace, CsrBatch
+from fastnet.arrays.variables import Variable
+from fastnet.arrays.workspace import Workspace
 from fastnet.checks import Floats
 from fastnet.layers.base import ALONE, LAYER_ARGUMENTS, Fused, Layer, Shape, shape_of
-from fastnet.layers.workspace import Workspace
-from fastnet.sparse import CscWorkspace, CsrBatch
-from fastnet.variables import Variable
 
 if TYPE_CHECKING:
     from fastnet.optimizers import Sink

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnet import checks, kernels, rng
+from fastnet.arrays.workspace import Workspace
 from fastnet.checks import Floats
 from fastnet.layers.base import ALONE, LAYER_ARGUMENTS, Fused, Layer, Shape
-from fastnet.layers.workspace import Workspace
 
 if TYPE_CHECKING:
     from fastnet.optimizers import Sink

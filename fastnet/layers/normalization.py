@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import checks, constraints, initializers, regularizers
+from fastnet.arrays.variables import Variable
 from fastnet.checks import Floats
 from fastnet.layers.axes import axes_of, axis_argument
 from fastnet.layers.base import LAYER_ARGUMENTS, Layer, Shape
-from fastnet.variables import Variable
 
 Doubles = NDArray[np.float64]
 _EPSILON = 1e-7  # Keras's: the least standard deviation that Normalization divides by

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from fastnet import checks
 from fastnet.activations import Activation
+from fastnet.arrays.panels import own_arrays, zeros
 from fastnet.checks import Floats
-from fastnet.kernels.panels import own_arrays, zeros
 from fastnet.recorded import Recorded
-from fastnet.terminal import printable
+from fastnet.terminal.screen import printable
 
 MEAN = "sum_over_batch_size"  # Keras's name for the mean of the rows
 _REDUCTIONS = (MEAN, "mean", "sum", "none", None)

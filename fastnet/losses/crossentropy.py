@@ -7,8 +7,8 @@ import numpy as np
 
 from fastnet import checks, kernels
 from fastnet.activations import Activation, Sigmoid, Softmax, softmax
+from fastnet.arrays.panels import zeros
 from fastnet.checks import Floats
-from fastnet.kernels.panels import zeros
 from fastnet.losses.base import MEAN, Loss, weigh, wrong_shape
 from fastnet.utils import to_categorical
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from fastnet import checks, initializers
+from fastnet.arrays.variables import MetricVariable, Variable
 from fastnet.checks import Floats
 from fastnet.losses.base import arguments, real_array
 from fastnet.recorded import Recorded
-from fastnet.variables import MetricVariable, Variable
 
 
 class Metric(Recorded):

@@ -7,14 +7,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fastnet import checks, interrupts, kernels
+from fastnet import checks, kernels
+from fastnet.arrays.panels import own
+from fastnet.arrays.sparse import CscBatch
+from fastnet.arrays.variables import Variable
 from fastnet.checks import Floats
-from fastnet.kernels.panels import own
 from fastnet.optimizers import schedules
 from fastnet.optimizers.schedules import LearningRateSchedule
 from fastnet.recorded import Recorded
-from fastnet.sparse import CscBatch
-from fastnet.variables import Variable
+from fastnet.training import interrupts
 
 
 class Sink(Protocol):

@@ -16,7 +16,7 @@ from fastnet import datasets, layers
 from fastnet.models import Sequential, load_model
 from fastnet.playground.page import page
 from fastnet.playground.server import Server, serve
-from fastnet.terminal import printable
+from fastnet.terminal.screen import printable
 from fastnet.utils import set_random_seed
 
 PORT = 8028

@@ -22,7 +22,7 @@ from fastnet.activations import Activation
 from fastnet.checks import Floats
 from fastnet.layers import Layer
 from fastnet.playground.preprocess import SIDE
-from fastnet.terminal import printable
+from fastnet.terminal.screen import printable
 
 if TYPE_CHECKING:
     from fastnet.models import Sequential

@@ -22,10 +22,10 @@ Labels are whole numbers (n,) or one-hot rows (n, classes), images (n, 28, 28) o
 """
 
 from fastnet.plotting.axes import require_matplotlib
+from fastnet.plotting.curves import StepHistory, history
 from fastnet.plotting.files import save_all
 from fastnet.plotting.images import activations, digits, weights
-from fastnet.plotting.results import calibration, confusion_matrix, mistakes
-from fastnet.plotting.training import StepHistory, history
+from fastnet.plotting.predictions import calibration, confusion_matrix, mistakes
 
 __all__ = [
     "StepHistory",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet import terminal
+from fastnet.terminal import screen
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +37,7 @@ def require_matplotlib() -> Any:
 
 def literal(text: str) -> str:
     """The text as matplotlib shows it unchanged: dollars are no formula, and control characters are escapes."""
-    return terminal.printable(str(text)).replace("$", r"\$")
+    return screen.printable(str(text)).replace("$", r"\$")
 
 
 def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:

@@ -13,12 +13,12 @@ import numpy as np
 
 from fastnet import checks
 from fastnet.layers import Dense
-from fastnet.plotting import training
+from fastnet.plotting import curves
 from fastnet.plotting.axes import require_matplotlib
 from fastnet.plotting.images import activations, digits, weights
 from fastnet.plotting.inputs import check_model, for_labels, images_of, labels_of, predicted_of, probabilities_of
-from fastnet.plotting.results import calibration, confusion_matrix, mistakes
-from fastnet.terminal import printable
+from fastnet.plotting.predictions import calibration, confusion_matrix, mistakes
+from fastnet.terminal.screen import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +51,7 @@ def save_all(model: Sequential, history: Any, x: Any, y: Any, folder: Any) -> li
     """
     require_matplotlib()
     check_model(model)
-    record = {} if history is None else training.record_of(history)
+    record = {} if history is None else curves.record_of(history)
     x, y = checks.numeric("x", x), checks.numeric("y", y)
     output = model.predict(x, verbose=0)
     if not len(output) or len(y) != len(output):
@@ -62,7 +62,7 @@ def save_all(model: Sequential, history: Any, x: Any, y: Any, folder: Any) -> li
     true = None if found is None else _fitting(labels_of, "y", y)
     pictures = _fitting(images_of, "x", x)
     plots: dict[str, tuple[tuple[float, float], Callable[[Axes], Any]]] = {}
-    for name in training.whole(record, history):
+    for name in curves.whole(record, history):
         plots[name] = (6.4, 4), _curve(history, name)
     if true is not None:
         for_labels("y", true, output if p is None else p)
@@ -100,7 +100,7 @@ def _fitting(check: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _curve(history: Any, name: str) -> Callable[[Axes], Any]:
-    return lambda ax: training.history(history, metrics=name, ax=ax)
+    return lambda ax: curves.history(history, metrics=name, ax=ax)
 
 
 def _write(path: Path, draw: Callable[[Axes], Any], size: tuple[float, float], dpi: int = 150) -> Path:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastnet.terminal import printable
+from fastnet.terminal.screen import printable
 
 ROW_LIMIT = 200  # rows that a table shows: more are not read, and the page stays small
 TEXT_LIMIT = 60  # characters of a name

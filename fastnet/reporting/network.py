@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from fastnet.inspection.summary import format_bytes
 from fastnet.layers import Dense, Layer
 from fastnet.reporting.markup import Section, clip, facts, join, plural, table, tag
 from fastnet.reporting.subject import Subject
-from fastnet.summary import format_bytes
 
 LEAD = (
     "Numbers go in at the top and through one layer after the other. A dense layer of n units on m inputs has m × n "

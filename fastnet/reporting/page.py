@@ -12,19 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastnet import checks
-from fastnet.profiling import Profile
-from fastnet.reporting import (
-    classes,
-    data,
-    evaluation,
-    mistakes,
-    network,
-    regression,
-    repeat,
-    timing,
-    training,
-    weights,
-)
+from fastnet.inspection.profiling import Profile
+from fastnet.reporting import classes, curves, data, evaluation, mistakes, network, regression, repeat, timing, weights
 from fastnet.reporting.evaluation import tile
 from fastnet.reporting.markup import Markup, Section, clip, join, number, percent, plural, tag
 from fastnet.reporting.subject import (
@@ -141,7 +130,7 @@ def report(
 def page(subject: Subject, title: str) -> str:
     """The page as a text."""
     kind = subject.examples.kind if subject.examples is not None else None
-    makers = [data.section, network.section, training.section, evaluation.section, *_BY_KIND[kind]]
+    makers = [data.section, network.section, curves.section, evaluation.section, *_BY_KIND[kind]]
     makers += [weights.section, timing.section, repeat.section]
     sections = [make(subject) for make in makers]
     parts = {

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from fastnet import configuration, layers, losses, metrics, optimizers
-from fastnet.config import show_config
+from fastnet import layers, losses, metrics, optimizers
+from fastnet.inspection.environment import show_config
 from fastnet.reporting.markup import Markup, Section, clip, details, facts, join, note, tag
 from fastnet.reporting.subject import Record, Subject
+from fastnet.saving import configuration
 
 TEXT_LIMIT = 100_000  # characters of code or JSON
 

@@ -16,8 +16,8 @@ from fastnet.playground.page import is_untrained
 from fastnet.utils import to_categorical
 
 if TYPE_CHECKING:
+    from fastnet.inspection.profiling import Profile
     from fastnet.models import Sequential
-    from fastnet.profiling import Profile
 
 CLASSES, LABELS, NUMBERS = "classes", "labels", "numbers"  # one of several; several yes or no; quantities
 

@@ -10,7 +10,7 @@ LEAD = (
     "usually take most of it; in a small network the Python around the kernels does."
 )
 
-# What each kernel does, in words; fastnet/reference.py has the mathematics.
+# What each kernel does, in words; fastnet/kernels/reference.py has the mathematics.
 _DOES = {
     "activation_backward": "the way back through an activation",
     "activation_forward": "an activation",

@@ -31,12 +31,12 @@ from typing import IO, Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from fastnet import terminal
 from fastnet._version import __version__
+from fastnet.arrays.variables import Variable
 from fastnet.checks import Floats
 from fastnet.layers.base import Shape
 from fastnet.saving.files import replacing
-from fastnet.variables import Variable
+from fastnet.terminal import screen
 
 MODEL_SUFFIX = ".safetensors"
 WEIGHTS_SUFFIX = ".weights.safetensors"
@@ -219,7 +219,7 @@ class File(NamedTuple):
             raise
         except Exception as error:
             reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-            raise self.error(f"{what}: {terminal.printable(reason[:_MESSAGE_LIMIT], keep=chr(10))}") from error
+            raise self.error(f"{what}: {screen.printable(reason[:_MESSAGE_LIMIT], keep=chr(10))}") from error
 
 
 def read(path: str) -> File:
@@ -311,7 +311,7 @@ def _as_the_library_reads(path: str, descriptor: int, room: int) -> tuple[dict[s
             found = {name: (part.get_dtype(), part.get_shape()) for name, part in slices.items()}
             return opened.metadata() or {}, found
     except SafetensorError as error:
-        _refuse(path, f"is damaged: {terminal.printable(str(error)[:_MESSAGE_LIMIT])}", error)
+        _refuse(path, f"is damaged: {screen.printable(str(error)[:_MESSAGE_LIMIT])}", error)
     except OSError as error:
         if "os error 12" in str(error):  # as older versions of the library say that memory is short
             raise MemoryError(str(error)) from error

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from fastnet import configuration
 from fastnet.checks import NotCompiledError
+from fastnet.saving import configuration
 from fastnet.saving.layout import Path, as_json_has_it, check_suffix, header_of, read, write
 from fastnet.saving.state import (
     assign,

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnet import configuration, kernels, rng, terminal
+from fastnet import kernels, rng
 from fastnet._version import __version__
+from fastnet.arrays.variables import Variable
 from fastnet.checks import Floats
 from fastnet.layers import Dense, InputLayer, Layer
 from fastnet.layers.base import Shape
 from fastnet.optimizers import Optimizer
 from fastnet.recorded import Recorded
+from fastnet.saving import configuration
 from fastnet.saving.layout import (
     FORMAT_VERSION,
     LAYER_LIMIT,
@@ -27,7 +29,7 @@ from fastnet.saving.layout import (
     ask_for_memory,
     dump,
 )
-from fastnet.variables import Variable
+from fastnet.terminal import screen
 
 if TYPE_CHECKING:
     from fastnet.models import Sequential
@@ -293,14 +295,14 @@ def assign(file: File, model: Sequential) -> None:
     for variable, name in zip(variables, names, strict=True):
         if file.shapes[name] != variable.shape:
             raise file.error(
-                f"holds {terminal.printable(name)} of shape {file.shapes[name]}, "
-                f"but the model's {terminal.printable(variable.name)} has shape {variable.shape}"
+                f"holds {screen.printable(name)} of shape {file.shapes[name]}, "
+                f"but the model's {screen.printable(variable.name)} has shape {variable.shape}"
             )
     with model._lock:
         values = [file.arrays[name] for name in names]
         for value, name in zip(values, names, strict=True):
             if not kernels.all_finite(value.reshape(-1)):
-                raise file.error(f"holds {terminal.printable(name)} with NaN or infinite weights")
+                raise file.error(f"holds {screen.printable(name)} with NaN or infinite weights")
         for variable, value in zip(variables, values, strict=True):
             variable.packed[...] = variable.pack(value)
 

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fastnet import Sequential, datasets, kernels, reference
+from fastnet import Sequential, datasets, kernels
 from fastnet.activations import Activation
+from fastnet.kernels import reference
 from fastnet.layers import Dense
 
 ROOT = Path(__file__).parents[2]
@@ -71,7 +72,7 @@ def test_a_quotation_is_what_the_source_says(page: Path) -> None:
 def test_every_kernel_page_quotes_its_kernel_and_its_twin() -> None:
     for name in ("gemm", "csr", "softmax", "update", "activation", "dropout"):
         sources = {block.source for block in blocks(PAGES[0].parent / f"{name}.md")}
-        assert {f"fastnet/kernels/{name}.pxi", "fastnet/reference.py"} <= sources
+        assert {f"fastnet/kernels/{name}.pxi", "fastnet/kernels/reference.py"} <= sources
 
 
 @each_page

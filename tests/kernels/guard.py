@@ -23,7 +23,7 @@ import numpy as np
 from helpers import panels_of, with_padding
 from numpy.typing import NDArray
 
-from fastnet import kernels, reference
+from fastnet import kernels
 from fastnet.kernels import (
     ADAGRAD,
     ADAM,
@@ -38,6 +38,7 @@ from fastnet.kernels import (
     SIGMOID,
     TANH,
     padded,
+    reference,
 )
 
 Array = NDArray[Any]
@@ -124,7 +125,7 @@ TABLE: list[Entry] = []
 def kernel(sizes: Callable[[], Iterable[tuple[int, ...]]], name: str = "") -> Callable[..., Callable[..., list[Any]]]:
     """Puts a function into the table. Its arguments: the sizes, and how many floats a row has beyond what it must.
 
-    What the kernel does to all arguments is compared with what its twin in `fastnet/reference.py` does to them.
+    What the kernel does to all arguments is compared with what its twin in `fastnet/kernels/reference.py` does to them.
     """
 
     def add(arguments: Callable[..., list[Any]]) -> Callable[..., list[Any]]:

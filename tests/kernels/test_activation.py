@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from helpers import isa_module, isa_parameters
 
-from fastnet import reference
-from fastnet.kernels import RELU, SIGMOID, TANH
+from fastnet.kernels import RELU, SIGMOID, TANH, reference
 
 pytestmark = pytest.mark.parametrize("isa", isa_parameters())
 

@@ -6,8 +6,20 @@ import numpy as np
 import pytest
 from helpers import isa_module, isa_parameters, panels_of, with_padding
 
-from fastnet import reference
-from fastnet.kernels import ADAGRAD, ADAM, LINEAR, MOMENTUM, NADAM, NESTEROV, RELU, RMSPROP, SGD, TANH, padded
+from fastnet.kernels import (
+    ADAGRAD,
+    ADAM,
+    LINEAR,
+    MOMENTUM,
+    NADAM,
+    NESTEROV,
+    RELU,
+    RMSPROP,
+    SGD,
+    TANH,
+    padded,
+    reference,
+)
 
 pytestmark = pytest.mark.parametrize("isa", isa_parameters())
 SHAPES = [(1, 1, 1), (1, 784, 10), (2, 3, 17), (4, 5, 33), (5, 4, 100), (7, 13, 31), (16, 16, 16), (29, 101, 70)]

@@ -9,8 +9,7 @@ import pytest
 from helpers import isa_module, isa_parameters
 from scipy.special import erfc, expit
 
-from fastnet import reference
-from fastnet.kernels import CLIPPED_RELU, ELU, GELU, GELU_TANH, SILU, SOFTPLUS
+from fastnet.kernels import CLIPPED_RELU, ELU, GELU, GELU_TANH, SILU, SOFTPLUS, reference
 
 A, B, C = 0.25, 2.0, 0.5  # exact in float32
 FORMULAS: dict[int, Callable[[Any], Any]] = {

@@ -6,9 +6,22 @@ import numpy as np
 import pytest
 from helpers import isa_module, isa_parameters, panels_of, sum_bound, with_padding
 
-from fastnet import reference
-from fastnet.kernels import ADAGRAD, ADAM, LINEAR, MOMENTUM, NADAM, NESTEROV, RELU, RMSPROP, SGD, SIGMOID, TANH, padded
-from fastnet.reference import matrix
+from fastnet.kernels import (
+    ADAGRAD,
+    ADAM,
+    LINEAR,
+    MOMENTUM,
+    NADAM,
+    NESTEROV,
+    RELU,
+    RMSPROP,
+    SGD,
+    SIGMOID,
+    TANH,
+    padded,
+    reference,
+)
+from fastnet.kernels.reference import matrix
 
 pytestmark = pytest.mark.parametrize("isa", isa_parameters())
 SHAPES = [

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers import isa_module, isa_parameters, with_padding
 
-from fastnet import reference
+from fastnet.kernels import reference
 
 pytestmark = pytest.mark.parametrize("isa", isa_parameters())
 

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastnet import Sequential, kernels, reference
+from fastnet import Sequential, kernels
+from fastnet.kernels import reference
 from fastnet.layers import Dense, Dropout, Input
 from fastnet.utils import set_random_seed
 

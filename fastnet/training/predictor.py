@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 
 from fastnet import checks, kernels, losses, metrics, optimizers
-from fastnet.batches import Rows, as_floats, check_steps
+from fastnet.arrays.sparse import Csr, CsrBatch
 from fastnet.callbacks import Callback
 from fastnet.checks import Floats
-from fastnet.data import Data, Stream, check_data, check_examples, check_parts, is_stream
-from fastnet.hooks import Hooks
+from fastnet.inspection.summary import shapes_along
 from fastnet.layers import Layer
-from fastnet.plan import Plan
-from fastnet.progress import ProgressBar, check_verbose
-from fastnet.results import Results, as_keras
-from fastnet.sparse import Csr, CsrBatch
-from fastnet.summary import shapes_along
+from fastnet.terminal.progress import ProgressBar, check_verbose
+from fastnet.training.batches import Rows, as_floats, check_steps
+from fastnet.training.fusion import Plan
+from fastnet.training.hooks import Hooks
+from fastnet.training.inputs import Data, Stream, check_data, check_examples, check_parts, is_stream
+from fastnet.training.running import Results, as_keras
 
 _MODELS: weakref.WeakSet[Predictor] = weakref.WeakSet()
 

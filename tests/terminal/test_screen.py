@@ -11,7 +11,7 @@ from typing import TextIO
 
 import pytest
 
-from fastnet import terminal
+from fastnet.terminal import screen
 
 
 class Terminal(io.StringIO):
@@ -50,8 +50,8 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_colors(environment: dict[str, str], on_terminal: int, in_file: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert terminal.colors(Terminal()) == on_terminal
-    assert terminal.colors(io.StringIO()) == in_file
+    assert screen.colors(Terminal()) == on_terminal
+    assert screen.colors(io.StringIO()) == in_file
 
 
 def test_a_closed_stream_and_a_stand_in_show_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,20 +59,20 @@ def test_a_closed_stream_and_a_stand_in_show_nothing(monkeypatch: pytest.MonkeyP
     closed = io.StringIO()
     closed.close()
     for stream in (closed, object()):
-        assert terminal.colors(stream) == 0  # type: ignore[arg-type]
-        assert terminal.columns(stream) is None  # type: ignore[arg-type]
-        assert not terminal.redraws(stream)  # type: ignore[arg-type]
-        assert not terminal.is_terminal(stream)  # type: ignore[arg-type]
+        assert screen.colors(stream) == 0  # type: ignore[arg-type]
+        assert screen.columns(stream) is None  # type: ignore[arg-type]
+        assert not screen.redraws(stream)  # type: ignore[arg-type]
+        assert not screen.is_terminal(stream)  # type: ignore[arg-type]
 
 
 def test_a_missing_standard_output_shows_only_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLORTERM", "truecolor")
     monkeypatch.setattr(sys, "stdout", None)
-    assert terminal.colors() == 0
-    assert terminal.columns() is None
-    assert not terminal.is_terminal(sys.stdout)
-    assert terminal.shows("a")
-    assert not terminal.shows("█")
+    assert screen.colors() == 0
+    assert screen.columns() is None
+    assert not screen.is_terminal(sys.stdout)
+    assert screen.shows("a")
+    assert not screen.shows("█")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_missing_standard_output_shows_only_ascii(monkeypatch: pytest.MonkeyPa
 )
 def test_characters(encoding: str, shown: str) -> None:
     stream = SimpleNamespace(encoding=encoding)
-    assert "".join(letter for letter in "▀▄█░▒▓┤└●" if terminal.shows(letter, stream)) == shown  # type: ignore[arg-type]
+    assert "".join(letter for letter in "▀▄█░▒▓┤└●" if screen.shows(letter, stream)) == shown  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -94,11 +94,11 @@ def window() -> Iterator[TextIO]:
 
 
 def test_the_width_is_the_terminals(window: TextIO) -> None:
-    assert terminal.is_terminal(window)
-    assert (terminal.columns(window), terminal.room(window)) == (43, 42)
+    assert screen.is_terminal(window)
+    assert (screen.columns(window), screen.room(window)) == (43, 42)
     termios.tcsetwinsize(window.fileno(), (0, 0))
-    assert terminal.columns(window) is None  # as of a serial line, whose width nobody knows
-    assert terminal.room(window) == 79
+    assert screen.columns(window) is None  # as of a serial line, whose width nobody knows
+    assert screen.room(window) == 79
 
 
 @pytest.mark.parametrize(
@@ -110,27 +110,27 @@ def test_the_environment_can_make_it_narrower_or_say_it_where_the_terminal_does_
     text: str, of_43: int, of_0: int | None, window: TextIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", text)
-    assert terminal.columns(window) == of_43
+    assert screen.columns(window) == of_43
     termios.tcsetwinsize(window.fileno(), (0, 0))
-    assert terminal.columns(window) == of_0
-    assert terminal.columns(io.StringIO()) is None  # a file has no width
+    assert screen.columns(window) == of_0
+    assert screen.columns(io.StringIO()) is None  # a file has no width
 
 
 def test_a_notebook_has_no_width_but_that_of_the_terminal_where_it_was_started(window: TextIO) -> None:
     cell = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream", "fileno": window.fileno})()
-    assert terminal.columns(cell) is None
-    assert terminal.room(cell) is None
-    assert terminal.redraws(cell)
+    assert screen.columns(cell) is None
+    assert screen.room(cell) is None
+    assert screen.redraws(cell)
 
 
 def test_codes_take_no_room_and_wide_letters_two_columns() -> None:
-    assert terminal.width_of("\x1b[38;5;231;48;5;16m▀\x1b[0m ab") == 4
-    assert terminal.width_of("正確 e\u0301ｗ▒…") == 4 + 1 + 1 + 2 + 2
-    assert [terminal.cut("a正確b", width) for width in (6, 5, 4, 3, 0)] == ["a正確b", "a正確", "a正", "a正", ""]
+    assert screen.width_of("\x1b[38;5;231;48;5;16m▀\x1b[0m ab") == 4
+    assert screen.width_of("正確 e\u0301ｗ▒…") == 4 + 1 + 1 + 2 + 2
+    assert [screen.cut("a正確b", width) for width in (6, 5, 4, 3, 0)] == ["a正確b", "a正確", "a正", "a正", ""]
 
 
 def test_what_does_not_show_is_escaped() -> None:
     utf8, ascii_only = (SimpleNamespace(encoding=name) for name in ("utf-8", "ascii"))
     for stream, text in ((utf8, "正 a"), (ascii_only, r"\u6b63 a"), (io.StringIO(), "正 a")):
-        assert terminal.printable("正 a", stream=stream) == text  # type: ignore[arg-type]
-    assert terminal.printable("a\n\r\x1b[2J\ud800", stream=utf8) == r"a\n\r\x1b[2J?"  # type: ignore[arg-type]
+        assert screen.printable("正 a", stream=stream) == text  # type: ignore[arg-type]
+    assert screen.printable("a\n\r\x1b[2J\ud800", stream=utf8) == r"a\n\r\x1b[2J?"  # type: ignore[arg-type]

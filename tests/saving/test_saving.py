@@ -22,10 +22,10 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from fastnet import Sequential, configuration, layers, metrics, rng, saving
+from fastnet import Sequential, layers, metrics, rng, saving
 from fastnet.layers import Dense, Dropout, Flatten, Input, Layer
 from fastnet.optimizers import SGD, Adam, RMSprop
-from fastnet.saving import ModelFormatError, load_model, load_weights, save_model, save_weights
+from fastnet.saving import ModelFormatError, configuration, load_model, load_weights, save_model, save_weights
 from fastnet.saving.files import new_temporary
 from fastnet.saving.layout import digest_of
 from fastnet.saving.state import contents_of
@@ -98,7 +98,7 @@ def test_a_name_that_no_file_can_hold_is_refused_before_anything_is_written(path
 
 @pytest.mark.parametrize("name", configuration.classes_of(layers, Layer))
 def test_every_layer_comes_back(path: Path, name: str) -> None:
-    from test_configuration import ARGUMENTS
+    from saving.test_configuration import ARGUMENTS
 
     kind = configuration.classes_of(layers, Layer)[name]
     model = Sequential([Input((2, 4)), *([Flatten()] if name == "Dense" else []), kind(**ARGUMENTS.get(name, {}))])
@@ -261,7 +261,7 @@ def test_the_library_reads_the_file(path: Path) -> None:
 
 
 def test_ones_own_layer_comes_with_custom_objects(path: Path) -> None:
-    from test_configuration import Scale
+    from saving.test_configuration import Scale
 
     class Gain(Scale):
         def build(self, input_shape: Any) -> None:
@@ -279,7 +279,7 @@ def test_ones_own_layer_comes_with_custom_objects(path: Path) -> None:
 
 
 def test_numpys_numbers_in_a_description(path: Path) -> None:
-    from test_configuration import Scale
+    from saving.test_configuration import Scale
 
     save_model(Sequential([Input((3,)), Scale(np.float32(0.5))]), path)  # type: ignore[arg-type]
     assert load_model(path, {"Scale": Scale}).layers[0].by == 0.5  # type: ignore[attr-defined]

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from fastnet import checks
+from fastnet.arrays.variables import Variable
 from fastnet.checks import Floats
+from fastnet.inspection.tables import Cells, Table
 from fastnet.optimizers import multiply
-from fastnet.tables import Cells, Table
-from fastnet.variables import Variable
 
 if TYPE_CHECKING:
-    from fastnet.trainer import Trainer
+    from fastnet.training.trainer import Trainer
 
 _STEPS = tuple(
     np.float32(h) for h in (8e-3, 2e-3, 5e-4, 1.25e-4)

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from helpers import on_terminal
 
-from fastnet import Sequential, callbacks, progress
+from fastnet import Sequential, callbacks
 from fastnet.layers import Dense
-from fastnet.progress import ProgressBar, check_verbose, format_duration, format_step, format_values
+from fastnet.terminal import progress
+from fastnet.terminal.progress import ProgressBar, check_verbose, format_duration, format_step, format_values
 
 
 class Terminal(io.StringIO):
@@ -87,7 +88,7 @@ def test_a_shorter_line_leaves_nothing_of_a_longer_one(screen: Terminal, clock: 
 def test_a_line_never_wraps_while_it_is_redrawn(
     screen: Terminal, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress.terminal, "columns", lambda stream: 40)
+    monkeypatch.setattr(progress.screen, "columns", lambda stream: 40)
     ProgressBar(469, verbose=1).update(79, lambda: VALUES)
     assert screen.getvalue() == "\r 79/469 [..] - ETA: 0s - loss: 0.1114 …"
 
@@ -113,7 +114,7 @@ def test_a_line_never_wraps_while_it_is_redrawn(
 def test_the_line_that_stays_fits_the_window(
     columns: int, line: str, screen: Terminal, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress.terminal, "columns", lambda stream: columns)
+    monkeypatch.setattr(progress.screen, "columns", lambda stream: columns)
     bar = ProgressBar(469, verbose=1)
     clock.now = 0.94
     bar.finish({"loss": 0.1032, "accuracy": 0.9697})
@@ -134,7 +135,7 @@ def test_the_line_that_stays_fits_the_window(
 def test_names_of_any_length_and_script_fit(
     name: str, shown: str, screen: Terminal, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress.terminal, "columns", lambda stream: 70)
+    monkeypatch.setattr(progress.screen, "columns", lambda stream: 70)
     bar = ProgressBar(9, verbose=1)
     clock.now = 0.01
     bar.finish({"loss": 0.25, name: 0.5})
@@ -157,7 +158,7 @@ def test_a_window_that_shrinks_is_not_overrun_by_the_blanks_that_erase(
     screen: Terminal, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     columns = 100
-    monkeypatch.setattr(progress.terminal, "columns", lambda stream: columns)
+    monkeypatch.setattr(progress.screen, "columns", lambda stream: columns)
     bar = ProgressBar(469, verbose=1)
     bar.update(79, lambda: VALUES)
     columns, clock.now = 40, 1.0
@@ -304,7 +305,7 @@ def test_fit_and_evaluate_show_their_steps(capsys: pytest.CaptureFixture[str]) -
 
 LOOPS = """
 import numpy as np, fastnet
-from fastnet import progress
+from fastnet.terminal import progress
 
 progress.INTERVAL = 0  # each step is drawn
 
@@ -360,7 +361,7 @@ def test_on_a_real_terminal_every_loop_runs_and_every_line_fits(columns: int, gi
 def test_the_window_may_change_during_a_fit(columns: int) -> None:
     code = f"""
 import numpy as np, fastnet, termios
-from fastnet import progress
+from fastnet.terminal import progress
 progress.INTERVAL = 0
 
 class Resize(fastnet.callbacks.Callback):

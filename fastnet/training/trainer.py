@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from fastnet import checks, kernels, losses, metrics, optimizers
-from fastnet.batches import Batches, check_steps
+from fastnet.arrays.sparse import CsrBatch
 from fastnet.callbacks import Callback, History
 from fastnet.checks import Floats
-from fastnet.data import Data, Stream, is_stream
-from fastnet.hooks import Hooks
-from fastnet.interrupts import Interrupts
 from fastnet.layers import Dense, Layer
 from fastnet.layers.base import Fused
 from fastnet.metrics import get_all
-from fastnet.predictor import Predictor, check_callbacks, check_sparse
-from fastnet.progress import ProgressBar, check_verbose, say
-from fastnet.results import Results, as_keras
-from fastnet.sparse import CsrBatch
+from fastnet.terminal.progress import ProgressBar, check_verbose, say
+from fastnet.training.batches import Batches, check_steps
+from fastnet.training.hooks import Hooks
+from fastnet.training.inputs import Data, Stream, is_stream
+from fastnet.training.interrupts import Interrupts
+from fastnet.training.predictor import Predictor, check_callbacks, check_sparse
+from fastnet.training.running import Results, as_keras
 
 if TYPE_CHECKING:
-    from fastnet.gradient_check import GradientTable
-    from fastnet.profiling import Profile
+    from fastnet.inspection.gradient_check import GradientTable
+    from fastnet.inspection.profiling import Profile
 
 
 class Trainer(Predictor):
@@ -347,13 +347,13 @@ class Trainer(Predictor):
 
     def check_gradients(self, x: Any, y: Any, *, samples: int = 20, print_fn: Any = None) -> GradientTable:
         """Compares the gradients of the weights with central differences; print what it returns: gradient_check.py."""
-        from fastnet.gradient_check import check_gradients
+        from fastnet.inspection.gradient_check import check_gradients
 
         return check_gradients(self, x, y, samples=samples, print_fn=print_fn)
 
     def profile(self, x: Any, y: Any, batch_size: int = 32, *, epochs: int = 1, print_fn: Any = None) -> Profile:
         """Trains a copy and tells where a step's time goes, by kernel; print what it returns: profiling.py."""
-        from fastnet.profiling import profile
+        from fastnet.inspection.profiling import profile
 
         return profile(self, x, y, batch_size=batch_size, epochs=epochs, print_fn=print_fn)
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from fastnet import terminal
 from fastnet.layers import Dense, Layer
+from fastnet.terminal import screen
 
 # Top, head's foot, between rows, bottom; each: left, line, joint, right. Then the head's and the rows' separators.
 _BOXES = ("┏━┳┓", "┡━╇┩", "├─┼┤", "└─┴┘", "┃", "│")
@@ -27,7 +27,7 @@ def shapes_along(shape: tuple[int, ...] | None, layers: Sequence[Layer]) -> str:
     parts = [str(shape or "?")]
     for layer in layers:
         known = layer.output_shape or ((layer.units,) if isinstance(layer, Dense) else "?")
-        parts.append(f"{terminal.printable(layer.name)} {known}")
+        parts.append(f"{screen.printable(layer.name)} {known}")
     return "Along the model: " + " -> ".join(parts)
 
 
@@ -35,14 +35,14 @@ def table(name: str, layers: Sequence[Layer]) -> str:
     """The model's layers with their shapes and numbers of weights, then the totals."""
     rows = [
         (
-            terminal.printable(f"{layer.name} ({type(layer).__name__})"),
+            screen.printable(f"{layer.name} ({type(layer).__name__})"),
             _shape(layer),
             f"{layer.count_params():,}" if layer.built else "?",
         )
         for layer in layers
     ]
     widths = [max(least, *(len(row[i]) for row in [_HEAD, *rows])) for i, least in enumerate(_LEAST)]
-    top, foot, between, bottom, head_bar, bar = _BOXES if terminal.shows("".join(_BOXES)) else _ASCII
+    top, foot, between, bottom, head_bar, bar = _BOXES if screen.shows("".join(_BOXES)) else _ASCII
 
     def rule(ends: str) -> str:
         return ends[0] + ends[2].join(ends[1] * (width + 2) for width in widths) + ends[3]
@@ -51,7 +51,7 @@ def table(name: str, layers: Sequence[Layer]) -> str:
         padded = [cells[0].ljust(widths[0]), cells[1].ljust(widths[1]), cells[2].rjust(widths[2])]
         return f"{bar} " + f" {bar} ".join(padded) + f" {bar}"
 
-    lines = [f'Model: "{terminal.printable(str(name))}"', rule(top), line(_HEAD, head_bar), rule(foot)]
+    lines = [f'Model: "{screen.printable(str(name))}"', rule(top), line(_HEAD, head_bar), rule(foot)]
     for i, row in enumerate(rows):
         lines += ([rule(between)] if i else []) + [line(row, bar)]
     trained = sum(variable.size for layer in layers for variable in layer.trainable_weights)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastnet import drawing, terminal
+from fastnet.terminal import drawing, screen
 
 RING = np.zeros((28, 28), np.uint8)
 RING[6:22, 6:22] = 255
@@ -34,8 +34,8 @@ class Stream(io.StringIO):
 @pytest.fixture
 def width(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Sets the window's width."""
-    monkeypatch.setattr(terminal, "columns", lambda stream=None: None)
-    return lambda n: monkeypatch.setattr(terminal, "columns", lambda stream=None: n)
+    monkeypatch.setattr(screen, "columns", lambda stream=None: None)
+    return lambda n: monkeypatch.setattr(screen, "columns", lambda stream=None: n)
 
 
 @pytest.fixture(autouse=True)
@@ -117,7 +117,7 @@ def test_no_line_is_wider_than_the_window(
     monkeypatch.setenv("COLORTERM", colors)
     width(columns)
     text = drawing.digit(RING, stream=Stream(encoding))
-    assert max(terminal.width_of(line) for line in text.split("\n")) <= columns
+    assert max(screen.width_of(line) for line in text.split("\n")) <= columns
     assert any(mark in text for mark in "▀█@")
 
 

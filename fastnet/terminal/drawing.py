@@ -1,4 +1,4 @@
-"""Pictures as text, for a terminal or a file: digits, bars and curves. terminal.py says what a stream can show."""
+"""Pictures as text, for a terminal or a file: digits, bars and curves. screen.py says what a stream can show."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet import terminal
+from fastnet.terminal import screen
 
 PAGE = 80  # columns of what has no width of its own, as a file
 
@@ -40,11 +40,11 @@ def digit(image: Any, width: int | None = None, stream: TextIO | None = None) ->
            @
     """
     pixels = _used(np.asarray(image, np.uint8))
-    width = width or terminal.columns(stream) or 2 * pixels.shape[1]
-    colors = terminal.colors(stream)
-    halves = terminal.shows(_HALVES, stream)
+    width = width or screen.columns(stream) or 2 * pixels.shape[1]
+    colors = screen.colors(stream)
+    halves = screen.shows(_HALVES, stream)
     if 2 * pixels.shape[1] <= width and not (colors and halves):
-        shades = _SHADES if terminal.shows(_SHADES, stream) else _ASCII
+        shades = _SHADES if screen.shows(_SHADES, stream) else _ASCII
         return _text(_letters(pixels, shades, 2))
     while pixels.shape[1] > max(width, 1):
         pixels = _pooled(pixels, 2)
@@ -69,12 +69,12 @@ def side_by_side(
         ##   ###
         ##
     """
-    limit = width or terminal.columns(stream) or PAGE
+    limit = width or screen.columns(stream) or PAGE
     rows: list[list[tuple[list[str], int]]] = []
     used = limit
     for picture, caption in zip(pictures, captions, strict=True):
         lines = [caption, *picture.split("\n")]
-        wide = max(terminal.width_of(line) for line in lines)
+        wide = max(screen.width_of(line) for line in lines)
         if not rows or used + 2 + wide > limit:
             rows.append([])
             used = -2
@@ -91,7 +91,7 @@ def bar(share: float, width: int = 20, stream: TextIO | None = None) -> str:
         '####'
     """
     length = min(max(share, 0.0), 1.0) * width
-    if not terminal.shows(_EIGHTHS, stream):
+    if not screen.shows(_EIGHTHS, stream):
         return "#" * round(length)
     eighths = round(8 * length)
     return "█" * (eighths // 8) + (_EIGHTHS[eighths % 8 - 1] if eighths % 8 else "")
@@ -113,7 +113,7 @@ def answer(
         width: the columns that it may take; by default the window's, or 80.
         stream: what it is for; by default standard output.
     """
-    limit = width or terminal.columns(stream) or PAGE
+    limit = width or screen.columns(stream) or PAGE
     label = len("0 100.0% ")
     beside = limit - np.shape(image)[1] - 2 - label  # the columns left for the bars
     length = max(1, min(20, limit - label if beside < 8 else beside))
@@ -144,12 +144,12 @@ def curve(values: Sequence[float], width: int | None = None, height: int = 6, st
     finite = numbers[np.isfinite(numbers)]
     if not len(finite):
         return "no finite value"
-    plain = not terminal.shows("┤│└─▀▄", stream)
+    plain = not screen.shows("┤│└─▀▄", stream)
     tick, side, corner, floor, upper, lower = "+|+-'." if plain else "┤│└─▀▄"
     most, least = finite.max(), finite.min()
     labels = [f"{most:.4g}", *[""] * (height - 2), f"{least:.4g}" if least < most else ""]
     margin = max(map(len, labels))
-    room = max(2, (width or terminal.columns(stream) or PAGE) - margin - 2)
+    room = max(2, (width or screen.columns(stream) or PAGE) - margin - 2)
     shown = np.unique(np.linspace(0, len(numbers) - 1, min(len(numbers), room)).round().astype(int))
     step = min(3, room // len(shown))  # columns an epoch
     rows = [[" "] * (step * len(shown)) for _ in labels]
@@ -222,4 +222,4 @@ def _beside(blocks: Sequence[tuple[list[str], int]]) -> Iterator[str]:
     """Line by line blocks of so many columns, two blanks between."""
     for i in range(max(len(lines) for lines, _ in blocks)):
         cells = [(lines[i] if i < len(lines) else "", wide) for lines, wide in blocks]
-        yield "  ".join(text + " " * (wide - terminal.width_of(text)) for text, wide in cells)
+        yield "  ".join(text + " " * (wide - screen.width_of(text)) for text, wide in cells)

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastnet import checks, rng
-from fastnet.batches import Rows, check_steps
+from fastnet.arrays.sparse import Csr
 from fastnet.checks import Floats
 from fastnet.losses import Loss
-from fastnet.sparse import Csr
+from fastnet.training.batches import Rows, check_steps
 
 Shape = tuple[int, ...]
 

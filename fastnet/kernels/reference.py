@@ -6,7 +6,7 @@ float32 results are measured against.
 
     B  rows of a batch      K  inputs of a layer      N  its units or classes      P  columns of a panel
 
-Weights come in panels, (N / P, K, P), as `fastnet/kernels/panels.py` lays them out; `matrix` shows one as (K, N).
+Weights come in panels, (N / P, K, P), as `fastnet/arrays/panels.py` lays them out; `matrix` shows one as (K, N).
 """
 
 import math

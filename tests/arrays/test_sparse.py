@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastnet import Sequential, sparse
+from fastnet import Sequential
+from fastnet.arrays import sparse
+from fastnet.arrays.sparse import Csr, is_sparse
 from fastnet.initializers import GlorotUniform
 from fastnet.layers import Dense, Flatten, Input, Rescaling
 from fastnet.optimizers import SGD
-from fastnet.sparse import Csr, is_sparse
 from fastnet.utils import set_random_seed
 
 scipy_sparse = pytest.importorskip("scipy.sparse", reason="needs SciPy: it is in the extra 'test'")

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from fastnet import kernels, losses, variables
-from fastnet.batches import Rows, as_floats
+from fastnet import kernels, losses
+from fastnet.arrays import variables
+from fastnet.arrays.sparse import Csr, CsrBatch, is_sparse
 from fastnet.checks import Floats, ShapeError
 from fastnet.layers import Dense, Layer
 from fastnet.layers.base import ALONE, Fused
-from fastnet.sparse import Csr, CsrBatch, is_sparse
+from fastnet.training.batches import Rows, as_floats
 
 _BLOCK = 1024  # rows that are predicted at once: enough to keep the kernels busy, little memory
 

@@ -15,10 +15,10 @@ import numpy as np
 
 from fastnet import checks, kernels, rng
 from fastnet.callbacks import Callback
-from fastnet.tables import Cells, Table
+from fastnet.inspection.tables import Cells, Table
 
 if TYPE_CHECKING:
-    from fastnet.trainer import Trainer
+    from fastnet.training.trainer import Trainer
 
 
 class Row(NamedTuple):

@@ -13,7 +13,6 @@ import pytest
 from fastnet import (
     Sequential,
     activations,
-    configuration,
     constraints,
     initializers,
     layers,
@@ -22,10 +21,16 @@ from fastnet import (
     optimizers,
     regularizers,
 )
-from fastnet.configuration import classes_of, compile_config, compile_from_config, model_config, model_from_config
 from fastnet.layers import Dense, Dropout, Flatten, Input, Layer
 from fastnet.models import clone_model, load_model, model_from_json
-from fastnet.saving import ModelFormatError
+from fastnet.saving import ModelFormatError, configuration
+from fastnet.saving.configuration import (
+    classes_of,
+    compile_config,
+    compile_from_config,
+    model_config,
+    model_from_config,
+)
 from fastnet.utils import set_random_seed
 
 # What a class needs, where it needs anything; a new class is tested without more, or its arguments come here.

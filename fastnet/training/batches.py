@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import rng
+from fastnet.arrays.panels import zeros
+from fastnet.arrays.sparse import Csr, CsrBatch
 from fastnet.checks import Floats
-from fastnet.kernels.panels import zeros
-from fastnet.sparse import Csr, CsrBatch
 
 Rows = Floats | NDArray[np.uint8]
 Batch = tuple[Floats | CsrBatch, Floats, Floats | None]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fastnet import kernels
+from fastnet.arrays.panels import zeros
 from fastnet.checks import Floats
-from fastnet.kernels.panels import zeros
 
 
 class Workspace:

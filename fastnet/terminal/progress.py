@@ -18,7 +18,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from fastnet import terminal
+from fastnet.terminal import screen
 
 WIDTH = 30
 INTERVAL = 0.1  # seconds between drawings
@@ -58,7 +58,7 @@ def format_step(seconds: float, micro: str = "µ") -> str:
 
 def format_values(values: dict[str, Any], stream: TextIO | None = None) -> str:
     """Of a metric that is an array, a number a class, the mean is shown."""
-    means = {terminal.printable(name, stream=stream): float(np.mean(value)) for name, value in values.items()}
+    means = {screen.printable(name, stream=stream): float(np.mean(value)) for name, value in values.items()}
     return "".join(
         f" - {name}: {value:.4f}" if 1e-3 < abs(value) < 1e9 else f" - {name}: {value:.4e}"
         for name, value in means.items()
@@ -83,7 +83,7 @@ def fit_line(
     shown, end = [timing, *values], ""
     length = WIDTH + 3  # of the bar: a blank and two brackets come with it
     if room is not None:
-        while (free := room - terminal.width_of("".join([count, *shown, end]))) < 0 and any(shown):
+        while (free := room - screen.width_of("".join([count, *shown, end]))) < 0 and any(shown):
             if len(shown) <= 2 and shown[0]:
                 shown[0] = ""
             else:
@@ -92,7 +92,7 @@ def fit_line(
         length = min(length, free)
     middle = f" [{bar(length - 3)}]" if bar and length > 3 else ""
     line = "".join([count, middle, *shown, end])
-    return line if room is None else terminal.cut(line, room)
+    return line if room is None else screen.cut(line, room)
 
 
 def say(text: str) -> None:
@@ -113,9 +113,9 @@ class ProgressBar:
         self._steps = steps
         self._done = 0
         self._stream = sys.stdout if verbose and sys.stdout is not None else None
-        self._redraws = self._stream is not None and verbose == 1 and terminal.redraws(self._stream)
-        self._micro = "µ" if self._stream is None or terminal.shows("µ", self._stream) else "u"
-        self._more = " …" if self._stream is None or terminal.shows("…", self._stream) else " ..."
+        self._redraws = self._stream is not None and verbose == 1 and screen.redraws(self._stream)
+        self._micro = "µ" if self._stream is None or screen.shows("µ", self._stream) else "u"
+        self._more = " …" if self._stream is None or screen.shows("…", self._stream) else " ..."
         self._drawn = 0  # columns of the unfinished line on the screen
         self._start = time.perf_counter()
         self._next = self._start if self._redraws else float("inf")
@@ -153,7 +153,7 @@ class ProgressBar:
         if self._redraws:
             self._draw(count, lambda length: "=" * length, f" - {seconds:.0f}s {step}", values, last=True)
         else:
-            room = terminal.room(self._stream)
+            room = screen.room(self._stream)
             self._write(self._line(count, None, f" - {seconds:.0f}s - {step}", values, room) + "\n")
 
     def close(self) -> None:
@@ -178,9 +178,9 @@ class ProgressBar:
     ) -> None:
         if self._stream is None:
             return
-        room = terminal.room(self._stream)  # asked for each time: a window can change
+        room = screen.room(self._stream)  # asked for each time: a window can change
         line = self._line(count, bar, timing, values, room)
-        width = terminal.width_of(line)
+        width = screen.width_of(line)
         before = self._drawn if room is None else min(self._drawn, room)
         self._drawn = 0 if last else width
         self._write(f"\r{line}{' ' * (before - width)}" + ("\n" if last else ""))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnet import checks
+from fastnet.arrays.panels import own, pack, unpack, zeros
 from fastnet.checks import Floats
 from fastnet.kernels import PANEL, padded
-from fastnet.kernels.panels import own, pack, unpack, zeros
 
 if TYPE_CHECKING:
     from fastnet.constraints import Constraint

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
-from fastnet import terminal
+from fastnet.terminal import screen
 
 R = TypeVar("R")
 
@@ -27,7 +27,7 @@ class Table(list[R]):
 
     def __str__(self) -> str:
         above, head, rows, below = self._cells()
-        lines = [[terminal.printable(cell) for cell in line] for line in (head, *rows)]
+        lines = [[screen.printable(cell) for cell in line] for line in (head, *rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         whole = [
             "  ".join(cell.rjust(width) if i else cell.ljust(width) for i, (cell, width) in enumerate(zipped)).rstrip()

@@ -1,0 +1,1 @@
+"""What numbers live in: variables, workspaces, panels, sparse rows."""

@@ -1,0 +1,1 @@
+"""Questions to a model: its summary, its profile, its gradients, its environment."""

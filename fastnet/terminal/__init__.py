@@ -1,0 +1,1 @@
+"""What is drawn as text: what a stream can show, the progress bar, digits and curves."""

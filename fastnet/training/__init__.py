@@ -1,0 +1,1 @@
+"""A batch's whole way: inputs, batches, the step, the loops."""
