@@ -178,7 +178,7 @@ def test_what_python_itself_asks_modules_for_goes_on_as_before() -> None:
     namespace: dict[str, Any] = {}
     exec("from fastnet.layers import *\nfrom fastnet.activations import *\nfrom fastnet import rng", namespace)
     assert namespace["Dense"] is fastnet.layers.Dense
-    assert namespace["rng"].__name__ == "fastnet.terminal.progress"
+    assert namespace["rng"].__name__ == "fastnet.rng"
     with pytest.raises(ModuleNotFoundError, match=r"^No module named 'fastnet.layers.Conv2D'$"):
         importlib.import_module("fastnet.layers.Conv2D")
     assert pickle.loads(pickle.dumps(fastnet.layers.Dense)) is fastnet.layers.Dense
