@@ -25,7 +25,7 @@ cdef inline vec exp_reduced(vec x, vec* shifted, vec* r) noexcept nogil:
     """
     cdef vec magic = vec_set1(12582912.0)  # 1.5 * 2^23: adding it rounds to an integer, which is then in the low bits
     shifted[0] = vec_fma(x, vec_set1(1.44269504088896341), magic)
-    cdef vec n = vec_sub(shifted[0], magic)
+    cdef vec n = shifted[0] - magic
     r[0] = vec_fma(n, vec_set1(-0.693359375), x)
     r[0] = vec_fma(n, vec_set1(2.12194440e-4), r[0])
     cdef vec q = vec_set1(1.9875691500e-4)
@@ -40,15 +40,14 @@ cdef inline vec vec_exp(vec x) noexcept nogil:
     """exp(x) for x <= 88, within 2 units in the last place; 0 below -87.33, where float32 turns subnormal; NaN for NaN."""
     cdef vec shifted, r
     cdef vec q = exp_reduced(x, &shifted, &r)
-    q = vec_fma(vec_mul(r, r), q, vec_add(r, vec_set1(1)))
-    return vec_zero_below(x, vec_mul(q, vec_power_of_two(shifted)), vec_set1(-87.33))
+    q = vec_fma(r * r, q, r + 1)
+    return vec_zero_below(x, q * vec_power_of_two(shifted), vec_set1(-87.33))
 
 
 cdef inline vec vec_sigmoid(vec z) noexcept nogil:
     """1 / (1 + exp(-z)); only exp of what is not positive is taken, so nothing overflows."""
-    cdef vec one = vec_set1(1)
-    cdef vec e = vec_exp(vec_sub(vec_set1(0), vec_abs(z)))
-    return vec_div(vec_select_less(z, vec_set1(0), e, one), vec_add(one, e))
+    cdef vec e = vec_exp(-vec_abs(z))
+    return vec_select_less(z, vec_set1(0), e, vec_set1(1)) / (1 + e)
 
 
 cdef inline vec vec_tanh(vec z) noexcept nogil:
@@ -56,17 +55,16 @@ cdef inline vec vec_tanh(vec z) noexcept nogil:
 
     Source of the polynomial: S. Moshier, Cephes Mathematical Library, tanhf.
     """
-    cdef vec one = vec_set1(1)
     cdef vec a = vec_abs(z)
-    cdef vec s = vec_mul(z, z)
+    cdef vec s = z * z
     cdef vec q = vec_set1(-5.70498872745e-3)
     q = vec_fma(q, s, vec_set1(2.06390887954e-2))
     q = vec_fma(q, s, vec_set1(-5.37397155531e-2))
     q = vec_fma(q, s, vec_set1(1.33314422036e-1))
     q = vec_fma(q, s, vec_set1(-3.33332819422e-1))
-    cdef vec near = vec_fma(vec_mul(q, s), z, z)
-    cdef vec e = vec_exp(vec_mul(vec_set1(-2), a))
-    cdef vec far = vec_copysign(vec_div(vec_sub(one, e), vec_add(one, e)), z)
+    cdef vec near = vec_fma(q * s, z, z)
+    cdef vec e = vec_exp(-(2 * a))
+    cdef vec far = vec_copysign((1 - e) / (1 + e), z)
     return vec_select_less(a, vec_set1(0.625), near, far)
 
 
@@ -84,9 +82,9 @@ cdef inline vec differentiate(int activation, vec y, vec dy) noexcept nogil:
     if activation == RELU:
         return vec_where_positive(dy, y)
     if activation == SIGMOID:
-        return vec_mul(dy, vec_mul(y, vec_sub(vec_set1(1), y)))
+        return dy * (y * (1 - y))
     if activation == TANH:
-        return vec_mul(dy, vec_fma(vec_sub(vec_set1(0), y), y, vec_set1(1)))
+        return dy * vec_fma(-y, y, vec_set1(1))
     return dy
 
 

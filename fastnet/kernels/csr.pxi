@@ -346,7 +346,7 @@ cdef inline void csr_tile(
         y = g.y + g.order[first + r] * g.ldy + panel * P
         for p in range(panels):
             for j in range(VECTORS):
-                x = vec_add(sums[(r * panels + p) * VECTORS + j], vec_load(g.bias + (panel + p) * P + j * LANES))
+                x = sums[(r * panels + p) * VECTORS + j] + vec_load(g.bias + (panel + p) * P + j * LANES)
                 vec_store(y + p * P + j * LANES, activate(g.activation, x))
 
 
@@ -528,7 +528,7 @@ cdef inline void csr_tn_rows(
             for p in range(panels):
                 for j in range(VECTORS):
                     at = ((panel + p) * g.inputs + k) * P + j * LANES
-                    vec_store(g.s + at, vec_mul(rho, vec_load(g.s + at)))
+                    vec_store(g.s + at, rho * vec_load(g.s + at))
             continue
         for p in range(panels * VECTORS):
             sums[p] = vec_set1(0)

@@ -27,7 +27,7 @@ cdef void all_finite_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept
             for j in range(4):
                 zeros[j] = vec_fma(vec_load(q.x + i + j * LANES), nothing, zeros[j])
             i += 4 * LANES
-        vec_store(lanes, vec_add(vec_add(zeros[0], zeros[1]), vec_add(zeros[2], zeros[3])))
+        vec_store(lanes, (zeros[0] + zeros[1]) + (zeros[2] + zeros[3]))
         rest = 0
         for j in range(LANES):
             rest += lanes[j]

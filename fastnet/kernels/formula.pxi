@@ -44,13 +44,13 @@ cdef inline vec vec_expm1(vec x) noexcept nogil:
     x = vec_max(x, vec_set1(-80))  # exp(-80) has no part in 1 - exp(-80)
     cdef vec q = exp_reduced(x, &shifted, &r)
     cdef vec power = vec_power_of_two(shifted)
-    return vec_fma(vec_fma(vec_mul(r, r), q, r), power, vec_sub(power, vec_set1(1)))
+    return vec_fma(vec_fma(r * r, q, r), power, power - 1)
 
 
 cdef inline vec vec_log1p(vec x) noexcept nogil:
     """log(1 + x) for 0 <= x <= 1; what is lost in 1 + x is added by its derivative."""
-    cdef vec u = vec_add(vec_set1(1), x)
-    return vec_add(vec_log(u), vec_div(vec_sub(x, vec_sub(u, vec_set1(1))), u))
+    cdef vec u = 1 + x
+    return vec_log(u) + (x - (u - 1)) / u
 
 
 cdef inline vec vec_normal_density(vec x, float scale, vec exponent) noexcept nogil:
@@ -58,15 +58,14 @@ cdef inline vec vec_normal_density(vec x, float scale, vec exponent) noexcept no
 
     Source of the parts: T. Dekker, "A floating-point technique for extending the available precision", 1971.
     """
-    cdef vec high = vec_mul(x, vec_set1(4097))  # its upper 12 bits, whose square is exact
-    high = vec_sub(high, vec_sub(high, x))
-    cdef vec low = vec_sub(x, high)
-    cdef vec square = vec_mul(x, x)
-    cdef vec rest = vec_add(vec_mul(vec_add(high, high), low), vec_sub(vec_mul(high, high), square))
-    rest = vec_add(rest, vec_mul(low, low))
-    cdef vec half = vec_set1(-0.5)
-    exponent = vec_fma(half, rest, exponent)
-    return vec_mul(vec_mul(vec_set1(scale), vec_exp(exponent)), vec_exp(vec_mul(half, square)))
+    cdef vec high = x * 4097  # its upper 12 bits, whose square is exact
+    high -= high - x
+    cdef vec low = x - high
+    cdef vec square = x * x
+    cdef vec rest = (high + high) * low + (high * high - square)
+    rest += low * low
+    exponent = vec_fma(vec_set1(-0.5), rest, exponent)
+    return scale * vec_exp(exponent) * vec_exp(-(0.5 * square))
 
 
 cdef inline vec vec_normal_cdf(vec x) noexcept nogil:
@@ -77,7 +76,7 @@ cdef inline vec vec_normal_cdf(vec x) noexcept nogil:
     """
     cdef vec one = vec_set1(1)
     cdef vec far = vec_abs(x)
-    cdef vec t = vec_div(one, vec_fma(far, vec_set1(0.3535533905932738), one))
+    cdef vec t = 1 / vec_fma(far, vec_set1(0.3535533905932738), one)
     cdef vec p = vec_set1(0.17087277)
     p = vec_fma(p, t, vec_set1(-0.82215223))
     p = vec_fma(p, t, vec_set1(1.48851587))
@@ -88,13 +87,13 @@ cdef inline vec vec_normal_cdf(vec x) noexcept nogil:
     p = vec_fma(p, t, vec_set1(0.37409196))
     p = vec_fma(p, t, vec_set1(1.00002368))
     p = vec_fma(p, t, vec_set1(-1.26551223))
-    cdef vec tail = vec_mul(t, vec_normal_density(far, 0.5, p))
-    return vec_select_less(vec_set1(0), x, vec_sub(one, tail), tail)
+    cdef vec tail = t * vec_normal_density(far, 0.5, p)
+    return vec_select_less(vec_set1(0), x, 1 - tail, tail)
 
 
 cdef inline vec gelu_inner(vec z) noexcept nogil:
-    cdef vec cube = vec_mul(vec_mul(z, z), z)
-    return vec_mul(vec_set1(SQRT_2_OVER_PI), vec_fma(vec_set1(0.044715), cube, z))
+    cdef vec cube = z * z * z
+    return SQRT_2_OVER_PI * vec_fma(vec_set1(0.044715), cube, z)
 
 
 cdef inline vec formula_value(const int which, vec z, float a, float b, float c) noexcept nogil:
@@ -103,21 +102,21 @@ cdef inline vec formula_value(const int which, vec z, float a, float b, float c)
     if which == CLIPPED_RELU:
         if a == 0:  # 0 times minus infinity would be NaN
             low = vec_min(z, vec_set1(c))
-            low = vec_select_less(low, vec_set1(c), zero, vec_sub(low, low))
+            low = vec_select_less(low, vec_set1(c), zero, low - low)
         else:
-            low = vec_mul(vec_set1(a), vec_sub(z, vec_set1(c)))
+            low = a * (z - c)
         return vec_select_less(vec_set1(c), z, vec_min(z, vec_set1(b)), low)
     if which == ELU:
-        low = vec_mul(vec_set1(a), vec_expm1(vec_min(z, zero)))
-        return vec_select_less(zero, z, vec_mul(vec_set1(b), z), low)
+        low = a * vec_expm1(vec_min(z, zero))
+        return vec_select_less(zero, z, b * z, low)
     if which == SOFTPLUS:
-        return vec_add(vec_max(z, zero), vec_log1p(vec_exp(vec_sub(zero, vec_abs(z)))))
+        return vec_max(z, zero) + vec_log1p(vec_exp(-vec_abs(z)))
     if which == SILU:
-        return vec_mul(vec_max(z, vec_set1(-200)), vec_sigmoid(z))
+        return vec_max(z, vec_set1(-200)) * vec_sigmoid(z)
     if which == GELU:
-        return vec_mul(vec_max(z, vec_set1(-FURTHEST)), vec_normal_cdf(vec_within(z, FURTHEST)))
+        return vec_max(z, vec_set1(-FURTHEST)) * vec_normal_cdf(vec_within(z, FURTHEST))
     low = gelu_inner(vec_within(z, FURTHEST))
-    return vec_mul(vec_max(z, vec_set1(-FURTHEST)), vec_sigmoid(vec_add(low, low)))
+    return vec_max(z, vec_set1(-FURTHEST)) * vec_sigmoid(low + low)
 
 
 cdef inline vec formula_slope(const int which, vec z, float a, float b, float c) noexcept nogil:
@@ -127,20 +126,20 @@ cdef inline vec formula_slope(const int which, vec z, float a, float b, float c)
     if which == CLIPPED_RELU:
         return vec_select_less(vec_set1(c), z, vec_select_less(z, vec_set1(b), one, zero), vec_set1(a))
     if which == ELU:
-        return vec_select_less(zero, z, vec_set1(b), vec_mul(vec_set1(a), vec_exp(vec_min(z, zero))))
+        return vec_select_less(zero, z, vec_set1(b), a * vec_exp(vec_min(z, zero)))
     if which == SOFTPLUS:
         return vec_sigmoid(z)
     if which == SILU:
         z = vec_within(z, 200)
-        return vec_mul(vec_sigmoid(z), vec_fma(z, vec_sigmoid(vec_sub(zero, z)), one))
+        return vec_sigmoid(z) * vec_fma(z, vec_sigmoid(-z), one)
     z = vec_within(z, FURTHEST)
     if which == GELU:
         return vec_fma(z, vec_normal_density(z, 0.3989422804014327, zero), vec_normal_cdf(z))
     u = gelu_inner(z)
-    du = vec_mul(vec_set1(SQRT_2_OVER_PI), vec_fma(vec_mul(z, z), vec_set1(3 * 0.044715), one))
-    u = vec_add(u, u)
+    du = SQRT_2_OVER_PI * vec_fma(z * z, vec_set1(3 * 0.044715), one)
+    u += u
     s = vec_sigmoid(u)
-    u = vec_mul(vec_mul(s, vec_sigmoid(vec_sub(zero, u))), vec_add(du, du))
+    u = s * vec_sigmoid(-u) * (du + du)
     return vec_fma(z, u, s)
 
 
@@ -159,11 +158,10 @@ cdef inline void formula_forward_of(const int which, const Formula* f, Py_ssize_
 
 
 cdef inline void formula_backward_of(const int which, const Formula* f, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    cdef vec slope
     while begin < end:
-        vec_store(
-            f.dy + begin,
-            vec_mul(vec_load(f.dy + begin), formula_slope(which, vec_load(f.z + begin), f.a, f.b, f.c)),
-        )
+        slope = formula_slope(which, vec_load(f.z + begin), f.a, f.b, f.c)
+        vec_store(f.dy + begin, vec_load(f.dy + begin) * slope)
         begin += LANES
 
 

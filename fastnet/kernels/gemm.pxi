@@ -82,7 +82,7 @@ cdef inline void compute_tile(
                     update_step(t.rule, t.c + at, x, t.s + at, t.t + at, &t.rates)
                     continue
                 if epilogue == ACTIVATE:
-                    x = activate(t.activation, vec_add(x, vec_load(t.bias + p * P + j * LANES)))
+                    x = activate(t.activation, x + vec_load(t.bias + p * P + j * LANES))
                 elif epilogue == DIFFERENTIATE:
                     x = differentiate(t.activation, vec_load(t.y + at), x)
                 vec_store(t.c + at, x)
@@ -347,7 +347,7 @@ cdef inline void compute_bias(const BiasUpdate* q, Py_ssize_t first, Py_ssize_t 
             sums[j] = vec_set1(0)
         for n in range(q.rows):
             for j in range(VECTORS):
-                sums[j] = vec_add(sums[j], vec_load(q.z + n * q.ldz + panel * P + j * LANES))
+                sums[j] += vec_load(q.z + n * q.ldz + panel * P + j * LANES)
         for j in range(VECTORS):
             at = panel * P + j * LANES
             if q.store:

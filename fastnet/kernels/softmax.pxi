@@ -23,22 +23,21 @@ cdef inline vec vec_log(vec x) noexcept nogil:
     """
     cdef vec m = vec_mantissa(x)
     cdef vec root = vec_set1(0.707106781186547524)
-    cdef vec e = vec_sub(vec_exponent(x), vec_select_less(m, root, vec_set1(1), vec_set1(0)))
-    cdef vec f = vec_sub(vec_select_less(m, root, vec_add(m, m), m), vec_set1(1))
-    cdef vec square = vec_mul(f, f)
+    cdef vec e = vec_exponent(x) - vec_select_less(m, root, vec_set1(1), vec_set1(0))
+    cdef vec f = vec_select_less(m, root, m + m, m) - 1
+    cdef vec square = f * f
     cdef vec q = vec_set1(7.0376836292e-2)
-    q = vec_sub(vec_mul(q, f), vec_set1(1.1514610310e-1))
-    q = vec_add(vec_mul(q, f), vec_set1(1.1676998740e-1))
-    q = vec_sub(vec_mul(q, f), vec_set1(1.2420140846e-1))
-    q = vec_add(vec_mul(q, f), vec_set1(1.4249322787e-1))
-    q = vec_sub(vec_mul(q, f), vec_set1(1.6668057665e-1))
-    q = vec_add(vec_mul(q, f), vec_set1(2.0000714765e-1))
-    q = vec_sub(vec_mul(q, f), vec_set1(2.4999993993e-1))
-    q = vec_add(vec_mul(q, f), vec_set1(3.3333331174e-1))
-    q = vec_add(vec_mul(vec_mul(q, f), square), vec_mul(e, vec_set1(-2.12194440e-4)))
-    q = vec_sub(q, vec_mul(vec_set1(0.5), square))
-    f = vec_add(vec_add(f, q), vec_mul(e, vec_set1(0.693359375)))
-    return vec_add(f, vec_sub(x, x))  # NaN if x is
+    q = q * f - vec_set1(1.1514610310e-1)
+    q = q * f + vec_set1(1.1676998740e-1)
+    q = q * f - vec_set1(1.2420140846e-1)
+    q = q * f + vec_set1(1.4249322787e-1)
+    q = q * f - vec_set1(1.6668057665e-1)
+    q = q * f + vec_set1(2.0000714765e-1)
+    q = q * f - vec_set1(2.4999993993e-1)
+    q = q * f + vec_set1(3.3333331174e-1)
+    q = q * f * square + e * vec_set1(-2.12194440e-4)
+    q -= 0.5 * square
+    return f + q + e * 0.693359375 + (x - x)  # x - x is NaN if x is, else 0
 
 
 cdef struct Softmax:
@@ -67,13 +66,13 @@ cdef inline float softmax_row(const float* z, float* p, Py_ssize_t classes, Py_s
     cdef float total = 0
     cdef Py_ssize_t c = 0
     while c < classes:
-        vec_store(p + c, vec_exp(vec_sub(vec_load(z + c), shift)))
+        vec_store(p + c, vec_exp(vec_load(z + c) - shift))
         c += LANES
     for c in range(classes):
         total += p[c]
     c = 0
     while c < classes:
-        vec_store(p + c, vec_div(vec_load(p + c), vec_set1(total)))
+        vec_store(p + c, vec_load(p + c) / vec_set1(total))
         c += LANES
     for c in range(classes, ld):
         p[c] = 0

@@ -46,7 +46,7 @@ cdef inline Rates rates_of(double learning_rate, double m, double n, double epsi
 
 cdef inline vec mean_square(vec g, float* s, const Rates* r) noexcept nogil:
     """s <- m s + (1 - m) g^2, which is also returned."""
-    cdef vec mean = vec_fma(vec_set1(r.m), vec_load(s), vec_mul(vec_mul(g, g), vec_set1(r.one_minus_m)))
+    cdef vec mean = vec_fma(vec_set1(r.m), vec_load(s), g * g * r.one_minus_m)
     vec_store(s, mean)
     return mean
 
@@ -55,33 +55,31 @@ cdef inline void update_step(const int rule, float* w, vec g, float* s, float* t
     """LANES weights at w take one step along g."""
     cdef vec step, mean, square
     if rule == RMSPROP:
-        step = vec_div(
-            vec_mul(vec_set1(r.rate), g), vec_sqrt(vec_add(mean_square(g, s, r), vec_set1(r.epsilon)))
-        )
-        vec_store(w, vec_sub(vec_load(w), step))
+        step = r.rate * g / vec_sqrt(mean_square(g, s, r) + r.epsilon)
+        vec_store(w, vec_load(w) - step)
     elif rule == ADAGRAD:
         square = vec_fma(g, g, vec_load(s))
         vec_store(s, square)
-        step = vec_div(vec_mul(vec_set1(r.rate), g), vec_sqrt(vec_add(square, vec_set1(r.epsilon))))
-        vec_store(w, vec_sub(vec_load(w), step))
+        step = r.rate * g / vec_sqrt(square + r.epsilon)
+        vec_store(w, vec_load(w) - step)
     elif rule == ADAM or rule == NADAM:
         mean = vec_load(s)
-        mean = vec_fma(vec_sub(g, mean), vec_set1(r.one_minus_m), mean)
+        mean = vec_fma(g - mean, vec_set1(r.one_minus_m), mean)
         vec_store(s, mean)
         square = vec_load(t)
-        square = vec_fma(vec_sub(vec_mul(g, g), square), vec_set1(r.one_minus_n), square)
+        square = vec_fma(g * g - square, vec_set1(r.one_minus_n), square)
         vec_store(t, square)
         if rule == NADAM:
             mean = vec_fma(vec_set1(r.k), mean, g)
-        step = vec_div(vec_mul(vec_set1(r.rate), mean), vec_add(vec_sqrt(square), vec_set1(r.epsilon)))
-        vec_store(w, vec_sub(vec_load(w), step))
+        step = r.rate * mean / (vec_sqrt(square) + r.epsilon)
+        vec_store(w, vec_load(w) - step)
     else:
-        step = vec_mul(vec_set1(-r.rate), g)
+        step = -r.rate * g
         if rule != SGD:
             mean = vec_fma(vec_set1(r.m), vec_load(s), step)
             vec_store(s, mean)
             step = vec_fma(vec_set1(r.m), mean, step) if rule == NESTEROV else mean
-        vec_store(w, vec_add(vec_load(w), step))
+        vec_store(w, vec_load(w) + step)
 
 
 cdef struct Update:
@@ -147,14 +145,14 @@ cdef void rmsprop_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept no
         g = vec_load(q.g + i)
         variance = mean_square(g, q.v + i, r)
         if q.mean != NULL:
-            mean = vec_fma(vec_set1(r.m), vec_load(q.mean + i), vec_mul(g, vec_set1(r.one_minus_m)))
+            mean = vec_fma(vec_set1(r.m), vec_load(q.mean + i), g * r.one_minus_m)
             vec_store(q.mean + i, mean)
-            variance = vec_sub(variance, vec_mul(mean, mean))
-        step = vec_div(vec_mul(vec_set1(r.rate), g), vec_sqrt(vec_add(variance, vec_set1(r.epsilon))))
+            variance -= mean * mean
+        step = r.rate * g / vec_sqrt(variance + r.epsilon)
         if q.velocity != NULL:
             step = vec_fma(vec_set1(q.momentum), vec_load(q.velocity + i), step)
             vec_store(q.velocity + i, step)
-        vec_store(q.w + i, vec_sub(vec_load(q.w + i), step))
+        vec_store(q.w + i, vec_load(q.w + i) - step)
         i += LANES
 
 

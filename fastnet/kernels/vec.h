@@ -58,11 +58,6 @@ static inline vec vec_load(const float *p) {
 
 static inline void vec_store(float *p, vec a) { memcpy(p, &a, sizeof a); }
 
-static inline vec vec_add(vec a, vec b) { return a + b; }
-static inline vec vec_sub(vec a, vec b) { return a - b; }
-static inline vec vec_mul(vec a, vec b) { return a * b; }
-static inline vec vec_div(vec a, vec b) { return a / b; }
-
 /* a * b + c */
 static inline vec vec_fma(vec a, vec b, vec c) {
 #if defined(__AVX512F__)

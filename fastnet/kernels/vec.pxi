@@ -1,10 +1,18 @@
 # The names of vec.h and threads.h for the kernels, and the sizes that every kernel shares.
+#
+# Cython takes a vec for a float and hands its arithmetic to the C compiler, which does it lane by lane. What the compiler
+# cannot do so it refuses; nothing is silently computed for one lane only.
+#
+#   a * b + c          rounds twice, vec_fma(a, b, c) once. The bits differ: never write one for the other
+#   1 - a, rate * a    a number beside a vector stands for a vector of equal numbers
+#   vec_set1(0.1)      is needed for a literal that float32 cannot hold exactly, for a negative one, for a divisor, and
+#                      where a vector is assigned, passed or returned
+#   vec_select_less    and its like compare: a < b is no vector of floats
 
 from libc.string cimport memset
 
 cdef extern from "vec.h" nogil:
-    ctypedef struct vec:
-        pass
+    ctypedef float vec
     enum:
         LANES
         TILE_ROWS
@@ -15,10 +23,6 @@ cdef extern from "vec.h" nogil:
     vec vec_set1(float a)
     vec vec_load(const float* p)
     void vec_store(float* p, vec a)
-    vec vec_add(vec a, vec b)
-    vec vec_sub(vec a, vec b)
-    vec vec_mul(vec a, vec b)
-    vec vec_div(vec a, vec b)
     vec vec_fma(vec a, vec b, vec c)
     vec vec_sqrt(vec a)
     vec vec_relu(vec a)
