@@ -21,7 +21,6 @@ Places = NDArray[np.intp]
 _MOST = 0.6  # share of nonzeros up to which it pays, by bench/scaling.py
 _LEAST_WEIGHTS = 16384  # of the layer; a smaller one is done before its zeros are found
 _SAMPLE = 512  # rows looked at
-_NARROW = 2**16  # columns that an index of 16 bits can tell apart
 
 
 class Csr:
@@ -30,27 +29,16 @@ class Csr:
     Attributes:
         shape: (n, K).
         indptr: (n + 1,), where each row begins in the others.
-        narrow, wide: (nnz,), the columns, ascending in a row: in 16 bits if K allows it, else in 32; the other is None.
-        values: (nnz,) float32; or (256,), the numbers that the octets stand for.
-        octets: (nnz,) uint8, or None.
+        indices: (nnz,) int32, the columns of the nonzeros, ascending in a row.
+        values: (nnz,) float32, the nonzeros.
         longest: how many numbers the row that has most has.
     """
 
-    def __init__(
-        self,
-        shape: tuple[int, int],
-        indptr: Places,
-        narrow: NDArray[np.uint16] | None,
-        wide: NDArray[np.int32] | None,
-        values: Floats,
-        octets: NDArray[np.uint8] | None = None,
-    ) -> None:
+    def __init__(self, shape: tuple[int, int], indptr: Places, indices: NDArray[np.int32], values: Floats) -> None:
         self.shape = shape
         self.indptr = indptr
-        self.narrow = narrow
-        self.wide = wide
+        self.indices = indices
         self.values = values
-        self.octets = octets
         self.longest = int(np.diff(indptr).max(initial=0))  # numbers of the row that has most
 
     @classmethod
@@ -61,16 +49,9 @@ class Csr:
         indptr = np.zeros(len(x) + 1, np.intp)
         kernels.csr_count(floats, octets, indptr[1:])
         np.cumsum(indptr, out=indptr)
-        nnz = int(indptr[-1])
-        narrow = np.empty(nnz, np.uint16) if x.shape[1] <= _NARROW else None
-        wide = np.empty(nnz, np.int32) if narrow is None else None
-        values = np.empty(nnz, np.float32) if octets is None else None
-        codes = np.empty(nnz, np.uint8) if values is None else None
-        kernels.csr_compress(floats, octets, indptr, narrow, wide, values, codes)
-        table = np.arange(256, dtype=np.float32) if values is None else values
-        if scale != 1:
-            table *= np.float32(scale)
-        return cls((len(x), x.shape[1]), indptr, narrow, wide, table, codes)
+        indices, values = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.float32)
+        kernels.csr_compress(floats, octets, scale, indptr, indices, values)
+        return cls((len(x), x.shape[1]), indptr, indices, values)
 
     @classmethod
     def from_scipy(cls, argument: str, matrix: Any) -> Csr:
@@ -102,35 +83,26 @@ class Csr:
             row = int(np.searchsorted(indptr, at, side="right")) - 1
             why = "does not fit float32" if np.isfinite(data[at]) else "is not finite"
             raise ValueError(f"{argument} holds {data[at]} at row {row}, column {columns[at]}, which {why}")
-        is_narrow = csr.shape[1] <= _NARROW
-        indices: Any = columns.astype(np.uint16 if is_narrow else np.int32)
-        narrow, wide = (indices, None) if is_narrow else (None, indices)
-        return cls(csr.shape, indptr.astype(np.intp), narrow, wide, values)
+        # Copies: kernels follow these numbers, and the matrix may be changed while a training uses them.
+        return cls(csr.shape, np.array(indptr, np.intp), np.array(columns, np.int32), values)
 
     @classmethod
     def concatenated(cls, parts: Sequence[Csr]) -> Csr:
-        """The rows of several matrices that came from SciPy, of the same number of columns, one after the other."""
+        """The rows of several matrices of the same number of columns, one after the other."""
         ends = np.cumsum([0] + [part.indptr[-1] for part in parts])
         indptr = np.concatenate([[0]] + [part.indptr[1:] + end for part, end in zip(parts, ends, strict=False)])
-        columns: Any = np.concatenate([part.wide if part.narrow is None else part.narrow for part in parts])
-        narrow, wide = (None, columns) if parts[0].narrow is None else (columns, None)
-        values = np.concatenate([part.values for part in parts])
-        return cls((len(indptr) - 1, parts[0].shape[1]), indptr, narrow, wide, values)
+        indices, values = (np.concatenate([getattr(part, name) for part in parts]) for name in ("indices", "values"))
+        return cls((len(indptr) - 1, parts[0].shape[1]), indptr, indices, values)
 
     def __getitem__(self, rows: slice) -> Csr:
         """Some rows, next to one another, without a copy."""
         start, stop, _ = rows.indices(len(self))
         indptr = self.indptr[start : stop + 1]
-        return Csr((len(indptr) - 1, self.shape[1]), indptr, self.narrow, self.wide, self.values, self.octets)
+        return Csr((len(indptr) - 1, self.shape[1]), indptr, self.indices, self.values)
 
     def scaled(self, scale: float) -> Csr:
         """The same rows with every number times `scale`."""
-        return Csr(self.shape, self.indptr, self.narrow, self.wide, self.values * np.float32(scale), self.octets)
-
-    @property
-    def nbytes(self) -> int:
-        arrays = self.indptr, self.narrow, self.wide, self.values, self.octets
-        return sum(array.nbytes for array in arrays if array is not None)
+        return Csr(self.shape, self.indptr, self.indices, self.values * np.float32(scale))
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -143,10 +115,10 @@ class CsrBatch(NamedTuple):
     rows: Places
 
     @property
-    def arrays(self) -> tuple[Places, Any, Any, Floats, Any, Places]:
+    def arrays(self) -> tuple[Places, NDArray[np.int32], Floats, Places]:
         """What a kernel takes."""
         m = self.matrix
-        return m.indptr, m.narrow, m.wide, m.values, m.octets, self.rows
+        return m.indptr, m.indices, m.values, self.rows
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -88,7 +88,7 @@ _FLOPS: dict[str, Any] = {
     "gemm_nt": _gemm,
     "gemm_tn": lambda x, dz, dw, *_: _gemm(x, dw),
     "gemm_tn_update": lambda x, dz, rule, w, *_: _gemm(x, w),
-    "csrmm_bias_act": lambda indptr, narrow, wide, values, octets, rows, w, *_: _csr(indptr, rows, w),
+    "csrmm_bias_act": lambda indptr, indices, values, rows, w, *_: _csr(indptr, rows, w),
     "csrmm_tn": lambda ends, entries, dz, dw, *_: 2.0 * float(ends[0, -1]) * dw.shape[0] * dw.shape[2],
     "csrmm_tn_update": lambda ends, entries, dz, rule, w, *_: 2.0 * float(ends[0, -1]) * w.shape[0] * w.shape[2],
 }
@@ -99,8 +99,8 @@ def _bytes(name: str, arguments: tuple[Any, ...]) -> float:
     """The sizes of the arrays, each touched once."""
     sizes = sum(a.nbytes for a in arguments if isinstance(a, np.ndarray))
     if name in _WHOLE_SET:
-        indptr, narrow, wide, values, octets, rows = arguments[:6]
-        whole = sum(a.nbytes for a in (indptr, narrow, wide, values, octets) if a is not None)
+        indptr, indices, values, rows = arguments[:4]
+        whole = indptr.nbytes + indices.nbytes + values.nbytes
         share = float((indptr[rows + 1] - indptr[rows]).sum()) / max(1, indptr[-1])
         sizes += int(whole * share) - whole
     return float(sizes)

@@ -6,8 +6,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 Places = NDArray[np.intp]
-Narrow = NDArray[np.uint16]
-Wide = NDArray[np.int32]
+Columns = NDArray[np.int32]
 
 PANEL: int
 lanes: int
@@ -25,39 +24,34 @@ def count_correct(p: Floats, t: Floats) -> int: ...
 def csr_compress(
     floats: Floats | None,
     octets: Bytes | None,
+    scale: float,
     indptr: Places,
-    narrow: Narrow | None,
-    wide: Wide | None,
-    values: Floats | None,
-    codes: Bytes | None,
+    indices: Columns,
+    values: Floats,
 ) -> None: ...
 def csr_count(floats: Floats | None, octets: Bytes | None, counts: Places) -> None: ...
 def csr_transpose(
     indptr: Places,
-    narrow: Narrow | None,
-    wide: Wide | None,
+    indices: Columns,
     values: Floats,
-    octets: Bytes | None,
     rows: Places,
     ends: Places,
-    entries: Wide,
+    entries: Columns,
 ) -> None: ...
 def csrmm_bias_act(
     indptr: Places,
-    narrow: Narrow | None,
-    wide: Wide | None,
+    indices: Columns,
     values: Floats,
-    octets: Bytes | None,
     rows: Places,
     w: Floats,
     bias: Floats,
     activation: int,
     y: Floats,
 ) -> None: ...
-def csrmm_tn(ends: Places, entries: Wide, dz: Floats, dw: Floats, db: Floats) -> None: ...
+def csrmm_tn(ends: Places, entries: Columns, dz: Floats, dw: Floats, db: Floats) -> None: ...
 def csrmm_tn_update(
     ends: Places,
-    entries: Wide,
+    entries: Columns,
     dz: Floats,
     rule: int,
     w: Floats,

@@ -2,12 +2,8 @@
 #
 #   B  rows of a batch     K  inputs     N  units     P  columns of a panel     nnz  numbers that are not zero
 #
-# A data set in compressed sparse rows (CSR): row i has values[q] at column indices[q], for q from indptr[i] to
+# A data set in compressed sparse rows (CSR): row i has values[q] in column indices[q], for q from indptr[i] to
 # indptr[i + 1], columns ascending. A batch is a list of row numbers: nothing is copied, whatever the order.
-#
-# What is smaller is read faster. Columns are 16 bits wide if K allows it, else 32: of `narrow` and `wide` one is given
-# and the other None. Numbers that came as bytes stay bytes, `octets`, and `values` is the table of the 256 numbers that
-# they stand for; else `octets` is None and `values` has the numbers themselves.
 #
 #   csrmm_bias_act   Y  = act(X . W + bias)
 #   csr_transpose    the batch by columns (CSC): which rows have something at column k, and what
@@ -25,150 +21,26 @@ from libc.stdlib cimport free, malloc
 
 cdef enum:
     LENGTHS = 512  # classes in which rows are sorted by length
-    WIDE = 1  # bits of a kind of matrix: its columns are in `wide`,
-    CODED = 2  # its numbers are in `octets`
 
 
 cdef struct Csr:
     const Py_ssize_t* indptr
-    const unsigned short* narrow
-    const int* wide
+    const int* indices
     const float* values
-    const unsigned char* octets
     const Py_ssize_t* rows
     Py_ssize_t batch
 
 
 cdef inline Csr csr_of(
-    const Py_ssize_t[::1] indptr, const unsigned short[::1] narrow, const int[::1] wide, const float[::1] values,
-    const unsigned char[::1] octets, const Py_ssize_t[::1] rows,
+    const Py_ssize_t[::1] indptr, const int[::1] indices, const float[::1] values, const Py_ssize_t[::1] rows
 ) noexcept:
     cdef Csr x
     x.indptr = &indptr[0]
-    x.narrow = NULL if narrow is None or narrow.shape[0] == 0 else &narrow[0]
-    x.wide = NULL if wide is None or wide.shape[0] == 0 else &wide[0]
+    x.indices = NULL if indices.shape[0] == 0 else &indices[0]
     x.values = NULL if values.shape[0] == 0 else &values[0]
-    x.octets = NULL if octets is None or octets.shape[0] == 0 else &octets[0]
     x.rows = &rows[0]
     x.batch = rows.shape[0]
     return x
-
-
-cdef inline int kind_of(const Csr* x) noexcept nogil:
-    return (WIDE if x.wide != NULL else 0) | (CODED if x.octets != NULL else 0)
-
-
-cdef inline Py_ssize_t index_at(const int kind, const Csr* x, Py_ssize_t q) noexcept nogil:
-    return x.wide[q] if kind & WIDE else x.narrow[q]
-
-
-cdef inline float value_at(const int kind, const Csr* x, Py_ssize_t q) noexcept nogil:
-    return x.values[x.octets[q]] if kind & CODED else x.values[q]
-
-
-# Making it -------------------------------------------------------------------------------------------------------------
-
-cdef struct Compress:
-    const float* floats
-    const unsigned char* bytes
-    Py_ssize_t columns
-    Py_ssize_t* counts
-    const Py_ssize_t* indptr
-    unsigned short* narrow
-    int* wide
-    float* values
-    unsigned char* octets
-
-
-cdef void csr_count_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
-    cdef Compress* q = <Compress*>args
-    cdef Py_ssize_t i, k
-    cdef int count
-    for i in range(begin, end):
-        count = 0
-        if q.floats != NULL:
-            for k in range(q.columns):
-                count += q.floats[i * q.columns + k] != 0
-        else:
-            for k in range(q.columns):
-                count += q.bytes[i * q.columns + k] != 0
-        q.counts[i] = count
-
-
-cdef inline void compress_row(const int kind, const Compress* q, Py_ssize_t i) noexcept nogil:
-    """Every number is written, but only one that is not zero moves on: no branch to mispredict."""
-    cdef Py_ssize_t at = q.indptr[i], end = q.indptr[i + 1], k = 0, first = i * q.columns
-    while at < end:
-        if kind & WIDE:
-            q.wide[at] = <int>k
-        else:
-            q.narrow[at] = <unsigned short>k
-        if kind & CODED:
-            q.octets[at] = q.bytes[first + k]
-            at += q.bytes[first + k] != 0
-        else:
-            q.values[at] = q.floats[first + k]
-            at += q.floats[first + k] != 0
-        k += 1
-
-
-cdef void csr_compress_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
-    cdef Compress* q = <Compress*>args
-    cdef Py_ssize_t i
-    for i in range(begin, end):
-        if q.floats != NULL and q.wide != NULL:
-            compress_row(WIDE, q, i)
-        elif q.floats != NULL:
-            compress_row(0, q, i)
-        elif q.wide != NULL:
-            compress_row(WIDE | CODED, q, i)
-        else:
-            compress_row(CODED, q, i)
-
-
-cdef inline Compress compress_of(const float[:, ::1] floats, const unsigned char[:, ::1] bytes) noexcept:
-    cdef Compress q
-    memset(&q, 0, sizeof(q))
-    q.floats = NULL if floats is None else &floats[0, 0]
-    q.bytes = NULL if bytes is None else &bytes[0, 0]
-    q.columns = bytes.shape[1] if floats is None else floats.shape[1]
-    return q
-
-
-def csr_count(const float[:, ::1] floats, const unsigned char[:, ::1] bytes, Py_ssize_t[::1] counts):
-    """counts[i] = how many numbers of row i are not zero.
-
-    floats, bytes  (n, K)   the rows, one of the two and None for the other; neither n nor K is 0
-    counts         (n,)     written
-    """
-    cdef Compress q = compress_of(floats, bytes)
-    q.counts = &counts[0]
-    with nogil:
-        parallel_for(csr_count_task, &q, counts.shape[0], 1 + 100_000 // q.columns)
-
-
-def csr_compress(
-    const float[:, ::1] floats, const unsigned char[:, ::1] bytes, const Py_ssize_t[::1] indptr,
-    unsigned short[::1] narrow, int[::1] wide, float[::1] values, unsigned char[::1] octets,
-):
-    """The rows' numbers that are not zero, and their columns.
-
-    floats, bytes  (n, K)     as for `csr_count`
-    indptr         (n + 1,)   0, then the running sums of the counts
-    narrow, wide   (nnz,)     columns, written; one of the two and None for the other, `narrow` only if K <= 65,536
-    values         (nnz,)     written, if the rows are floats; else None
-    octets         (nnz,)     written, if the rows are bytes; else None
-    """
-    cdef Compress q = compress_of(floats, bytes)
-    if indptr[indptr.shape[0] - 1] == 0:
-        return
-    q.indptr = &indptr[0]
-    q.narrow = NULL if narrow is None else &narrow[0]
-    q.wide = NULL if wide is None else &wide[0]
-    q.values = NULL if values is None else &values[0]
-    q.octets = NULL if octets is None else &octets[0]
-    with nogil:
-        parallel_for(csr_compress_task, &q, indptr.shape[0] - 1, 1 + 50_000 // q.columns)
 
 
 # By columns -------------------------------------------------------------------------------------------------------------
@@ -186,7 +58,7 @@ cdef struct Transpose:
     Py_ssize_t most
 
 
-cdef inline void transpose_rows(const int kind, const Transpose* t, Py_ssize_t copy) noexcept nogil:
+cdef inline void transpose_rows(const Transpose* t, Py_ssize_t copy) noexcept nogil:
     """A counting sort by column: count, sum up, put each number where its column has come to."""
     cdef Py_ssize_t n, k, q, at, total = 0
     cdef Entry* entries = t.entries + copy * t.most
@@ -196,40 +68,32 @@ cdef inline void transpose_rows(const int kind, const Transpose* t, Py_ssize_t c
         ends[k] = 0
     for n in range(t.x.batch):
         for q in range(t.x.indptr[t.x.rows[n]], t.x.indptr[t.x.rows[n] + 1]):
-            starts[index_at(kind, &t.x, q)] += 1
+            starts[t.x.indices[q]] += 1
     for k in range(t.columns):
         total += starts[k]
         starts[k] = total - starts[k]
     for n in range(t.x.batch):
         for q in range(t.x.indptr[t.x.rows[n]], t.x.indptr[t.x.rows[n] + 1]):
-            at = starts[index_at(kind, &t.x, q)]
+            at = starts[t.x.indices[q]]
             entries[at].row = <int>n
-            entries[at].x = value_at(kind, &t.x, q)
-            starts[index_at(kind, &t.x, q)] = at + 1
+            entries[at].x = t.x.values[q]
+            starts[t.x.indices[q]] = at + 1
 
 
 cdef void csr_transpose_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
     cdef Transpose* t = <Transpose*>args
     cdef Py_ssize_t copy
-    cdef int kind = kind_of(&t.x)
     for copy in range(begin, end):
-        if kind == 0:
-            transpose_rows(0, t, copy)
-        elif kind == CODED:
-            transpose_rows(CODED, t, copy)
-        elif kind == WIDE:
-            transpose_rows(WIDE, t, copy)
-        else:
-            transpose_rows(WIDE | CODED, t, copy)
+        transpose_rows(t, copy)
 
 
 def csr_transpose(
-    const Py_ssize_t[::1] indptr, const unsigned short[::1] narrow, const int[::1] wide, const float[::1] values,
-    const unsigned char[::1] octets, const Py_ssize_t[::1] rows, Py_ssize_t[:, ::1] ends, int[:, :, ::1] entries,
+    const Py_ssize_t[::1] indptr, const int[::1] indices, const float[::1] values, const Py_ssize_t[::1] rows,
+    Py_ssize_t[:, ::1] ends, int[:, :, ::1] entries,
 ):
     """A batch of CSR rows by columns: column k has the entries from ends[k] to ends[k + 1], rows ascending.
 
-    indptr, narrow, wide, values, octets, rows   as for `csrmm_bias_act`
+    indptr, indices, values, rows   as for `csrmm_bias_act`
     ends     (C, K + 1)     written
     entries  (C, most, 2)   written: the row in the batch, and the number's 32 bits; most >= the batch's nnz
 
@@ -241,7 +105,7 @@ def csr_transpose(
     if rows.shape[0] == 0:
         ends[:, :] = 0
         return
-    t.x = csr_of(indptr, narrow, wide, values, octets, rows)
+    t.x = csr_of(indptr, indices, values, rows)
     t.columns = ends.shape[1] - 1
     t.ends = &ends[0, 0]
     t.entries = NULL if entries.shape[1] == 0 else <Entry*>&entries[0, 0, 0]
@@ -286,11 +150,11 @@ cdef void sort_by_length(const Csr* x, Py_ssize_t* order) noexcept nogil:
 
 
 cdef inline void csr_step(
-    const int r, const int panels, const int kind, const Csrmm* g, const float** w, Py_ssize_t q, vec* sums
+    const int r, const int panels, const Csrmm* g, const float** w, Py_ssize_t q, vec* sums
 ) noexcept nogil:
     """Adds the q-th number of the matrix, times its row of W, to the sums of the tile's row r."""
-    cdef vec x = vec_set1(value_at(kind, &g.x, q))
-    cdef Py_ssize_t at = index_at(kind, &g.x, q) * P
+    cdef vec x = vec_set1(g.x.values[q])
+    cdef Py_ssize_t at = <Py_ssize_t>g.x.indices[q] * P
     cdef int p, j
     for p in range(panels):
         for j in range(VECTORS):
@@ -300,18 +164,18 @@ cdef inline void csr_step(
 
 
 cdef inline void csr_rest(
-    const int r, const int rows, const int panels, const int kind, const Csrmm* g, const float** w,
+    const int r, const int rows, const int panels, const Csrmm* g, const float** w,
     const Py_ssize_t* next, const Py_ssize_t* stop, vec* sums,
 ) noexcept nogil:
     """What row r, one of `rows`, has beyond what all of them have."""
     cdef Py_ssize_t q
     if r < rows:
         for q in range(next[r], stop[r]):
-            csr_step(r, panels, kind, g, w, q, sums)
+            csr_step(r, panels, g, w, q, sums)
 
 
 cdef inline void csr_tile(
-    const int rows, const int panels, const int kind, const Csrmm* g, Py_ssize_t first, Py_ssize_t panel
+    const int rows, const int panels, const Csrmm* g, Py_ssize_t first, Py_ssize_t panel
 ) noexcept nogil:
     """`rows` rows of the batch, from the `first` in the sorted order, times `panels` panels of W from `panel` on."""
     cdef vec sums[CSR_ROWS * CSR_PANELS * VECTORS]
@@ -335,13 +199,13 @@ cdef inline void csr_tile(
         least = min(least, stop[r] - next[r])
     for i in range(least):
         for r in range(rows):
-            csr_step(r, panels, kind, g, w, next[r], sums)
+            csr_step(r, panels, g, w, next[r], sums)
             next[r] += 1
     # Written out, since only a constant row's sums stay in registers.
-    csr_rest(0, rows, panels, kind, g, w, next, stop, sums)
-    csr_rest(1, rows, panels, kind, g, w, next, stop, sums)
-    csr_rest(2, rows, panels, kind, g, w, next, stop, sums)
-    csr_rest(3, rows, panels, kind, g, w, next, stop, sums)
+    csr_rest(0, rows, panels, g, w, next, stop, sums)
+    csr_rest(1, rows, panels, g, w, next, stop, sums)
+    csr_rest(2, rows, panels, g, w, next, stop, sums)
+    csr_rest(3, rows, panels, g, w, next, stop, sums)
     for r in range(rows):
         y = g.y + g.order[first + r] * g.ldy + panel * P
         for p in range(panels):
@@ -350,30 +214,16 @@ cdef inline void csr_tile(
                 vec_store(y + p * P + j * LANES, activate(g.activation, x))
 
 
-cdef inline void csr_rows(
-    const int rows, const int panels, const Csrmm* g, Py_ssize_t first, Py_ssize_t panel
-) noexcept nogil:
-    cdef int kind = kind_of(&g.x)
-    if kind == 0:
-        csr_tile(rows, panels, 0, g, first, panel)
-    elif kind == CODED:
-        csr_tile(rows, panels, CODED, g, first, panel)
-    elif kind == WIDE:
-        csr_tile(rows, panels, WIDE, g, first, panel)
-    else:
-        csr_tile(rows, panels, WIDE | CODED, g, first, panel)
-
-
 cdef inline void csr_panels(const int panels, const Csrmm* g, Py_ssize_t first, Py_ssize_t last, Py_ssize_t panel) noexcept nogil:
     """Rows [first, last) of the sorted batch times `panels` panels."""
     while last - first >= CSR_ROWS:
-        csr_rows(CSR_ROWS, panels, g, first, panel)
+        csr_tile(CSR_ROWS, panels, g, first, panel)
         first += CSR_ROWS
     while last - first >= 2:
-        csr_rows(2, panels, g, first, panel)
+        csr_tile(2, panels, g, first, panel)
         first += 2
     if first < last:
-        csr_rows(1, panels, g, first, panel)
+        csr_tile(1, panels, g, first, panel)
 
 
 cdef void csrmm_bias_act_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
@@ -398,21 +248,19 @@ cdef void csrmm_bias_act_task(void* args, Py_ssize_t begin, Py_ssize_t end) noex
 
 
 def csrmm_bias_act(
-    const Py_ssize_t[::1] indptr, const unsigned short[::1] narrow, const int[::1] wide, const float[::1] values,
-    const unsigned char[::1] octets, const Py_ssize_t[::1] rows,
+    const Py_ssize_t[::1] indptr, const int[::1] indices, const float[::1] values, const Py_ssize_t[::1] rows,
     const float[:, :, ::1] w, const float[::1] bias, int activation, float[:, ::1] y,
 ):
     """Y = act(X . W + bias) for rows of a CSR matrix; the bits are those of `gemm_bias_act`.
 
-    indptr        (n + 1,)       where each row begins
-    narrow, wide  (nnz,)         columns, in one of the two
-    values        (nnz,)         numbers; or (256,), what the octets stand for
-    octets        (nnz,)         or None
-    rows          (B,)           the batch: numbers of rows
-    w             (N/P, K, P)    kernel in panels
-    bias          (N/P * P,)     bias, padded as the panels are
-    activation    LINEAR, RELU, SIGMOID or TANH
-    y             (B, ldy)       output, written whole panel by whole panel; ldy >= N/P * P
+    indptr      (n + 1,)      where each row begins
+    indices     (nnz,)        columns of the nonzeros, ascending in a row
+    values      (nnz,)        the nonzeros
+    rows        (B,)          the batch: numbers of rows
+    w           (N/P, K, P)   kernel in panels
+    bias        (N/P * P,)    bias, padded as the panels are
+    activation  LINEAR, RELU, SIGMOID or TANH
+    y           (B, ldy)      output, written whole panel by whole panel; ldy >= N/P * P
     """
     cdef Csrmm g
     cdef Py_ssize_t* order
@@ -422,7 +270,7 @@ def csrmm_bias_act(
     order = <Py_ssize_t*>malloc(rows.shape[0] * sizeof(Py_ssize_t))
     if order == NULL:
         raise MemoryError()
-    g.x = csr_of(indptr, narrow, wide, values, octets, rows)
+    g.x = csr_of(indptr, indices, values, rows)
     g.order = order
     g.w = &w[0, 0, 0]
     g.inputs = w.shape[1]
@@ -455,15 +303,15 @@ def gemv_bias_act(const float[:, ::1] x, const float[:, :, ::1] w, const float[:
     cdef Csrmm g
     cdef Py_ssize_t indptr[2]
     cdef Py_ssize_t zero = 0, k, count = 0, inputs = w.shape[1]
-    cdef int* wide
+    cdef int* indices
     cdef float* values
     cdef const float* row = &x[0, 0]
     if w.shape[0] == 0 or inputs == 0:
         return
-    wide = <int*>malloc(inputs * (sizeof(int) + sizeof(float)))
-    if wide == NULL:
+    indices = <int*>malloc(inputs * (sizeof(int) + sizeof(float)))
+    if indices == NULL:
         raise MemoryError()
-    values = <float*>(wide + inputs)
+    values = <float*>(indices + inputs)
     memset(&g, 0, sizeof(g))
     g.w = &w[0, 0, 0]
     g.inputs = inputs
@@ -476,19 +324,19 @@ def gemv_bias_act(const float[:, ::1] x, const float[:, :, ::1] w, const float[:
     g.ldy = y.shape[1]
     with nogil:
         for k in range(inputs):  # every number is written, but only one that is not zero moves on
-            wide[count] = <int>k
+            indices[count] = <int>k
             values[count] = row[k]
             count += row[k] != 0
         indptr[0] = 0
         indptr[1] = count
         g.x.indptr = indptr
-        g.x.wide = wide
+        g.x.indices = indices
         g.x.values = values
         g.x.rows = &zero
         g.x.batch = 1
         g.order = &zero
         parallel_for(csrmm_bias_act_task, &g, g.groups, FLOPS_A_SLICE // (8 * CSR_PANELS * P * (count + 1)) + 1)
-        free(wide)
+        free(indices)
 
 
 # Backward ---------------------------------------------------------------------------------------------------------------

@@ -179,22 +179,12 @@ def gemm_tn_update(
     update(rule, bias, db, bias_s, bias_t, learning_rate, m, n, epsilon, k)
 
 
-def _csr_rows(
-    indptr: Array,
-    narrow: Array | None,
-    wide: Array | None,
-    values: Array,
-    octets: Array | None,
-    rows: Array,
-    columns: int,
-) -> Array:
+def _csr_rows(indptr: Array, indices: Array, values: Array, rows: Array, columns: int) -> Array:
     """Some rows of a CSR matrix as a dense matrix."""
-    indices = wide if narrow is None else narrow
-    assert indices is not None
     x = np.zeros((len(rows), columns), values.dtype)
     for n, row in enumerate(rows):
         q = slice(indptr[row], indptr[row + 1])
-        x[n, indices[q]] = values[q] if octets is None else values[octets[q]]
+        x[n, indices[q]] = values[q]
     return x
 
 
@@ -208,29 +198,23 @@ def csr_count(floats: Array | None, octets: Array | None, counts: Array) -> None
 def csr_compress(
     floats: Array | None,
     octets: Array | None,
+    scale: float,
     indptr: Array,
-    narrow: Array | None,
-    wide: Array | None,
-    values: Array | None,
-    codes: Array | None,
+    indices: Array,
+    values: Array,
 ) -> None:
-    """The numbers that are not zero, row by row, and their columns."""
-    x, numbers = (octets, codes) if floats is None else (floats, values)
-    indices = wide if narrow is None else narrow
+    """The nonzeros, row by row, each times `scale`, and their columns."""
+    x = octets if floats is None else floats
     assert x is not None
-    assert indices is not None
-    assert numbers is not None
     rows, columns = np.nonzero(x)
     indices[:] = columns
-    numbers[:] = x[rows, columns]
+    values[:] = x[rows, columns].astype(values.dtype) * values.dtype.type(scale)
 
 
 def csrmm_bias_act(
     indptr: Array,
-    narrow: Array | None,
-    wide: Array | None,
+    indices: Array,
     values: Array,
-    octets: Array | None,
     rows: Array,
     w: Array,
     bias: Array,
@@ -238,29 +222,16 @@ def csrmm_bias_act(
     y: Array,
 ) -> None:
     """Y = act(X W + bias), X some rows of a CSR matrix."""
-    x = _csr_rows(indptr, narrow, wide, values, octets, rows, w.shape[1])
-    gemm_bias_act(x, w, bias, activation, y)
+    gemm_bias_act(_csr_rows(indptr, indices, values, rows, w.shape[1]), w, bias, activation, y)
 
 
-def csr_transpose(
-    indptr: Array,
-    narrow: Array | None,
-    wide: Array | None,
-    values: Array,
-    octets: Array | None,
-    rows: Array,
-    ends: Array,
-    entries: Any,
-) -> None:
+def csr_transpose(indptr: Array, indices: Array, values: Array, rows: Array, ends: Array, entries: Any) -> None:
     """The batch by columns, in copies: the row and the number's bits of each entry, and where each column's end."""
-    indices = wide if narrow is None else narrow
-    assert indices is not None
     places = np.concatenate([np.arange(indptr[row], indptr[row + 1]) for row in rows] or [np.zeros(0, int)])
-    numbers = values[places] if octets is None else values[octets[places]]
     sample = np.repeat(np.arange(len(rows)), indptr[rows + 1] - indptr[rows])
     order = np.argsort(indices[places], kind="stable")
     entries[:, : len(order), 0] = sample[order]
-    entries[:, : len(order), 1] = numbers[order].view(np.int32)
+    entries[:, : len(order), 1] = values[places][order].view(np.int32)
     ends[:, 0] = 0
     ends[:, 1:] = np.cumsum(np.bincount(indices[places], minlength=ends.shape[1] - 1))
 

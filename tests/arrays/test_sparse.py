@@ -98,6 +98,15 @@ def test_scipy_matrices_go_in_as_they_are(form: str) -> None:
     assert outcomes[0] == outcomes[1]
 
 
+def test_a_scipy_matrix_may_be_changed_while_its_rows_are_used() -> None:
+    matrix = scipy_sparse.csr_matrix(images(60, 0.1))
+    csr = Csr.from_scipy("x", matrix)
+    assert not np.shares_memory(csr.indices, matrix.indices)
+    assert not np.shares_memory(csr.indptr, matrix.indptr)
+    assert np.shares_memory(csr.values, matrix.data)  # a number cannot point outside
+    assert Csr.from_scipy("x", matrix.astype(np.float64)).values.dtype == np.float32
+
+
 def test_a_scipy_matrix_is_scaled_by_a_rescaling() -> None:
     x = images(60, 0.1)
     model = Sequential([Input((300,)), Rescaling(0.5), Dense(100)])

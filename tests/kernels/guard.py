@@ -186,22 +186,16 @@ def sparse(rows: int, columns: int) -> Array:
     )
 
 
-def csr(x: Array, is_wide: int, is_coded: int = 0) -> list[Any]:
-    """A matrix in compressed rows: where they begin, columns in 16 or 32 bits, the numbers or a byte for each."""
+def csr(x: Array) -> list[Any]:
+    """A matrix in compressed rows: where each begins, the columns of the nonzeros, and the nonzeros."""
     rows, columns = np.nonzero(x)
     indptr = np.concatenate([[0], np.cumsum((x != 0).sum(axis=1))])
-    narrow, wide = (None, columns.astype(np.int32)) if is_wide else (columns.astype(np.uint16), None)
-    if not is_coded:
-        return [indptr, narrow, wide, x[rows, columns], None]
-    values, octets = np.unique(x[rows, columns], return_inverse=True)
-    table = np.zeros(256, np.float32)
-    table[: len(values)] = values[:256]
-    return [indptr, narrow, wide, table, octets.astype(np.uint8)]
+    return [indptr, columns.astype(np.int32), x[rows, columns]]
 
 
 def csc(x: Array, room: int) -> list[Any]:
     """A batch by columns, twice, with room for more numbers than it has."""
-    ends, _, samples, values, _ = csr(np.ascontiguousarray(x.T), 1)
+    ends, samples, values = csr(np.ascontiguousarray(x.T))
     entries = np.full((2, len(values) + room, 2), -1, np.int32)
     entries[:, : len(values), 0], entries[:, : len(values), 1] = samples, values.view(np.int32)
     return [np.stack([ends, ends]), entries]
@@ -265,13 +259,10 @@ def csr_count(rows: int, columns: int, room: int) -> list[Any]:
 def csr_compress(rows: int, columns: int, room: int) -> list[Any]:
     x = sparse(rows, columns)
     octets = abs(x).astype(np.uint8)
-    indptr, narrow, wide, values, _ = csr(octets.astype(np.float32) if room else x, columns % 2)
-    for array in (narrow, wide, values):
-        if array is not None:
-            array.fill(9999)
-    if room:
-        return [None, octets, indptr, narrow, wide, None, np.full(len(values), 99, np.uint8)]
-    return [x, None, indptr, narrow, wide, values, None]
+    indptr, indices, values = csr(octets.astype(np.float32) if room else x)
+    indices.fill(9999)
+    values.fill(np.nan)
+    return [None if room else x, octets if room else None, 0.25, indptr, indices, values]
 
 
 @kernel(products)
@@ -279,7 +270,7 @@ def csrmm_bias_act(batch: int, inputs: int, units: int, room: int) -> list[Any]:
     w = panels_of(numbers(inputs, units, start=1), np.nan)
     y = undefined(batch, padded(units) + room)
     return [
-        *csr(sparse(batch + 3, inputs), units % 2, batch % 2),
+        *csr(sparse(batch + 3, inputs)),
         some_rows(batch),
         w,
         bias_of(units),
@@ -290,7 +281,7 @@ def csrmm_bias_act(batch: int, inputs: int, units: int, room: int) -> list[Any]:
 
 @kernel(products)
 def csr_transpose(batch: int, inputs: int, units: int, room: int) -> list[Any]:
-    return [*csr(sparse(batch + 3, inputs), units % 2, batch % 2), some_rows(batch), *columns_of(batch, inputs, room)]
+    return [*csr(sparse(batch + 3, inputs)), some_rows(batch), *columns_of(batch, inputs, room)]
 
 
 @kernel(products)
