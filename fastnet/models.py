@@ -1,26 +1,45 @@
-"""Sequential: layers in a row. How they are trained is in trainer.py."""
+"""Sequential, the model: its training, its predictions, and how it is kept and looked at.
+
+How a batch is computed is in training/: step.py is the algorithm, loop.py what goes on around it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+import contextlib
+import copy
+import math
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Self
 
-from fastnet import checks
+import numpy as np
+
+from fastnet import checks, kernels, losses, metrics, optimizers
 from fastnet.activations import Activation
-from fastnet.arrays.variables import Variable
+from fastnet.callbacks import Callback, History
 from fastnet.checks import Floats
-from fastnet.inspection import summary
-from fastnet.layers import InputLayer, Layer
-from fastnet.layers.base import Shape, assign_all, shape_of, snake_case
+from fastnet.layers import Dense as _Dense
+from fastnet.layers import Layer
+from fastnet.layers.base import Fused
+from fastnet.metrics import get_all
 from fastnet.recorded import Recorded
-from fastnet.terminal import screen
-from fastnet.training.fusion import Plan
-from fastnet.training.trainer import Trainer
+from fastnet.terminal.interrupts import Interrupts
+from fastnet.terminal.progress import ProgressBar, check_verbose
+from fastnet.training.batches import Batch, Batches, whole
+from fastnet.training.inputs import Data, Expected, check_data, check_examples
+from fastnet.training.loop import Hooks, Results, as_keras, evaluate, fit, predict
+from fastnet.training.stack import Stack
+from fastnet.training.step import train_step
+from fastnet.training.streams import Stream, check_parts, is_stream
+
+if TYPE_CHECKING:
+    from fastnet.inspection.gradient_check import GradientTable
+    from fastnet.inspection.profiling import Profile
 
 __all__ = ["Sequential", "clone_model", "load_model", "model_from_json", "save_model"]
 
 
-class Sequential(Trainer):
+class Sequential(Stack):
     """A stack of layers, each fed with the output of the one before.
 
     Args:
@@ -38,183 +57,350 @@ class Sequential(Trainer):
     """
 
     def __init__(self, layers: Iterable[Any] | None = None, name: str = "sequential") -> None:
-        super().__init__()
-        self.name = name
-        self._layers: list[Layer] = []
-        self._input_shape: Shape | None = None
-        self._is_planned = False
-        self._trainable = True
+        super().__init__(name)
+        self.optimizer: optimizers.Optimizer | None = None
+        self.loss: losses.Loss | None = None
+        self.metrics: list[metrics.Metric] = []
+        self.history: History | None = None
+        self.stop_training = False
+        self._initial_epoch = 0
+        self._warned = False  # that the loss is not finite, in this training
         for layer in layers or []:
             self.add(layer)
 
-    # Building ---------------------------------------------------------------------------------------------------------
+    # Training ---------------------------------------------------------------------------------------------------------
 
-    @property
-    def layers(self) -> list[Layer]:
-        """The layers, without the `Input`, as a new list; `add` and `pop` change the model."""
-        return list(self._layers)
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        *,
+        run_eagerly: Any = None,
+        jit_compile: Any = None,
+        steps_per_execution: Any = None,
+    ) -> Self:
+        """Says how to train.
 
-    @property
-    def trainable(self) -> bool:
-        """Whether any layer may be trained. Setting it sets it for all layers, those added later too."""
-        return any(layer.trainable for layer in self._layers) if self._layers else self._trainable
+        Args:
+            optimizer: a name such as ``"rmsprop"``, or an object such as ``RMSprop(learning_rate=0.01)``.
+            loss: a name such as ``"categorical_crossentropy"``, or an object.
+            metrics: a list of names such as ``["accuracy"]``, or objects.
+            weighted_metrics: such a list of those that count each example by its weight.
+            run_eagerly, jit_compile, steps_per_execution: accepted as Keras does; there is but one way to run.
 
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        self._trainable = bool(value)
-        for layer in self._layers:
-            layer.trainable = self._trainable
-
-    def add(self, layer: Any) -> None:
-        """Puts a layer on top; errors as the class, and RuntimeError while the model computes."""
-        with self._changing("add()"):
-            self._add(layer)
-
-    def _add(self, layer: Any) -> None:
-        if isinstance(layer, InputLayer):
-            if self._layers or self._input_shape is not None:
-                raise ValueError("an Input can only be the first entry of a model")
-            self._input_shape = layer.example_shape
-            return
-        if not isinstance(layer, Layer):
-            raise TypeError(f"layers must be layers such as Dense(10), got {layer!r}")
-        if "_weights" not in vars(layer):
-            raise TypeError(f"{type(layer).__name__}.__init__() must call super().__init__() first")
-        if any(layer is other for other in self._layers):
-            raise ValueError(f"layer {layer.name!r} is already in the model; make a new one")
-        if any(layer.name == other.name for other in self._layers):
-            raise ValueError(f"the model already has a layer called {layer.name!r}; give each its own name")
-        if not layer.name:
-            stem = snake_case(type(layer).__name__)
-            count = sum(other.name == stem or other.name.startswith(f"{stem}_") for other in self._layers)
-            layer.name = f"{stem}_{count}" if count else stem
-        shape = self._layers[-1].output_shape if self._layers else self._input_shape or layer.input_shape
-        if shape is not None:
-            self._ensure_layer_built(layer, shape)
-        if not self._layers:
-            self._input_shape = shape
-        if not self._trainable:
-            layer.trainable = False
-        self._layers.append(layer)
-        self._rebuilt()
-
-    def pop(self) -> Layer:
-        """Takes the top layer off and returns it.
+        Returns:
+            The model, so that calls can follow one another, as in R's pipe:
+            ``history = model.compile("rmsprop", "mse").fit(x, y)``. What follows a `fit` finds the model in the
+            history: ``history.model.evaluate(x, y)``.
 
         Raises:
-            ValueError: if there is none.
-            RuntimeError: while the model computes.
+            ValueError: if a name is unknown, or there is no loss.
+            TypeError: if an argument is of another type.
         """
-        with self._changing("pop()"):
-            if not self._layers:
-                raise ValueError("the model has no layers to take off")
-            layer = self._layers.pop()
-            self._rebuilt()
-            return layer
+        if loss is None:
+            raise ValueError("loss is None; expected a loss such as 'categorical_crossentropy'")
+        chosen = optimizers.get(optimizer), losses.get(loss)
+        found = get_all(metrics, chosen[1], weighted=weighted_metrics)
+        with self._changing("compile()"):
+            self.metrics = found
+            self.optimizer, self.loss = chosen
+        return self
 
-    def build(self, input_shape: Any = None) -> None:
-        """Makes the weights for examples of this shape, (None, features); a fit or a predict does it by itself."""
-        if input_shape is None:
-            raise ValueError("input_shape is None; expected a shape such as (None, 784)")
-        shape = (None, input_shape) if isinstance(input_shape, int) else tuple(input_shape)
-        with self._lock:
-            self._build(shape_of("input_shape", shape[1:]))
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Iterable[Callback] | Callback | None = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Any = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: Any = 1,
+        sparse: Any = "auto",
+    ) -> History:
+        """Trains the model.
 
-    def _build(self, shape: Shape) -> None:
-        if not self._layers:
-            raise ValueError("the model has no layers; add some, as in model.add(Dense(10))")
-        for layer in self._layers:
-            self._ensure_layer_built(layer, shape)
-            assert layer.output_shape is not None
-            shape = layer.output_shape
-        self._input_shape = self._layers[0].input_shape
-        self._rebuilt()
+        Args:
+            x: examples, (n, ...), of any numeric type, computed in float32 (images in uint8 are kept as they are), also
+                as a data frame; a last axis of 1 may be missing or one too many. Or a SciPy sparse matrix. Or, without
+                y, what makes batches (x, y) or (x, y, sample_weight): a generator, an iterable, or a collection with a
+                length and an index.
+            y: targets, (n, units of the last layer), or as the loss wants them.
+            batch_size: examples a step, 32 by default; more than there are is all of them.
+            epochs: walks through the data.
+            verbose: ``"auto"`` or 1 shows a progress bar, 2 one line an epoch, 0 nothing.
+            callbacks: objects whose methods are called as the training goes on.
+            validation_split: the last share of x and y, in [0, 1), is kept out of training and evaluated each epoch.
+            validation_data: a pair (x, y), or (x, y, weights), or what makes batches, to evaluate each epoch instead.
+            shuffle: whether each epoch takes the examples, or the batches of a collection with a length and an index,
+                in a new random order.
+            class_weight: a dict from a class, a whole number, to how much its examples count.
+            sample_weight: how much each example counts, (n,).
+            initial_epoch: the number of the first epoch, to go on with a training.
+            steps_per_epoch: batches an epoch; by default all. The next epoch goes on from there, and begins anew when
+                there are no more; of shuffled arrays each takes others. A generator that never ends needs it.
+            validation_steps: batches of a validation, if not all.
+            validation_batch_size: examples of such a batch, by default `batch_size`.
+            validation_freq: every how many epochs to evaluate, or a list of the epochs, from 1, after which to.
+            sparse: whether a first Dense layer leaves out the zeros of x: True, False, or ``"auto"``, if that pays.
+                The result has the same bits.
 
-    def _ensure_layer_built(self, layer: Layer, shape: Shape) -> None:
-        try:
-            layer.ensure_built(shape)
-        except checks.ShapeError as error:
-            before = [other for other in self._layers if other is not layer and other.built]
-            first = before[0].input_shape if before else shape
-            raise checks.ShapeError(
-                f"{error}\n{summary.shapes_along(first, before)} -> {screen.printable(layer.name)}"
-            ) from None
+        Returns:
+            The History: ``history`` has a number an epoch for the loss, each metric and, of validation, ``val_...``;
+            ``model`` is the model, for what follows in a chain of calls.
 
-    def _rebuilt(self) -> None:
-        self._is_planned = self.built
-        if self._is_planned:
-            self._plan = Plan(self._layers)
-
-    def _ensure_built(self, shape: Shape) -> None:
-        if not self._is_planned:  # the layers may have been built one by one, for other shapes
-            self._build(shape)
+        Raises:
+            RuntimeError: before `compile`.
+            ValueError: if shapes, lengths or values do not fit, before anything has changed.
+            TypeError: if an argument is of another type.
+        """
+        loss, _ = self._compiled()
+        batch_size = _batch_size(batch_size)
+        epochs = checks.integer("epochs", epochs, least=0)
+        initial_epoch = checks.integer("initial_epoch", initial_epoch, least=0)
+        is_due = _due(validation_freq)
+        steps = _steps("steps_per_epoch", steps_per_epoch)
+        verbose = check_verbose(verbose)
+        entries = _callbacks(callbacks)
+        share = checks.number("validation_split", validation_split, least=0, below=1)
+        _check_sparse(sparse)
+        validation = self._validation(loss, validation_data, validation_steps)
+        examples = batch_size
+        if validation_batch_size is not None:
+            examples = checks.integer("validation_batch_size", validation_batch_size, least=1)
+        source: Data | Stream
+        if is_stream(x, y):
+            if share:
+                raise ValueError("validation_split needs arrays; give validation_data beside what makes batches")
+            if sample_weight is not None:
+                raise ValueError("sample_weight needs arrays; let what makes batches make (x, y, sample_weight)")
+            source = self._stream(loss, x, steps, class_weight=class_weight, goes_on=True, shuffle=shuffle)
+            shape = source.first().shape
         else:
-            self._current_plan()
+            source = self._data(loss, x, y, sample_weight, class_weight)
+            shape = source.shape
+            if share and validation is None:
+                source, validation = source.split(share)
+            source.check_steps(steps, batch_size, "steps_per_epoch")
+        if isinstance(validation, Data):
+            validation = validation.first(_steps("validation_steps", validation_steps), examples, "validation_steps")
+            validation = validation.fitting(shape, "validation x")  # if the model had to learn it from x
 
-    def _example_shape(self) -> Shape | None:
-        if not self._layers:
-            raise ValueError("the model has no layers; add some, as in model.add(Dense(10))")
-        return self._input_shape
-
-    def _units(self) -> int:
-        last = self._layers[-1]
-        if last.output_shape is None:
-            units = getattr(last, "units", None) if type(last).forward is not Layer.forward else None
-            if units is not None:
-                return int(units)
-            raise ValueError("the model does not know its number of outputs yet; put an Input in front")
-        if len(last.output_shape) != 1:
-            raise checks.ShapeError(
-                f"the model's outputs have shape {last.output_shape}, but a loss takes rows of outputs: end the model "
-                "with a Flatten()"
+        with self._lock, self._computing(), self._keeping_records(), Interrupts() as interrupts:
+            fusion = self._ensure_built(shape)
+            self._advise(loss)
+            batches = (
+                source if isinstance(source, Stream) else Batches(source, fusion, batch_size, shuffle, steps, sparse)
             )
-        return last.output_shape[0]
+            history = self.history = History()
+            entries.append(history)
+            hooks = Hooks(entries, self, {"epochs": epochs, "steps": len(batches) or None, "verbose": verbose})
+            self.stop_training = self._warned = False
+            self._initial_epoch = initial_epoch  # BackupAndRestore moves it on
+            hooks.call("on_train_begin")
+            batches.skip(self._initial_epoch - initial_epoch)
+            numbers = range(self._initial_epoch, epochs)
+            logs = fit(self, batches, validation, numbers, is_due, hooks, verbose, interrupts)
+            hooks.call("on_train_end", logs)
+            kernels.warn_if_threads_failed()
+            return history
 
-    @property
-    def built(self) -> bool:
-        """Whether the layers have their weights."""
-        return bool(self._layers) and all(layer.built for layer in self._layers)
+    def _train_step(self, batch: Batch, loss: losses.Loss, sink: optimizers.Sink) -> tuple[float, Floats]:
+        """One step of training; the sum of the examples' losses, and the predictions: training/step.py."""
+        return train_step(self._current_fusion(), batch, loss, sink, self._warn_not_finite)
 
-    @property
-    def input_shape(self) -> tuple[int | None, ...] | None:
-        """(None, ...): the batch's shape, any number of examples; None before it is known."""
-        return None if self._input_shape is None else (None, *self._input_shape)
+    def _batch(self, data: Data) -> Batch:
+        """A whole data set as one batch; builds the layers if they are not."""
+        return whole(data, self._ensure_built(data.shape))
 
-    @property
-    def output_shape(self) -> tuple[int | None, ...] | None:
-        """(None, ...): the predictions' shape; None before the model is built."""
-        shape = self._layers[-1].output_shape if self._layers else None
-        return None if shape is None else (None, *shape)
+    def _batches(self, source: Batches | Stream) -> Iterable[Batch]:
+        return source if isinstance(source, Batches) else map(self._batch, source)
 
-    # Looking ----------------------------------------------------------------------------------------------------------
+    @contextlib.contextmanager
+    def _keeping_records(self) -> Iterator[None]:
+        """A training that a callback of this model's own training starts leaves that one's records as they were."""
+        if self._running == 1:
+            yield
+            return
+        kept = self.history, self.stop_training, self._initial_epoch, self._warned, self.metrics
+        self.metrics = [copy.copy(metric) for metric in self.metrics]
+        try:
+            yield
+        finally:
+            self.history, self.stop_training, self._initial_epoch, self._warned, self.metrics = kept
 
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """A layer by its name or its place.
+    def train_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """One step on one batch.
+
+        Returns:
+            The batch's loss before the step, or a list of it and the metrics if there are some, or a dict of them.
 
         Raises:
-            ValueError: if there is none, with the near miss; or if not one of the two is given.
+            RuntimeError, ValueError, TypeError: as `fit`.
         """
-        if (name is None) == (index is None):
-            raise ValueError("give the layer's name or its index")
-        if index is not None:
-            i = checks.integer("index", index, least=-len(self._layers))
-            if i >= len(self._layers):
-                raise ValueError(f"index is {i}, but the model has {len(self._layers)} layers")
-            return self._layers[i]
-        return checks.choose("layer", name, {layer.name: layer for layer in self._layers})
+        loss, optimizer = self._compiled()
+        data = self._data(loss, x, y, sample_weight, class_weight)
+        with self._lock, Interrupts() as interrupts:
+            batch = self._batch(data)
+            metrics = [copy.copy(metric) for metric in self.metrics] if self._running else self.metrics
+            results = Results(metrics)  # a callback's own step does not count in the epoch under way
+            interrupts.hold()
+            step = self._train_step(batch, loss, optimizer)
+            interrupts.release()
+            results.add(*step, data.targets, data.weights)
+            return as_keras(results.logs(), return_dict)
 
-    @property
-    def weights(self) -> list[Variable]:
-        """All variables: kernel and bias of each Dense layer, and so on."""
-        return [variable for layer in self._layers for variable in layer.weights]
+    # Evaluating and predicting ----------------------------------------------------------------------------------------
 
-    @property
-    def trainable_weights(self) -> list[Variable]:
-        return [variable for layer in self._layers for variable in layer.trainable_weights]
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Iterable[Callback] | Callback | None = None,
+        return_dict: bool = False,
+        sparse: Any = "auto",
+    ) -> Any:
+        """The loss and the metrics of a data set.
 
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        return [variable for layer in self._layers for variable in layer.non_trainable_weights]
+        Args:
+            x, y, sample_weight, sparse: as for `fit`.
+            batch_size: what the progress bar and `steps` count in, 32 by default.
+            verbose, callbacks: as for `fit`.
+            steps: batches to take, if not all.
+            return_dict: whether to return a dict.
+
+        Returns:
+            The loss, or a list of it and the metrics if there are some, or a dict of them.
+
+        Raises:
+            RuntimeError, ValueError, TypeError: as `fit`.
+        """
+        loss, _ = self._compiled()
+        batch_size, steps = _batch_size(batch_size), _steps("steps", steps)
+        verbose = check_verbose(verbose)
+        entries = _callbacks(callbacks)
+        _check_sparse(sparse)
+        source: Data | Stream
+        if is_stream(x, y):
+            source = self._stream(loss, x, steps)
+            shape, count, rows_a_step = source.first().shape, len(source), None
+        else:
+            source = self._data(loss, x, y, sample_weight).first(steps, batch_size, "steps")
+            shape, count, rows_a_step = source.shape, -(-len(source.x) // batch_size), batch_size
+        with self._lock, self._computing():
+            self._ensure_built(shape)
+            hooks = Hooks(entries, self, {"steps": count or None, "verbose": verbose})
+            bar = ProgressBar(count, verbose)
+            try:
+                logs = evaluate(self, source, sparse, hooks, bar, rows_a_step)
+                bar.finish(logs)
+            finally:
+                bar.close()
+            return as_keras(logs, return_dict)
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Iterable[Callback] | Callback | None = None,
+        sparse: Any = "auto",
+    ) -> Floats:
+        """The outputs for examples.
+
+        Args:
+            x: (n, ...), n may be 0; or a SciPy sparse matrix; or what makes batches of them.
+            batch_size: what the progress bar and `steps` count in, 32 by default.
+            verbose, callbacks, sparse: as for `fit`.
+            steps: batches to take, if not all.
+
+        Returns:
+            float32 array (n, units of the last layer).
+
+        Raises:
+            ValueError: if the shape does not fit, or a value is not finite.
+            TypeError: if `x` does not hold numbers.
+        """
+        if verbose == 0 and type(x) is np.ndarray and x.ndim and len(x) == 1 and callbacks is None and self._takes(x):
+            return self._predict_one(x)
+        batch_size, steps = _batch_size(batch_size), _steps("steps", steps)
+        verbose = check_verbose(verbose)
+        entries = _callbacks(callbacks)
+        _check_sparse(sparse)
+        with self._naming_shapes():
+            if is_stream(x, None):
+                data = check_parts(x, "x", self._example_shape(), steps)
+            else:
+                data = check_examples(x, "x", self._example_shape()).first(steps, batch_size, "steps")
+        with self._lock, self._computing():
+            self._ensure_built(data.shape)
+            count = max(1, -(-len(data.x) // batch_size))
+            hooks = Hooks(entries, self, {"steps": count, "verbose": verbose})
+            bar = ProgressBar(count, verbose)
+            try:
+                predictions = predict(self, data, sparse, hooks, bar, batch_size)
+            finally:
+                bar.close()
+            hooks.call("on_predict_end")
+            return predictions
+
+    def _forward(self, batch: Batch, training: bool = False) -> Floats:
+        """The output of the last layer for a batch, as rows in a workspace."""
+        x: Any = batch.x
+        for layer in self._layers[batch.first :]:
+            x = layer.forward(x, training)
+        return x  # type: ignore[no-any-return]
+
+    def _takes(self, x: np.ndarray[Any, Any]) -> bool:
+        """Whether x is float32 just as the built model wants it, so that nothing but NaN need be looked for."""
+        return (
+            self._fusion is not None
+            and x.dtype == np.float32
+            and x.flags.carray
+            and x.shape[1:] == self._layers[0].input_shape
+            and kernels.all_finite(x.reshape(-1))
+        )
+
+    def _predict_one(self, x: Floats) -> Floats:
+        """The fast lane for one example: no blocks, no bar."""
+        with self._lock:
+            y: Any = x.reshape(1, -1)
+            for layer in self._layers:
+                y = layer.forward(y)
+            shape = self._layers[-1].output_shape
+            assert shape is not None
+            row: Floats = y[:, : math.prod(shape)].copy()
+            return row if len(shape) == 1 else row.reshape(1, *shape)
+
+    def predict_classes(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> np.ndarray[Any, Any]:
+        """The most probable class of each example, (n,); with a single output whether it is above 0.5, (n, 1)."""
+        predictions = self.predict(x, batch_size, verbose)
+        return predictions.argmax(axis=-1) if predictions.shape[-1] > 1 else (predictions > 0.5).astype(np.int32)
+
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """The loss and the metrics of one batch; returned and raised as `evaluate` does."""
+        return self.evaluate(x, y, sample_weight=sample_weight, verbose=0, return_dict=return_dict)
+
+    def predict_on_batch(self, x: Any) -> Floats:
+        """The outputs for one batch; returned and raised as `predict` does."""
+        return self.predict(x, verbose=0)
 
     def __call__(self, x: Any, training: bool = False) -> Floats:
         """Computes the model's output for an array, as a function.
@@ -230,29 +416,94 @@ class Sequential(Trainer):
         Raises:
             ValueError, TypeError: as `predict`.
         """
-        return self._forward_in_training(x) if training else self.predict(x, verbose=0)
-
-    def get_weights(self) -> list[Floats]:
-        """Copies of all weights, in order: kernel (inputs, units) and bias (units,) of each Dense layer."""
-        return [variable.numpy() for variable in self.weights]
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Sets all weights, from a list as `get_weights` returns it.
-
-        Raises:
-            ValueError: if the number of arrays or a shape differs, or a value is not finite; nothing is set then.
-            TypeError: if an array is not numeric.
-        """
+        if not training:
+            return self.predict(x, verbose=0)
+        with self._naming_shapes():
+            data = check_examples(x, "x", self._example_shape())
         with self._lock:
-            assign_all("the model", self.weights, weights)
+            y = self._forward(self._batch(data), training=True)
+            shape = self._layers[-1].output_shape
+            assert shape is not None
+            return y[:, : math.prod(shape)].reshape(len(y), *shape).copy()
 
-    def count_params(self) -> int:
-        """The number of weights."""
-        return sum(layer.count_params() for layer in self._layers)
+    # Checking ---------------------------------------------------------------------------------------------------------
 
-    def summary(self, print_fn: Callable[[str], Any] = print) -> None:
-        """Prints a table of the layers, their shapes and their numbers of weights."""
-        print_fn(summary.table(self.name, self._layers))
+    def _compiled(self) -> tuple[losses.Loss, optimizers.Optimizer]:
+        if self.loss is None or self.optimizer is None:
+            raise checks.NotCompiledError(
+                "call compile() first, as in model.compile('rmsprop', 'categorical_crossentropy')"
+            )
+        return self.loss, self.optimizer
+
+    def _data(self, loss: losses.Loss, x: Any, y: Any, *others: Any, **named: Any) -> Data:
+        with self._naming_shapes():
+            return check_data(Expected(loss, self._example_shape(), self._units()), x, y, *others, **named)
+
+    def _stream(
+        self,
+        loss: losses.Loss,
+        source: Any,
+        steps: int | None,
+        argument: str = "x",
+        class_weight: Any = None,
+        goes_on: bool = False,
+        shuffle: bool = False,
+    ) -> Stream:
+        def check(x: Any, y: Any, sample_weight: Any = None) -> Data:
+            return self._data(loss, x, y, sample_weight, class_weight, name=f"a batch's {argument[:-1]}")
+
+        return Stream(source, check, steps, argument, goes_on, shuffle)
+
+    def _validation(self, loss: losses.Loss, given: Any, steps: int | None) -> Data | Stream | None:
+        if given is None:
+            return None
+        if is_stream(given, None):
+            return self._stream(loss, given, _steps("validation_steps", steps), "validation x")
+        if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+            raise ValueError("validation_data must be a pair (x, y) or a triple (x, y, sample_weight)")
+        weights = given[2] if len(given) == 3 else None
+        return self._data(loss, given[0], given[1], weights, name="validation ")
+
+    def _advise(self, loss: losses.Loss) -> None:
+        """Warns of a loss that fits the last layer badly."""
+        last = self._layers[-1]
+        activation = getattr(last, "activation", None) if isinstance(last, _Dense) else None
+        text = loss.advice(activation, self._units()) if activation is not None else None
+        if text:
+            warnings.warn(text, stacklevel=3)
+
+    def _warn_not_finite(self, layers: list[tuple[Layer, Fused]], outputs: list[Any]) -> None:
+        """Warns once a training that the loss is NaN or infinite, and names the layer where it began."""
+        if self._warned:
+            return
+        self._warned = True
+        names = [
+            layer.name
+            for (layer, _), y in zip(layers, outputs[1:], strict=True)
+            if not np.isfinite(y[:, : math.prod(layer.output_shape or ())]).all()
+        ]
+        where = (
+            f"the output of layer {names[0]!r} is the first that is not finite" if names else "all outputs are finite"
+        )
+        warnings.warn(
+            f"the loss is not finite: {where}. Try a smaller learning rate, or clip the gradients (clipnorm=1.0)",
+            RuntimeWarning,
+            stacklevel=5,
+        )
+
+    # Looking inside ---------------------------------------------------------------------------------------------------
+
+    def check_gradients(self, x: Any, y: Any, *, samples: int = 20, print_fn: Any = None) -> GradientTable:
+        """Compares the gradients of the weights with central differences; print what it returns: gradient_check.py."""
+        from fastnet.inspection.gradient_check import check_gradients
+
+        return check_gradients(self, x, y, samples=samples, print_fn=print_fn)
+
+    def profile(self, x: Any, y: Any, batch_size: int = 32, *, epochs: int = 1, print_fn: Any = None) -> Profile:
+        """Trains a copy and tells where a step's time goes, by kernel; print what it returns: profiling.py."""
+        from fastnet.inspection.profiling import profile
+
+        return profile(self, x, y, batch_size=batch_size, epochs=epochs, print_fn=print_fn)
 
     # Keeping ----------------------------------------------------------------------------------------------------------
 
@@ -296,17 +547,6 @@ class Sequential(Trainer):
         described = {"class_name": "Sequential", "config": self.get_config()}
         return json.dumps(described, **{"default": plain_number, **kwargs})
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_lock"} | {"_running": 0}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._make_lock()
-
-    def __repr__(self) -> str:
-        entries = [f"Input({self._input_shape})"] if self._input_shape is not None else []
-        return f"Sequential([{', '.join(entries + [repr(layer) for layer in self._layers])}])"
-
 
 def load_model(filepath: Any, custom_objects: dict[str, Any] | None = None, compile: bool = True) -> Sequential:
     """The model of a file that `Sequential.save` wrote; see `fastnet.saving.load_model`."""
@@ -341,3 +581,33 @@ def clone_model(model: Sequential) -> Sequential:
             if isinstance(thing, Activation):
                 objects[thing.name] = thing
     return Sequential.from_config(model.get_config(), objects)
+
+
+def _batch_size(value: Any) -> int:
+    return 32 if value is None else checks.integer("batch_size", value, least=1)
+
+
+def _due(validation_freq: Any) -> Callable[[int], bool]:
+    """Whether a number of epochs, from 1, is one after which to evaluate."""
+    if isinstance(validation_freq, list | tuple | set):
+        numbers = {checks.integer("validation_freq", number, least=1) for number in validation_freq}
+        return lambda number: number in numbers
+    every = checks.integer("validation_freq", validation_freq, least=1)
+    return lambda number: number % every == 0
+
+
+def _steps(argument: str, value: Any) -> int | None:
+    return None if value is None else checks.integer(argument, value, least=1)
+
+
+def _check_sparse(sparse: Any) -> None:
+    if not (isinstance(sparse, bool) or (isinstance(sparse, str) and sparse == "auto")):
+        raise ValueError(f"sparse must be True, False or 'auto', got {sparse!r}")
+
+
+def _callbacks(callbacks: Any) -> list[Callback]:
+    entries = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or [])
+    for entry in entries:
+        if not isinstance(entry, Callback):
+            raise TypeError(f"callbacks must be fastnet.callbacks.Callback objects, got {entry!r}")
+    return entries

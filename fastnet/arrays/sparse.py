@@ -6,7 +6,7 @@ A first layer that is given a data set as `Csr` multiplies only those numbers. T
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import kernels
+from fastnet.arrays.rows import Which
 from fastnet.checks import Floats
 
 Places = NDArray[np.intp]
@@ -33,6 +34,8 @@ class Csr:
         values: (nnz,) float32, the nonzeros.
         longest: how many numbers the row that has most has.
     """
+
+    is_sparse = True
 
     def __init__(self, shape: tuple[int, int], indptr: Places, indices: NDArray[np.int32], values: Floats) -> None:
         self.shape = shape
@@ -102,7 +105,11 @@ class Csr:
 
     def scaled(self, scale: float) -> Csr:
         """The same rows with every number times `scale`."""
-        return Csr(self.shape, self.indptr, self.indices, self.values * np.float32(scale))
+        return self if scale == 1 else Csr(self.shape, self.indptr, self.indices, self.values * np.float32(scale))
+
+    def reader(self, batch_size: int) -> Callable[[Which], CsrBatch]:
+        """A function that returns some rows for the kernels, without a copy."""
+        return lambda which: CsrBatch(self, np.arange(*which.indices(len(self))) if isinstance(which, slice) else which)
 
     def __len__(self) -> int:
         return self.shape[0]

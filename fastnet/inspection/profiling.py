@@ -9,16 +9,13 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastnet import checks, kernels, rng
 from fastnet.callbacks import Callback
 from fastnet.inspection.tables import Cells, Table
-
-if TYPE_CHECKING:
-    from fastnet.training.trainer import Trainer
 
 
 class Row(NamedTuple):
@@ -134,7 +131,7 @@ class _Clock(Callback):
 
 
 def profile(
-    model: Trainer, x: Any, y: Any, batch_size: int = 32, epochs: int = 1, print_fn: Callable[[str], Any] | None = None
+    model: Any, x: Any, y: Any, batch_size: int = 32, epochs: int = 1, print_fn: Callable[[str], Any] | None = None
 ) -> Profile:
     """Trains a copy of the model for some epochs, taking the time of each kernel.
 

@@ -15,7 +15,7 @@ from fastnet.checks import Floats
 from fastnet.optimizers import schedules
 from fastnet.optimizers.schedules import LearningRateSchedule
 from fastnet.recorded import Recorded
-from fastnet.training import interrupts
+from fastnet.terminal import interrupts
 
 
 class Sink(Protocol):

@@ -1,107 +1,105 @@
-"""A data set as mini-batches, in a new random order each time it is walked through."""
+"""Batches: a data set a few rows at a time, each batch as the first layer multiplies it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnet import rng
-from fastnet.arrays.panels import zeros
-from fastnet.arrays.sparse import Csr, CsrBatch
+from fastnet.arrays.sparse import CsrBatch
 from fastnet.checks import Floats
+from fastnet.training.inputs import Data
 
-Rows = Floats | NDArray[np.uint8]
-Batch = tuple[Floats | CsrBatch, Floats, Floats | None]
+if TYPE_CHECKING:
+    from fastnet.training.fusion import Fusion
+
+_BLOCK = 1024  # rows that are evaluated at once: enough to keep the kernels busy, little memory
 
 
-def as_floats(x: Rows) -> Floats:
-    return x if x.dtype == np.float32 else x.astype(np.float32)  # type: ignore[return-value]
+class Batch(NamedTuple):
+    """Some rows of a data set.
 
+    Attributes:
+        x: what the first layer multiplies: (B, K) float32, or rows of a sparse matrix.
+        targets: (B, C) float32, or None in a prediction.
+        weights: (B,) float32, or None.
+        first: the number of the first layer that computes.
+    """
 
-def check_steps(argument: str, steps: int | None, examples: int, batch_size: int) -> None:
-    """Refuses more steps than the examples make batches."""
-    count = -(-examples // batch_size)
-    if steps is not None and steps > count:
-        raise ValueError(f"{argument} is {steps}, but {examples} examples make {count} batches of {batch_size}")
+    x: Floats | CsrBatch
+    targets: Any
+    weights: Floats | None
+    first: int
 
 
 class Batches:
-    """Examples, targets and, if there are some, weights, `batch_size` rows at a time; the last batch has what is left.
+    """The mini-batches of a training, `batch_size` rows each; the last batch of an epoch has what is left.
 
     Args:
-        x: (n, K) float32 or uint8, n at least 1, or a Csr.
-        targets: (n, C) float32.
-        weights: (n,) float32 or None.
+        data: at least one example with its targets.
+        fusion: how the layers are computed.
         batch_size: rows of a batch.
-        shuffle: whether each walk takes the rows in a new random order.
-        steps: batches of a walk, if not all. A shuffled one begins with a new order; else the next one goes on where it
-            ended, and begins anew when there are no more.
+        shuffle: whether each epoch takes the rows in a new random order.
+        steps: batches of an epoch, if not all. Without `shuffle` the next epoch goes on where the last one ended, and
+            begins anew when there are no more rows.
+        sparse: whether the first Dense layer skips zeros: True, False or "auto".
 
-    Each step yields x, targets and weights of the batch: views of the arrays or, shuffled, rows gathered into a buffer
-    that the next step writes again. Of a Csr it yields the rows' numbers: nothing is gathered.
+    The arrays of a batch are views of the data set or, shuffled, buffers that the next batch writes again. Of sparse
+    rows a batch holds the rows' numbers; nothing is gathered.
     """
 
+    ended = False
+
     def __init__(
-        self,
-        x: Rows | Csr,
-        targets: Floats,
-        weights: Floats | None,
-        batch_size: int,
-        shuffle: bool,
-        steps: int | None = None,
+        self, data: Data, fusion: Fusion, batch_size: int, shuffle: bool, steps: int | None, sparse: Any
     ) -> None:
-        self.x = x
-        self.targets = targets
-        self.weights = weights
-        self.batch_size = min(batch_size, len(x))
-        self.shuffle = shuffle
-        self._count = -(-len(x) // self.batch_size)
+        rows, self._first = fusion.front(data.x, sparse)
+        self._targets, self._weights = data.targets, data.weights
+        self._rows = len(rows)
+        self._batch_size = min(batch_size, len(rows))
+        self._shuffle = shuffle
+        self._count = -(-len(rows) // self._batch_size)
         self._steps = steps or self._count
-        self._next = 0  # the batch with which the next walk begins
-        self._x: Rows | None = None
-        if shuffle:
-            self._targets = np.empty((self.batch_size, targets.shape[1]), np.float32)
-            if not isinstance(x, Csr):
-                self._x = np.empty((self.batch_size, x.shape[1]), x.dtype)
-        self._floats: Floats | None = None
-        if not isinstance(x, Csr) and x.dtype != np.float32:
-            self._floats = zeros((self.batch_size, x.shape[1]))
+        self._next = 0  # the batch with which the next epoch begins
+        self._read = rows.reader(self._batch_size)
+        self._gathered = np.empty((self._batch_size if shuffle else 0, data.targets.shape[1]), np.float32)
 
     def __len__(self) -> int:
+        """Batches of an epoch."""
         return self._steps
 
-    def skip(self, walks: int) -> None:
-        """The next walk is as if so many had been before it; the order is the random generator's affair."""
-        self._next = walks * self._steps % self._count
+    def skip(self, epochs: int) -> None:
+        """Goes on as if `epochs` epochs had already run; the order is the random generator's affair."""
+        self._next = epochs * self._steps % self._count
 
     def __iter__(self) -> Iterator[Batch]:
-        order = rng.generator().permutation(len(self.x)) if self.shuffle else np.arange(len(self.x))
-        first = 0 if self.shuffle else self._next
+        order = rng.generator().permutation(self._rows) if self._shuffle else None
+        first = 0 if self._shuffle else self._next
         self._next = (first + self._steps) % self._count
+        targets = self._targets
         for step in range(first, first + self._steps):
-            number = step % self._count
-            start, stop = number * self.batch_size, (number + 1) * self.batch_size
-            chosen = order[start:stop]
-            weights = None if self.weights is None else self.weights[chosen]
-            if not self.shuffle:
-                targets = self.targets[start:stop]
+            start = step % self._count * self._batch_size
+            which: Any = slice(start, min(self._rows, start + self._batch_size))
+            if order is not None:
+                which = order[which]
+                chosen = self._gathered[: len(which)]
+                np.take(targets, which, axis=0, out=chosen, mode="clip")
             else:
-                # mode="clip" lets NumPy write straight into `out`; a permutation has nothing to clip.
-                targets = self._targets[: len(chosen)]
-                np.take(self.targets, chosen, axis=0, out=targets, mode="clip")
-            if isinstance(self.x, Csr):
-                yield CsrBatch(self.x, chosen), targets, weights
-                continue
-            if self._x is None:
-                rows = self.x[start:stop]
-            else:
-                rows = self._x[: len(chosen)]
-                np.take(self.x, chosen, axis=0, out=rows, mode="clip")
-            if self._floats is None:
-                yield rows, targets, weights  # type: ignore[misc]
-            else:
-                floats = self._floats[: len(chosen)]
-                floats[...] = rows
-                yield floats, targets, weights
+                chosen = targets[which]
+            weights = None if self._weights is None else self._weights[which]
+            yield Batch(self._read(which), chosen, weights, self._first)
+
+
+def whole(data: Data, fusion: Fusion, sparse: Any = False) -> Batch:
+    """All rows of a data set as one batch."""
+    rows, first = fusion.front(data.x, sparse)
+    return Batch(rows.reader(len(rows))(slice(0, len(rows))), data.targets, data.weights, first)
+
+
+def blocks(data: Data, fusion: Fusion, sparse: Any) -> Iterator[Batch]:
+    """A data set in order, in blocks of rows, for an evaluation or a prediction."""
+    skip = fusion.skips_zeros(data.x, sparse)
+    for start in range(0, len(data.x), _BLOCK):
+        yield whole(data.rows(slice(start, min(len(data.x), start + _BLOCK))), fusion, skip)

@@ -1,30 +1,25 @@
-"""Plan: how a stack of layers is computed with as few passes over memory as possible.
+"""Fusion: what one kernel does of its neighbours' work, decided once for a model's layers as they are.
 
-What one kernel can do in passing is not done by its neighbours: the activation before a loss that contains it, an
-activation's derivative in the product that comes before it on the way back, the zeros of a first layer's input.
+Three things are fused: the last activation with a loss that contains it; the derivative of an activation with the
+product that makes its gradient; and, in the first Dense layer, what makes the zeros of its input be skipped.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
 from typing import Any
-
-import numpy as np
 
 from fastnet import kernels, losses
 from fastnet.arrays import variables
-from fastnet.arrays.sparse import Csr, CsrBatch, is_sparse
-from fastnet.checks import Floats, ShapeError
+from fastnet.arrays.rows import Rows
+from fastnet.arrays.sparse import Csr, is_sparse
+from fastnet.checks import ShapeError
 from fastnet.layers import Dense, Layer
 from fastnet.layers.base import ALONE, Fused
-from fastnet.training.batches import Rows, as_floats
-
-_BLOCK = 1024  # rows that are predicted at once: enough to keep the kernels busy, little memory
 
 
-class Plan:
+class Fusion:
     """How a model's layers are computed; for layers that are built, until one of them changes.
 
     Attributes:
@@ -82,55 +77,31 @@ class Plan:
         """What the regularizers add to the loss."""
         return sum(v.regularizer.checked_penalty(v.numpy(), v.name) for v in self.regularized if v.regularizer)
 
-    def skips_zeros(self, x: Rows | Csr, sparse: Any) -> bool:
-        """Whether the first Dense layer should multiply only what is not zero in x."""
-        if isinstance(x, Csr):
+    def skips_zeros(self, rows: Rows | Csr, sparse: Any) -> bool:
+        """Whether the first Dense layer should multiply only the nonzeros of these rows."""
+        if rows.is_sparse:
             return True
-        if sparse is False or not self._may_skip or not len(x):
+        if sparse is False or not self._may_skip or not len(rows):
             return False
         layer = self._layers[self.first]
         assert isinstance(layer, Dense)
-        return sparse is True or is_sparse(x, layer.units)
+        return sparse is True or is_sparse(rows.array, layer.units)  # type: ignore[union-attr]
 
-    def check_width(self, x: Rows | Csr) -> None:
-        """Refuses examples that the layers would read past: the last look, at the moment of use.
+    def front(self, rows: Rows | Csr, sparse: Any) -> tuple[Rows | Csr, int]:
+        """The rows as the layers take them, and the number of the first layer that computes.
 
         Raises:
-            ValueError: if they are not as wide as the first layer's input.
+            ValueError: if the rows are not as wide as the model's input, or sparse where no Dense layer takes them.
         """
         width = math.prod(self._layers[0].input_shape or ())
-        if x.shape[1] != width:
-            raise ShapeError(f"x has {x.shape[1]} features; the model expects {width}")
-
-    def front(self, x: Rows | Csr, sparse: Any) -> tuple[Rows | Csr, int]:
-        """The examples as the training loop takes them, and the first layer that it computes."""
-        self.check_width(x)
-        if isinstance(x, Csr) or self.skips_zeros(x, sparse):
-            rows = self.scaled(x)
-            return (rows if isinstance(rows, Csr) else Csr.from_dense(rows, self._scale)), self.first
-        return x, 0
-
-    def scaled(self, x: Rows | Csr) -> Rows | Csr:
-        """A sparse matrix as the first Dense layer wants it: what stands before that may only scale it."""
-        if not isinstance(x, Csr):
-            return x
+        if rows.shape[1] != width:
+            raise ShapeError(f"x has {rows.shape[1]} features; the model expects {width}")
+        if not self.skips_zeros(rows, sparse):
+            return rows, 0
         if not self._may_skip:
             raise ValueError("a SciPy sparse matrix can only be given to a model that begins with a Dense layer")
-        return x if self._scale == 1 else x.scaled(self._scale)
-
-    def parts(self, x: Rows | Csr, sparse: Any) -> Iterator[tuple[Floats | CsrBatch, int]]:
-        """The examples in blocks, each as the layers take it, and the first layer to compute."""
-        self.check_width(x)
-        rows, skip = self.scaled(x), self.skips_zeros(x, sparse)
-        for start in range(0, len(rows), _BLOCK):
-            stop = min(len(rows), start + _BLOCK)
-            if isinstance(rows, Csr):
-                yield CsrBatch(rows, np.arange(start, stop)), self.first
-            elif skip:
-                csr = Csr.from_dense(rows[start:stop], self._scale)
-                yield CsrBatch(csr, np.arange(stop - start)), self.first
-            else:
-                yield as_floats(rows[start:stop]), 0
+        nonzeros = rows.scaled(self._scale) if isinstance(rows, Csr) else Csr.from_dense(rows.array, self._scale)
+        return nonzeros, self.first
 
 
 def _is_dense(layer: Layer) -> bool:

@@ -1,0 +1,293 @@
+"""Stack: layers in a row, each fed with the output of the one before; what is trained and computed with."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from fastnet import checks
+from fastnet.arrays.variables import Variable
+from fastnet.checks import Floats
+from fastnet.inspection import summary
+from fastnet.layers import InputLayer, Layer
+from fastnet.layers.base import Shape, assign_all, shape_of, snake_case
+from fastnet.terminal import screen
+from fastnet.training.fusion import Fusion
+
+_STACKS: weakref.WeakSet[Stack] = weakref.WeakSet()
+
+
+def _renew_locks() -> None:
+    """In a child process: a lock that a thread of the parent held would never be released here."""
+    for stack in _STACKS:
+        stack._lock = threading.RLock()
+        stack._running = 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)
+
+
+class Stack:
+    """What `Sequential` is apart from its training: layers, their building, their weights, and a lock.
+
+    The layers have one workspace each, so there is one computation at a time.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._layers: list[Layer] = []
+        self._input_shape: Shape | None = None
+        self._fusion: Fusion | None = None  # once all layers are built
+        self._trainable = True
+        self._running = 0  # fits, evaluations and predictions under way, one in a callback of the other
+        self._make_lock()
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, without the `Input`, as a new list; `add` and `pop` change the model."""
+        return list(self._layers)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether any layer may be trained. Setting it sets it for all layers, those added later too."""
+        return any(layer.trainable for layer in self._layers) if self._layers else self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        for layer in self._layers:
+            layer.trainable = self._trainable
+
+    def add(self, layer: Any) -> None:
+        """Puts a layer on top; errors as the class, and RuntimeError while the model computes."""
+        with self._changing("add()"):
+            self._add(layer)
+
+    def _add(self, layer: Any) -> None:
+        if isinstance(layer, InputLayer):
+            if self._layers or self._input_shape is not None:
+                raise ValueError("an Input can only be the first entry of a model")
+            self._input_shape = layer.example_shape
+            return
+        if not isinstance(layer, Layer):
+            raise TypeError(f"layers must be layers such as Dense(10), got {layer!r}")
+        if "_weights" not in vars(layer):
+            raise TypeError(f"{type(layer).__name__}.__init__() must call super().__init__() first")
+        if any(layer is other for other in self._layers):
+            raise ValueError(f"layer {layer.name!r} is already in the model; make a new one")
+        if any(layer.name == other.name for other in self._layers):
+            raise ValueError(f"the model already has a layer called {layer.name!r}; give each its own name")
+        if not layer.name:
+            stem = snake_case(type(layer).__name__)
+            count = sum(other.name == stem or other.name.startswith(f"{stem}_") for other in self._layers)
+            layer.name = f"{stem}_{count}" if count else stem
+        shape = self._layers[-1].output_shape if self._layers else self._input_shape or layer.input_shape
+        if shape is not None:
+            self._ensure_layer_built(layer, shape)
+        if not self._layers:
+            self._input_shape = shape
+        if not self._trainable:
+            layer.trainable = False
+        self._layers.append(layer)
+        self._rebuilt()
+
+    def pop(self) -> Layer:
+        """Takes the top layer off and returns it.
+
+        Raises:
+            ValueError: if there is none.
+            RuntimeError: while the model computes.
+        """
+        with self._changing("pop()"):
+            if not self._layers:
+                raise ValueError("the model has no layers to take off")
+            layer = self._layers.pop()
+            self._rebuilt()
+            return layer
+
+    def build(self, input_shape: Any = None) -> None:
+        """Makes the weights for examples of this shape, (None, features); a fit or a predict does it by itself."""
+        if input_shape is None:
+            raise ValueError("input_shape is None; expected a shape such as (None, 784)")
+        shape = (None, input_shape) if isinstance(input_shape, int) else tuple(input_shape)
+        with self._lock:
+            self._build(shape_of("input_shape", shape[1:]))
+
+    def _build(self, shape: Shape) -> None:
+        if not self._layers:
+            raise ValueError("the model has no layers; add some, as in model.add(Dense(10))")
+        for layer in self._layers:
+            self._ensure_layer_built(layer, shape)
+            assert layer.output_shape is not None
+            shape = layer.output_shape
+        self._input_shape = self._layers[0].input_shape
+        self._rebuilt()
+
+    def _ensure_layer_built(self, layer: Layer, shape: Shape) -> None:
+        try:
+            layer.ensure_built(shape)
+        except checks.ShapeError as error:
+            before = [other for other in self._layers if other is not layer and other.built]
+            first = before[0].input_shape if before else shape
+            raise checks.ShapeError(
+                f"{error}\n{summary.shapes_along(first, before)} -> {screen.printable(layer.name)}"
+            ) from None
+
+    def _rebuilt(self) -> None:
+        self._fusion = Fusion(self._layers) if self.built else None
+
+    def _ensure_built(self, shape: Shape) -> Fusion:
+        """Builds the layers if they are not, and says how they are computed."""
+        if self._fusion is None:  # the layers may have been built one by one, for other shapes
+            self._build(shape)
+        return self._current_fusion()
+
+    def _current_fusion(self) -> Fusion:
+        """How the layers are computed as they are now: a callback may have frozen one, or changed its activation."""
+        assert self._fusion is not None
+        if self._fusion.is_stale():
+            self._fusion = Fusion(self._layers)
+        return self._fusion
+
+    def _example_shape(self) -> Shape | None:
+        if not self._layers:
+            raise ValueError("the model has no layers; add some, as in model.add(Dense(10))")
+        return self._input_shape
+
+    def _units(self) -> int:
+        last = self._layers[-1]
+        if last.output_shape is None:
+            units = getattr(last, "units", None) if type(last).forward is not Layer.forward else None
+            if units is not None:
+                return int(units)
+            raise ValueError("the model does not know its number of outputs yet; put an Input in front")
+        if len(last.output_shape) != 1:
+            raise checks.ShapeError(
+                f"the model's outputs have shape {last.output_shape}, but a loss takes rows of outputs: end the model "
+                "with a Flatten()"
+            )
+        return last.output_shape[0]
+
+    @contextlib.contextmanager
+    def _naming_shapes(self) -> Iterator[None]:
+        """Adds the shapes along the model to what is said of one that does not fit."""
+        try:
+            yield
+        except checks.ShapeError as error:
+            if not self._example_shape():
+                raise
+            raise checks.ShapeError(f"{error}\n{summary.shapes_along(self._example_shape(), self._layers)}") from None
+
+    @property
+    def built(self) -> bool:
+        """Whether the layers have their weights."""
+        return bool(self._layers) and all(layer.built for layer in self._layers)
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...] | None:
+        """(None, ...): the batch's shape, any number of examples; None before it is known."""
+        return None if self._input_shape is None else (None, *self._input_shape)
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...] | None:
+        """(None, ...): the predictions' shape; None before the model is built."""
+        shape = self._layers[-1].output_shape if self._layers else None
+        return None if shape is None else (None, *shape)
+
+    # Weights ----------------------------------------------------------------------------------------------------------
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """A layer by its name or its place.
+
+        Raises:
+            ValueError: if there is none, with the near miss; or if not one of the two is given.
+        """
+        if (name is None) == (index is None):
+            raise ValueError("give the layer's name or its index")
+        if index is not None:
+            i = checks.integer("index", index, least=-len(self._layers))
+            if i >= len(self._layers):
+                raise ValueError(f"index is {i}, but the model has {len(self._layers)} layers")
+            return self._layers[i]
+        return checks.choose("layer", name, {layer.name: layer for layer in self._layers})
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All variables: kernel and bias of each Dense layer, and so on."""
+        return [variable for layer in self._layers for variable in layer.weights]
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        return [variable for layer in self._layers for variable in layer.trainable_weights]
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        return [variable for layer in self._layers for variable in layer.non_trainable_weights]
+
+    def get_weights(self) -> list[Floats]:
+        """Copies of all weights, in order: kernel (inputs, units) and bias (units,) of each Dense layer."""
+        return [variable.numpy() for variable in self.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Sets all weights, from a list as `get_weights` returns it.
+
+        Raises:
+            ValueError: if the number of arrays or a shape differs, or a value is not finite; nothing is set then.
+            TypeError: if an array is not numeric.
+        """
+        with self._lock:
+            assign_all("the model", self.weights, weights)
+
+    def count_params(self) -> int:
+        """The number of weights."""
+        return sum(layer.count_params() for layer in self._layers)
+
+    def summary(self, print_fn: Callable[[str], Any] = print) -> None:
+        """Prints a table of the layers, their shapes and their numbers of weights."""
+        print_fn(summary.table(self.name, self._layers))
+
+    # One computation at a time ----------------------------------------------------------------------------------------
+
+    def _make_lock(self) -> None:
+        self._lock = threading.RLock()
+        _STACKS.add(self)
+
+    @contextlib.contextmanager
+    def _computing(self) -> Iterator[None]:
+        """A loop over batches runs, in whose callbacks the model must keep its layers."""
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
+
+    @contextlib.contextmanager
+    def _changing(self, what: str) -> Iterator[None]:
+        """The model is changed; another thread's computation is waited for.
+
+        Raises:
+            RuntimeError: in a callback of a fit, evaluate or predict, which goes on with what the model was.
+        """
+        with self._lock:
+            if self._running:
+                raise RuntimeError(
+                    f"{what} cannot be called while fit, evaluate or predict of the same model runs: do it before or "
+                    "after. A callback may set layer.trainable, weights and optimizer.learning_rate"
+                )
+            yield
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"} | {"_running": 0}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._make_lock()
+
+    def __repr__(self) -> str:
+        entries = [f"Input({self._input_shape})"] if self._input_shape is not None else []
+        return f"Sequential([{', '.join(entries + [repr(layer) for layer in self._layers])}])"
