@@ -152,7 +152,8 @@ def fit(
         results = Results(model.metrics)
 
         def step(batch: Batch, results: Results = results) -> Callable[[], Logs]:
-            results.add(*model._train_step(batch, model.loss, model.optimizer), batch.targets, batch.weights)
+            total, predictions = model._train_step(batch, model.loss, model.optimizer)
+            results.add(total, predictions, batch.targets, batch.weights)
             return results.logs
 
         bar = ProgressBar(len(batches), verbose)
