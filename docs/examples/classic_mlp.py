@@ -1,4 +1,6 @@
-"""The classic MLP on MNIST: two hidden layers of 512, dropout, RMSprop, validated on the test set after each epoch.
+"""The classic MLP on MNIST: two hidden layers of 512 units, with dropout and RMSprop.
+
+The test set is used for validation after each epoch.
 
 python classic_mlp.py [--epochs 20]
 """
@@ -19,7 +21,7 @@ def main() -> None:
     try:
         (x_train, y_train), (x_test, y_test) = datasets.mnist.load_data()
     except datasets.mnist.MnistNotFoundError:
-        print("MNIST was not found; with digits drawn by a program instead")
+        print("MNIST was not found; using digits drawn by a program instead")
         (x_train, y_train), (x_test, y_test) = datasets.synthetic.load_data()
 
     model = Sequential(

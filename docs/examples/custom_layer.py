@@ -1,9 +1,12 @@
-"""A layer of your own: what it computes, the way back, and the proof that the two fit.
+"""A layer of your own: its forward pass, its backward pass, and a check that the two agree.
 
-`Scale` multiplies each feature by a weight of its own. `gradient` gets the loss's gradient by the output, and returns
-that by the input and those by the weights; `check_gradients` compares those of all weights with central differences.
-The second `Scale` has weights before it, whose gradients are right only if that by its input is. And the check comes
-after the training: as long as all factors are 1, one that was forgotten would not be missed.
+`Scale` multiplies each feature by its own weight. `gradient` gets the gradient of the loss with respect to the output.
+It returns the gradients with respect to the input and to the weights. `check_gradients` compares the gradients of all
+weights with central differences.
+
+The model has two `Scale` layers. The second one has weights before it. Their gradients are right only if the second
+`Scale` returns the right gradient with respect to its input. The check comes after the training, because all factors
+begin at 1. A forgotten factor of 1 would change nothing, and the check would not find it.
 """
 
 from typing import Any
@@ -16,7 +19,7 @@ from fastnet.utils import set_random_seed, to_categorical
 
 
 class Scale(Layer):
-    """Each feature times a weight that is learned."""
+    """Multiplies each feature by a trainable weight."""
 
     def build(self, input_shape: tuple[int, ...]) -> None:
         self.factor = self.add_weight(input_shape, "ones", name="factor")

@@ -1,7 +1,7 @@
-"""A loss of your own: a function and its gradient, checked against each other before anything is trained.
+"""A loss of your own: a function and its gradient, checked against each other before the training.
 
-The quantile loss punishes predictions that are too low nine times as hard as those that are too high. A network that is
-trained with it does not predict the mean: nine of ten targets lie below what it says.
+With the quantile loss, a prediction that is too low costs nine times as much as one that is too high. So the network
+does not learn the mean. It learns a value that nine of ten targets do not exceed.
 """
 
 import argparse
@@ -17,13 +17,13 @@ SHARE = 0.9
 
 
 def quantile(y_true: Any, y_pred: Any) -> Any:
-    """The loss of each row: SHARE times what is missing, or 1 - SHARE times what is too much."""
+    """The loss of each row: SHARE * error if the prediction is too low, else (SHARE - 1) * error."""
     error = y_true - y_pred
     return np.maximum(SHARE * error, (SHARE - 1) * error).mean(axis=1)
 
 
 def quantile_gradient(y_true: Any, y_pred: Any) -> Any:
-    """The gradient of each row's loss by its predictions."""
+    """The gradient of each row's loss with respect to its predictions."""
     return np.where(y_true > y_pred, -SHARE, 1 - SHARE) / y_pred.shape[1]
 
 
@@ -38,7 +38,7 @@ def main() -> None:
 
     rng = np.random.default_rng(0)
     x = rng.uniform(0, 1, (4000, 1))
-    y = x + x * rng.standard_normal(x.shape)  # the larger x, the wider the targets are spread
+    y = x + x * rng.standard_normal(x.shape)  # the targets spread more for a larger x
 
     for chosen in (loss, "mse"):
         model = Sequential([Input((1,)), Dense(32, "relu"), Dense(32, "relu"), Dense(1)])

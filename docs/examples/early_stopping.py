@@ -1,4 +1,7 @@
-"""Early stopping: the training ends when the validation gets no better, and the best weights stay, also in a file."""
+"""Early stopping: the training ends when the validation loss stops improving.
+
+The best weights are kept in the model and in a file.
+"""
 
 import argparse
 import tempfile
@@ -20,9 +23,9 @@ def main() -> None:
     try:
         (x, y), (x_test, y_test) = datasets.mnist.load_data()
     except datasets.mnist.MnistNotFoundError:
-        print("MNIST was not found; with digits drawn by a program instead")
+        print("MNIST was not found; using digits drawn by a program instead")
         (x, y), (x_test, y_test) = datasets.synthetic.load_data()
-    x, y = x[:5000], y[:5000]  # few examples, which a large network soon knows by heart
+    x, y = x[:5000], y[:5000]  # with few examples, a large network soon overfits
 
     model = Sequential([Input((28, 28)), Flatten(), Rescaling(1 / 255), Dense(512, "relu"), Dense(10, "softmax")])
     model.compile("rmsprop", "sparse_categorical_crossentropy", metrics=["accuracy"])

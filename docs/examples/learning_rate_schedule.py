@@ -1,6 +1,7 @@
-"""A learning-rate schedule: large steps at first, small ones at the end, along a cosine.
+"""A learning-rate schedule: the rate falls along a cosine, from large steps to small ones.
 
-The same network is trained with a small learning rate, with a large one, and with one that falls from large to zero.
+The same network is trained three times: with a small learning rate, with a large one, and with one that falls from
+large to zero.
 """
 
 import argparse
@@ -23,7 +24,7 @@ def main() -> None:
     try:
         (x_train, y_train), (x_test, y_test) = datasets.mnist.load_data()
     except datasets.mnist.MnistNotFoundError:
-        print("MNIST was not found; with digits drawn by a program instead")
+        print("MNIST was not found; using digits drawn by a program instead")
         (x_train, y_train), (x_test, y_test) = datasets.synthetic.load_data()
     x_train, y_train = x_train[: options.examples], y_train[: options.examples]
 

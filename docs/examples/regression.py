@@ -1,7 +1,7 @@
-"""Regression: a network learns a curve from noisy points, and says how far off it is.
+"""Regression: a network learns a curve from noisy points and measures its error.
 
-The curve is sin(3 x) + x^2 / 2; its noise has a standard deviation of 0.1, so no network is closer to new points than
-that, but by luck. To the curve itself it should be much closer.
+The curve is sin(3 x) + x^2 / 2. The noise has a standard deviation of 0.1. So the error on new points cannot be smaller
+than 0.1, except by luck. The distance to the curve itself should be much smaller.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def main() -> None:
     model.compile("adam", "mse", metrics=["mae"])
     patience = EarlyStopping(patience=30, restore_best_weights=True)
     history = model.fit(x, y, epochs=options.epochs, validation_split=0.2, callbacks=[patience], verbose=0)
-    print(f"trained for {len(history.epoch)} epochs; root of the validation's mean square: ", end="")
+    print(f"trained for {len(history.epoch)} epochs; root mean square error on the validation points: ", end="")
     print(f"{min(history.history['val_loss']) ** 0.5:.3f} (the noise alone: {NOISE})")
 
     grid = 0.6 * np.arange(-3, 4)[:, None]

@@ -1,6 +1,7 @@
-"""A sweep: which width, dropout and learning rate do best on a validation set? Each combination is trained and ranked.
+"""A parameter sweep: which width, dropout rate and learning rate are best on a validation set?
 
-The test set is not touched until the end: whoever chooses by it measures luck, too.
+The program trains each combination and ranks the results. It uses the test set only at the end. If the test set chose
+the model, its accuracy would be too high: it would include the luck of the choice.
 """
 
 import argparse
@@ -32,7 +33,7 @@ def main() -> None:
     try:
         (x, y), (x_test, y_test) = datasets.mnist.load_data()
     except datasets.mnist.MnistNotFoundError:
-        print("MNIST was not found; with digits drawn by a program instead")
+        print("MNIST was not found; using digits drawn by a program instead")
         (x, y), (x_test, y_test) = datasets.synthetic.load_data()
     x, y = x[: options.examples], y[: options.examples]
 
