@@ -23,12 +23,13 @@ from fastnet import (
     metrics,
     models,
     optimizers,
+    recorded,
     regularizers,
     utils,
 )
 from fastnet._version import __version__
 from fastnet.inspection.environment import show_config
-from fastnet.kernels import get_num_threads, set_num_threads, thread_limits
+from fastnet.kernels import get_num_threads, set_num_threads
 from fastnet.layers import Input
 from fastnet.models import Sequential
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from fastnet.playground import export_html
     from fastnet.reporting import report
 
-thread_limits.announce()
+recorded.MODELS["Sequential"] = Sequential
 
 __all__ = [
     "Input",

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
+MODELS: dict[str, Any] = {}  # model classes by name: models.py is above the modules that make models from files
 _DEEPEST = 32  # lists and dicts within one another
 
 

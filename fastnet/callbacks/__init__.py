@@ -1,4 +1,4 @@
-"""Callbacks: what a user hooks into a training; and History, which every training returns."""
+"""Callbacks: objects that `fit` calls during training, and History, which `fit` returns."""
 
 from fastnet.callbacks.backup_and_restore import BackupAndRestore
 from fastnet.callbacks.base import Callback, Logs, overrides

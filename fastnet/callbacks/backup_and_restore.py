@@ -1,4 +1,4 @@
-"""BackupAndRestore: a training that can be interrupted at any moment and taken up again, with the same result."""
+"""BackupAndRestore: continues an interrupted training, with the same result as without the interruption."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ _FILE = "latest.safetensors"
 
 
 class BackupAndRestore(Callback):
-    """Keeps the state of a training in a file, and goes on from there if the training begins anew.
+    """Saves the state of a training after each epoch, and continues from it if the training starts again.
 
-    After each epoch the file is replaced, as a whole or not at all: weights, the optimizer's state, the learning rate,
-    the epoch, and the random generators. A fit that finds it begins with the epoch after it and ends with the same
-    bits as one that was never interrupted: the same model, data, arguments and number of epochs are up to you, and it
-    should be the last of the callbacks, so that it saves what they changed. What other callbacks remember, such as the
-    patience of EarlyStopping, begins anew. When the training ends the file is removed.
+    The file holds the weights, the optimizer's state, the learning rate, the epoch and the random generators. It is
+    replaced in one step, so it is never half written. A `fit` that finds the file starts with the next epoch. It ends
+    with the same bits as a training that was never interrupted, if the model, the data, the arguments and the number of
+    epochs are the same. When the training ends, the file is removed.
 
-    The file is a model's: `fastnet.models.load_model` reads it.
+    Put this callback last in the list: it then saves what the others changed. The state of other callbacks, such as the
+    patience of EarlyStopping, is not saved.
+
+    `fastnet.models.load_model` can read the file.
 
     Args:
-        backup_dir: a folder of its own for the file; it is made if it is not there.
-        save_freq: ``"epoch"``; in the middle of an epoch nothing is saved, since its order would be lost.
-        double_checkpoint: accepted as in Keras; not needed here, where no file is ever half written.
+        backup_dir: a folder for the file alone. It is created if it does not exist.
+        save_freq: ``"epoch"``. Nothing is saved within an epoch, because the order of the examples would be lost.
+        double_checkpoint: accepted as in Keras, but not needed: no file is ever half written.
         delete_checkpoint: whether to remove the file when the training ends.
 
     Raises:
-        ValueError, TypeError: if an argument is not of that kind; when a training begins, if the model cannot be saved.
-        ModelFormatError: in training, if the file is damaged or another model's.
-        OSError: in training, if it cannot be read or written.
+        ValueError, TypeError: if an argument is wrong; when a training begins, if the model cannot be saved.
+        ModelFormatError: in training, if the file is damaged or belongs to another model.
+        OSError: in training, if the file cannot be read or written.
     """
 
     def __init__(
@@ -47,8 +49,8 @@ class BackupAndRestore(Callback):
             raise ValueError("backup_dir is empty; expected a folder")
         if check_save_freq(save_freq) != "epoch":
             raise ValueError(
-                f"save_freq must be 'epoch', got {save_freq!r}: a training is taken up again only at an epoch's start, "
-                "where it ends with the same bits"
+                f"save_freq must be 'epoch', got {save_freq!r}: a training continues only at an epoch's start, where "
+                "it ends with the same bits"
             )
         self.backup_dir = os.fspath(backup_dir)
         self.save_freq = save_freq
@@ -59,10 +61,10 @@ class BackupAndRestore(Callback):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         from fastnet import saving
 
-        saving.check_savable(self.model, training=True)  # now, not after an epoch that would be lost
+        saving.check_savable(self.model, training=True)  # before the first epoch, which would be lost
         if os.path.lexists(self._path):
             epoch = saving.restore_training(self.model, self._path)
-            self.model._initial_epoch = min(epoch, self.params["epochs"])  # what is behind the end need not be skipped
+            self.model._initial_epoch = min(epoch, self.params["epochs"])
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         from fastnet import saving
@@ -77,5 +79,5 @@ class BackupAndRestore(Callback):
         if self.delete_checkpoint:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path)
-            with contextlib.suppress(OSError):  # something else is in there: not ours to remove
+            with contextlib.suppress(OSError):  # the folder holds other files: leave it
                 os.rmdir(self.backup_dir)

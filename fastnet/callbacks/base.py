@@ -1,33 +1,31 @@
-"""Callback: the hooks that a training, an evaluation and a prediction call; and which of them an object uses."""
+"""Callback: the hooks that `fit`, `evaluate` and `predict` call."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from fastnet.models import Sequential
+from typing import Any
 
 Logs = dict[str, float]
 
 
 class Callback:
-    """Base of all callbacks: override what you need.
+    """Base class of all callbacks: override the hooks that you need.
 
     Attributes:
-        model: the model in training.
-        params: ``epochs``, ``steps`` (an epoch's batches) and ``verbose`` of the training.
+        model: the `Sequential` that is being trained.
+        params: a dict of the training's ``epochs``, ``steps`` (batches in an epoch) and ``verbose``.
 
-    `logs` are running means: of the epoch so far in `on_train_batch_end`, of the epoch in `on_epoch_end`. All callbacks
-    get the same dict at the end of an epoch, so what one adds to it the later ones see, and the History records. Set
-    ``self.model.stop_training = True`` to end the training after the current batch.
+    `logs` holds the loss and the metrics by name. In `on_train_batch_end` they are means over the epoch so far, in
+    `on_epoch_end` over the whole epoch. At the end of an epoch all callbacks get the same dict: if one adds a number to
+    it, later callbacks see it and the History records it. ``self.model.stop_training = True`` ends the training after
+    the current batch.
 
-    A hook that nobody overrides is not called, so it costs nothing.
+    A hook that is not overridden is not called, so it costs no time.
     """
 
-    model: Sequential
+    model: Any  # a Sequential; models.py imports this module, so the class cannot be named here
     params: dict[str, Any]
 
-    def set_model(self, model: Sequential) -> None:
+    def set_model(self, model: Any) -> None:
         self.model = model
 
     def set_params(self, params: dict[str, Any]) -> None:
@@ -50,10 +48,10 @@ class Callback:
         self.on_batch_end(batch, logs)
 
     def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """The older name of `on_train_batch_begin`."""
+        """Called before a training batch; the older name of `on_train_batch_begin`."""
 
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """The older name of `on_train_batch_end`."""
+        """Called after a training batch; the older name of `on_train_batch_end`."""
 
     # Evaluation, on its own or as the validation of an epoch ----------------------------------------------------------
 
@@ -81,8 +79,8 @@ _OLDER = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_ba
 
 
 def overrides(callback: Callback, method: str) -> bool:
-    """Whether a callback does anything there; those that do not cost nothing in the loop over batches."""
-    if method in getattr(callback, "__dict__", {}):  # a function given to the object, as LambdaCallback does
+    """Returns whether a callback overrides a hook. The loop over batches calls only those that do."""
+    if method in getattr(callback, "__dict__", {}):  # a function set on the object, as LambdaCallback does
         return True
     if getattr(type(callback), method) is not getattr(Callback, method):
         return True

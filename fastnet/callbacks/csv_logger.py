@@ -1,4 +1,4 @@
-"""CSVLogger: the results of each epoch as a line of a file."""
+"""CSVLogger: writes the results of each epoch to a CSV file."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from fastnet.callbacks.base import Callback, Logs
 
 
 class CSVLogger(Callback):
-    """Writes a line an epoch: its number, from 0, and the logs in the order of their names.
+    """Writes one line for each epoch: its number, from 0, and the logs, sorted by name.
 
-    The file is opened for each line, so that it is whole whenever a training ends. What an epoch does not have is
-    ``NA`` there. A name that comes later, such as ``val_loss`` with ``validation_freq=3``, gets a new column at the
-    end: the file is written anew, with ``NA`` in the lines before.
+    The file is closed after each line, so it is complete whenever a training ends. A value that an epoch does not have
+    is written as ``NA``. If a name appears later, such as ``val_loss`` with ``validation_freq=3``, the file is written
+    again with a new last column, which holds ``NA`` in the earlier lines.
 
     Args:
         filename: the file's path.
-        separator: what stands between two values.
-        append: whether to go on with a file that exists, below its lines, instead of writing it anew.
+        separator: the character between two values.
+        append: whether to continue an existing file instead of replacing it.
 
     Raises:
-        TypeError, ValueError: if an argument is not of that kind.
+        TypeError, ValueError: if an argument is wrong.
         PermissionError: in training, if the file is read-only.
         OSError: in training, if the file cannot be written.
     """
@@ -47,7 +47,7 @@ class CSVLogger(Callback):
         with open(self.filename, "a+" if self.append else "w+", encoding="utf-8", newline="") as file:
             file.seek(0)
             text = file.read()
-            if text and not text.endswith(("\n", "\r")):  # a process was killed while it wrote its last line
+            if text and not text.endswith(("\n", "\r")):  # a process was killed while it wrote the last line
                 file.write("\r\n")
         headers = [row for row in self._rows(text) if row[:1] == ["epoch"]]
         if headers:
@@ -64,7 +64,7 @@ class CSVLogger(Callback):
         self._write([[epoch, *(_text(logs.get(key, "NA")) for key in self.keys)]])
 
     def _widen(self, new: list[str]) -> None:
-        """Adds columns to what stands in the file, from the last header on."""
+        """Adds columns to the lines of the file, from the last header on."""
         from fastnet.saving.files import replace_file
 
         assert self.keys is not None
@@ -100,7 +100,7 @@ class CSVLogger(Callback):
 
 
 def _text(value: Any) -> Any:
-    """A list or an array as one cell, as Keras writes it."""
+    """Returns the text of a cell; a list or an array is one cell, as in Keras."""
     if isinstance(value, str) or np.ndim(value) == 0:
         return value
     return f'"[{", ".join(map(str, value))}]"'

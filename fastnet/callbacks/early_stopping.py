@@ -1,4 +1,4 @@
-"""EarlyStopping: ends a training that no longer gets better."""
+"""EarlyStopping: ends a training that no longer improves."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from fastnet.terminal.progress import say
 
 
 class EarlyStopping(Monitor):
-    """Ends the training when a number has not improved for `patience` epochs.
+    """Ends the training when a metric has not improved for `patience` epochs.
 
     Args:
-        monitor: the number's name in the logs.
-        min_delta: how much better it must be at least to count.
-        patience: epochs without improvement after which to stop.
-        verbose: 1 to say so.
-        mode: ``"min"``, ``"max"``, or ``"auto"`` to ask the metric.
-        baseline: the wait begins anew only by numbers that are better than this as well.
-        restore_best_weights: whether to end with the weights of the best epoch, not with those of the last one.
-        start_from_epoch: epochs to let pass before watching.
+        monitor: name of the metric in the logs.
+        min_delta: smallest change that counts as an improvement.
+        patience: number of epochs without improvement after which training stops.
+        verbose: 1 prints a line when training stops.
+        mode: ``"min"`` if less is better, ``"max"`` if more is better, ``"auto"`` to ask the metric.
+        baseline: an improvement resets the count of epochs only if it is also better than this value.
+        restore_best_weights: whether to end with the weights of the best epoch instead of the last one.
+        start_from_epoch: number of epochs to skip before monitoring.
 
     Attributes:
-        stopped_epoch: the epoch that ended the training, or 0.
-        best, best_epoch: the best number, and when it was.
-        best_weights: the weights then, if they are to be restored.
+        stopped_epoch: the epoch after which training stopped, or 0.
+        best: the best value so far.
+        best_epoch: the epoch of the best value.
+        best_weights: the weights of that epoch, with `restore_best_weights`.
 
     Raises:
-        ValueError, TypeError: if an argument is not of that kind; before the first epoch, if "auto" cannot tell, or
-            `monitor` is an array of several numbers.
+        ValueError, TypeError: if an argument is wrong; before the first epoch, if "auto" does not know the direction,
+            or if `monitor` is an array of several numbers.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class EarlyStopping(Monitor):
         if self.best_weights is not None:
             if self.verbose:
                 say(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
-            # Not set_weights: it refuses weights that are not finite, and a training may have had no others.
+            # Not set_weights: it refuses weights that are not finite, but the best epoch may have no others.
             for variable, value in zip(self.model.weights, self.best_weights, strict=True):
                 variable.packed[...] = variable.pack(value)
 

@@ -1,4 +1,4 @@
-"""History, which every training returns, and the two spellings that a metric's name may have."""
+"""History, which `fit` returns, and the short and long names of metrics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastnet.callbacks.base import Callback, Logs
 
 T = TypeVar("T")
 
-# The long spelling is Keras 3's, the short one that of older scripts; whichever was recorded, both can be read.
+# Older scripts use the short names, Keras 3 the long ones. Whichever was recorded, both can be read.
 _PAIRS = {
     "acc": "accuracy",
     "mae": "mean_absolute_error",
@@ -23,7 +23,7 @@ _OTHER = _PAIRS | {long: short for short, long in _PAIRS.items()}
 
 
 def recorded_name(name: Any, names: Iterable[Any]) -> Any:
-    """Which of `names` is meant by `name`: itself, or the other spelling of it; None if neither is there."""
+    """Returns the entry of `names` that `name` means: itself or its other spelling; None if there is none."""
     known = set(names)
     if name in known:
         return name
@@ -35,7 +35,7 @@ def recorded_name(name: Any, names: Iterable[Any]) -> Any:
 
 
 class Spellings(dict[str, T]):
-    """A dict by metrics' names that can be read by the other spelling too; its keys are as recorded.
+    """A dict with metrics' names as keys, which can also be read by their other spelling.
 
     Example:
         >>> record = Spellings({"val_accuracy": [0.9]})
@@ -57,12 +57,12 @@ class Spellings(dict[str, T]):
 
 
 class History(Callback):
-    """The loss and the metrics of each epoch.
+    """Records the loss and the metrics of each epoch.
 
     Attributes:
-        epoch: the epochs' numbers, from 0.
-        history: a list of one number an epoch for each of ``loss``, the metrics and, with validation data, ``val_...``.
-            ``history["acc"]`` and ``history["accuracy"]`` read the same list; so do ``mae`` and
+        epoch: list of the epochs' numbers, from 0.
+        history: dict of lists with one number per epoch: ``loss``, the metrics and, with validation data, ``val_...``.
+            ``history["acc"]`` and ``history["accuracy"]`` are the same list; so are ``mae`` and
             ``mean_absolute_error``, and so on.
     """
 

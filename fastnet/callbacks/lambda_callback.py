@@ -1,4 +1,4 @@
-"""LambdaCallback: hooks that are plain functions."""
+"""LambdaCallback: uses plain functions as hooks."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from fastnet.callbacks.base import HOOKS, Callback
 
 
 class LambdaCallback(Callback):
-    """Calls functions at the hooks that they are given for.
+    """Calls each given function at the hook that it is given for.
 
     Args:
-        on_epoch_begin, on_epoch_end: functions of the epoch's number and the logs.
-        on_train_begin, on_train_end: functions of the logs.
-        on_train_batch_begin, on_train_batch_end: functions of the batch's number and the logs.
-        kwargs: the same for any other hook of `Callback`.
+        on_epoch_begin: function of the epoch's number and the logs.
+        on_epoch_end: function of the epoch's number and the logs.
+        on_train_begin: function of the logs.
+        on_train_end: function of the logs.
+        on_train_batch_begin: function of the batch's number and the logs.
+        on_train_batch_end: function of the batch's number and the logs.
+        kwargs: functions for other hooks of `Callback`, by the hook's name.
 
     Raises:
-        TypeError: if a name is no hook, or a value cannot be called.
+        TypeError: if a name is not a hook, or a value is not callable.
 
     Example:
         >>> show = LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs["loss"]))

@@ -1,4 +1,4 @@
-"""LearningRateScheduler and ReduceLROnPlateau: a learning rate that changes from epoch to epoch."""
+"""LearningRateScheduler and ReduceLROnPlateau: change the learning rate from epoch to epoch."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from fastnet.terminal.progress import say
 
 
 def _optimizer(callback: Callback) -> Optimizer:
-    optimizer = callback.model.optimizer
+    optimizer: Optimizer | None = callback.model.optimizer
     if optimizer is None:
         raise checks.NotCompiledError(f"{type(callback).__name__} needs an optimizer: call compile() first")
     return optimizer
 
 
 def _check_no_schedule(callback: Callback) -> None:
-    """Two that set the learning rate would contradict each other.
+    """Checks that the optimizer has no schedule of its own, which would also set the learning rate.
 
     Raises:
-        TypeError: if the optimizer was made with a schedule.
+        TypeError: if it has one.
     """
     schedule = _optimizer(callback)._schedule
     if schedule is not None:
@@ -34,17 +34,16 @@ def _check_no_schedule(callback: Callback) -> None:
 
 
 class LearningRateScheduler(Callback):
-    """Sets the learning rate at the beginning of each epoch; the logs then hold ``learning_rate``.
+    """Sets the learning rate at the beginning of each epoch and adds ``learning_rate`` to the logs.
 
     Args:
-        schedule: a function of the epoch, from 0, and the learning rate now, that returns the new one; a function of
-            the epoch alone will do.
-        verbose: 1 to print it.
+        schedule: function of the epoch, from 0, and the current learning rate. It returns the new learning rate. A
+            function of the epoch alone is accepted too.
+        verbose: 1 prints the learning rate of each epoch.
 
     Raises:
-        TypeError: if `schedule` cannot be called.
-        ValueError: in training, if it returns something other than a number of at least 0.
-        TypeError: before the first epoch, if the optimizer's learning rate follows a schedule of its own.
+        TypeError: if `schedule` is not callable; before the first epoch, if the optimizer has a schedule of its own.
+        ValueError: in training, if `schedule` does not return a finite number of at least 0.
     """
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
@@ -67,7 +66,7 @@ class LearningRateScheduler(Callback):
         except TypeError:
             arguments = (epoch,)
         except ValueError:
-            pass  # some built-in functions do not say what they take
+            pass  # some built-in functions have no signature
         returned = self.schedule(*arguments)
         try:
             optimizer.learning_rate = checks.number("the learning rate", returned, least=0)
@@ -84,23 +83,23 @@ class LearningRateScheduler(Callback):
 
 
 class ReduceLROnPlateau(Monitor):
-    """Multiplies the learning rate by `factor` when a number has not improved for `patience` epochs.
+    """Multiplies the learning rate by `factor` when a metric has not improved for `patience` epochs.
 
-    The logs then hold ``learning_rate``, as it was in the epoch.
+    It adds the epoch's ``learning_rate`` to the logs.
 
     Args:
-        monitor: the number's name in the logs.
-        factor: in [0, 1).
-        patience: epochs without improvement after which to reduce.
-        verbose: 1 to print it.
-        mode: ``"min"``, ``"max"``, or ``"auto"`` to ask the metric.
-        min_delta: how much better the number must be at least to count; `epsilon` in older scripts.
-        cooldown: epochs to wait after a reduction before counting again.
-        min_lr: the least learning rate.
+        monitor: name of the metric in the logs.
+        factor: number in [0, 1).
+        patience: number of epochs without improvement after which the learning rate is reduced.
+        verbose: 1 prints a line at each reduction.
+        mode: ``"min"`` if less is better, ``"max"`` if more is better, ``"auto"`` to ask the metric.
+        min_delta: smallest change that counts as an improvement; `epsilon` in older scripts.
+        cooldown: number of epochs after a reduction in which epochs without improvement are not counted.
+        min_lr: lower bound of the learning rate.
 
     Raises:
-        ValueError, TypeError: if an argument is not of that kind; before the first epoch, if "auto" cannot tell,
-            `monitor` is an array of several numbers, or the optimizer's learning rate follows a schedule of its own.
+        ValueError, TypeError: if an argument is wrong; before the first epoch, if "auto" does not know the direction,
+            if `monitor` is an array of several numbers, or if the optimizer has a schedule of its own.
     """
 
     def __init__(
@@ -130,7 +129,7 @@ class ReduceLROnPlateau(Monitor):
         self.cooldown_counter = 0
 
     def in_cooldown(self) -> bool:
-        """Whether the last reduction is so recent that epochs do not count."""
+        """Returns whether epochs are not counted yet after the last reduction."""
         return self.cooldown_counter > 0
 
     def on_train_begin(self, logs: Logs | None = None) -> None:

@@ -1,4 +1,4 @@
-"""ModelCheckpoint: a training's model in files, as it goes on."""
+"""ModelCheckpoint: saves the model during training."""
 
 from __future__ import annotations
 
@@ -16,28 +16,30 @@ from fastnet.terminal.progress import say
 
 
 class ModelCheckpoint(Monitor):
-    """Saves the model, or its weights, after each epoch or after so many batches.
+    """Saves the model, or its weights, after each epoch or after a number of batches.
 
-    A file is replaced as a whole or not at all. A model whose weights are not finite is not saved: a warning says so,
-    and the last good file stays.
+    A file is replaced in one step, so it is never half written. If a weight is NaN or infinite, the model is not saved:
+    a warning says so, and the last good file stays.
 
     Args:
-        filepath: where to; ``"{epoch:02d}-{val_loss:.2f}.safetensors"`` is filled with the epoch, from 1, the batch,
-            from 1, if `save_freq` is a number, and the logs. Folders are made. It ends in ``.safetensors``, or, with
-            `save_weights_only`, in ``.weights.safetensors``.
-        monitor: the number's name in the logs that says which model is best.
-        verbose: 1 to say what is done.
+        filepath: the file's path, which ends in ``.safetensors`` or, with `save_weights_only`, in
+            ``.weights.safetensors``. It may be a template such as ``"{epoch:02d}-{val_loss:.2f}.safetensors"``. The
+            template is filled with the epoch, from 1, and the logs; also with the batch, from 1, if `save_freq` is a
+            number. Missing folders are created.
+        monitor: name of the metric in the logs that decides which model is best.
+        verbose: 1 prints a line at each save.
         save_best_only: whether to save only when `monitor` has improved.
-        save_weights_only: whether to save the weights alone.
-        mode: ``"min"``, ``"max"``, or ``"auto"`` to ask the metric.
-        save_freq: ``"epoch"``, or the number of batches after which to save; the logs are the epoch's so far then.
-        initial_value_threshold: what the first saved model must be better than, with `save_best_only`.
+        save_weights_only: whether to save only the weights.
+        mode: ``"min"`` if less is better, ``"max"`` if more is better, ``"auto"`` to ask the metric.
+        save_freq: ``"epoch"``, or the number of batches after which to save. After a batch, the logs are means over the
+            epoch so far.
+        initial_value_threshold: with `save_best_only`, the value that the first saved model must improve on.
 
     Raises:
-        ValueError, TypeError: if an argument is not of that kind; before the first epoch, if the model cannot be saved,
-            if "auto" cannot tell with `save_best_only`, or if `monitor` or a name in `filepath` is an array of
+        ValueError, TypeError: if an argument is wrong; before the first epoch, if the model cannot be saved, if "auto"
+            does not know the direction with `save_best_only`, or if `monitor` or a name in `filepath` is an array of
             several numbers.
-        KeyError: in training, if `filepath` names what is not in the logs.
+        KeyError: in training, if a name in `filepath` is not in the logs.
         OSError: in training, if a file cannot be written.
     """
 
@@ -63,7 +65,7 @@ class ModelCheckpoint(Monitor):
         if initial_value_threshold is not None:
             self.best = checks.number("initial_value_threshold", initial_value_threshold, least=-math.inf)
         self._epoch = 0
-        self._batches = 0  # since the last file
+        self._batches = 0  # since the last save
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         from fastnet import saving
@@ -74,7 +76,7 @@ class ModelCheckpoint(Monitor):
             if field:
                 self.refuse_several(field)
         if not self.save_weights_only:
-            saving.check_savable(self.model)  # now, not after an epoch that would be lost
+            saving.check_savable(self.model)  # before the first epoch, which would be lost
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._epoch = epoch
@@ -111,7 +113,7 @@ class ModelCheckpoint(Monitor):
                 f"filepath {self.filepath!r} names {name!r}, which is not in the logs"
                 f"{checks.suggestion(name, sorted(values))}"
             ) from None
-        except (TypeError, ValueError) as error:  # a format such as :.2f of what is no number
+        except (TypeError, ValueError) as error:  # a format such as :.2f of something that is not a number
             raise ValueError(f"filepath {self.filepath!r} cannot be filled with {dict(values)}: {error}") from error
 
     def _wanted(self, epoch: int, logs: Logs, path: str) -> bool:
@@ -120,7 +122,7 @@ class ModelCheckpoint(Monitor):
                 say(f"\nEpoch {epoch + 1}: saving model to {path}")
             return True
         current = self.value(logs)
-        if current is None:  # better a file too many than none, as in Keras
+        if current is None:  # saves without a value to compare, as Keras does
             return True
         before = "None" if self.best is None else f"{self.best:.5f}"
         better = self.improves(current, self.best)
@@ -134,7 +136,7 @@ class ModelCheckpoint(Monitor):
 
 
 def check_save_freq(value: Any) -> Any:
-    """``"epoch"`` or a number of batches of at least 1.
+    """Checks that `value` is ``"epoch"`` or a number of batches of at least 1.
 
     Raises:
         ValueError, TypeError: if it is neither.
@@ -145,7 +147,7 @@ def check_save_freq(value: Any) -> Any:
 
 
 def save_finite(callback: Monitor, path: str, weights_only: bool) -> bool:
-    """Saves the model unless its weights are not finite; whether it did."""
+    """Saves the model if its weights are finite; returns whether it saved."""
     from fastnet import saving
 
     try:

@@ -1,4 +1,4 @@
-"""Monitor: what the callbacks share that watch one of the logged numbers."""
+"""Monitor: base class of the callbacks that watch one number in the logs."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from fastnet.callbacks.history import recorded_name
 from fastnet.metrics import NAMES, FBetaScore, Metric
 
 _MODES = ("auto", "min", "max")
-_DIRECTIONS = {"up": True, "down": False}  # what a metric's `_direction` says of whether more is better
+_DIRECTIONS = {"up": True, "down": False}  # a metric's `_direction`, and whether more is better
 
 
 class Monitor(Callback):
-    """Base of the callbacks that act on whether a number gets better.
+    """Base class of the callbacks that act when a number improves, or does not.
 
     Args:
-        monitor: the number's name in the logs, such as ``"val_loss"``; either spelling of a metric will do.
-        mode: ``"min"`` if less is better, ``"max"`` if more is, ``"auto"`` to ask the model's metric of that name.
-        min_delta: how much better it must be at least to count.
+        monitor: name of the number in the logs, such as ``"val_loss"``. Short and long names of metrics are accepted.
+        mode: ``"min"`` if less is better, ``"max"`` if more is better, ``"auto"`` to ask the model's metric.
+        min_delta: smallest change that counts as an improvement.
 
     Raises:
-        ValueError: if the mode is unknown, or `min_delta` is no finite number.
-        TypeError: if `monitor` is no string.
+        ValueError: if the mode is unknown, or `min_delta` is not finite.
+        TypeError: if `monitor` is not a string, or `min_delta` is not a number.
     """
 
     def __init__(self, monitor: str, mode: str, min_delta: float = 0) -> None:
@@ -40,16 +40,16 @@ class Monitor(Callback):
         self.best: float | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Refuses a number that cannot be watched, before the first epoch.
+        """Checks before the first epoch that the number can be monitored.
 
         Raises:
-            ValueError: if "auto" cannot tell whether more or less of it is better, or it is an array of numbers.
+            ValueError: if "auto" does not know whether more or less is better, or if it is an array of numbers.
         """
         self._more_is_better()
         self.refuse_several(self.monitor)
 
     def value(self, logs: Logs | None) -> float | None:
-        """The number now, or None and a warning if there is none of that name.
+        """Returns the monitored number, or None with a warning if the logs do not have it.
 
         Raises:
             ValueError: if it is an array of several numbers.
@@ -73,7 +73,7 @@ class Monitor(Callback):
         return None
 
     def improves(self, value: float, reference: float | None) -> bool:
-        """Whether `value` is better than `reference`; any number is better than None, and NaN than nothing."""
+        """Returns whether `value` is better than `reference`. Any number is better than None; NaN is never better."""
         if reference is None:
             return not math.isnan(value)
         if self._more_is_better():
@@ -81,7 +81,7 @@ class Monitor(Callback):
         return value + self.min_delta < reference
 
     def refuse_several(self, name: str) -> None:
-        """Raises a ValueError if what is logged under this name is an array of several numbers, as far as is known."""
+        """Raises ValueError if the metric of this name is known to be an array of several numbers."""
         metric = metric_of(self._metrics(), name)
         size = 1 if metric is None else _size_of(metric, getattr(self, "model", None))
         if size != 1:
@@ -103,7 +103,7 @@ class Monitor(Callback):
             return False
         metrics = self._metrics()
         metric: Any = metric_of(metrics, self.monitor)
-        if metric is None:  # a number that another callback logs under the name of one of fastnet's own
+        if metric is None:  # another callback may log a number under the name of one of fastnet's metrics
             metric = NAMES.get(self.monitor.removeprefix("val_"))
         direction = getattr(metric, "_direction", None)
         if direction in _DIRECTIONS:
@@ -125,7 +125,7 @@ class Monitor(Callback):
 
 
 def metric_of(metrics: list[Any], name: str) -> Any:
-    """The metric whose value is logged under this name, in training or, with ``val_``, in validation; or None."""
+    """Returns the metric that is logged under this name, with or without ``val_``; None if there is none."""
     for wanted in (name, name.removeprefix("val_")):
         found = recorded_name(wanted, [metric.name for metric in metrics])
         for metric in metrics:
@@ -135,7 +135,7 @@ def metric_of(metrics: list[Any], name: str) -> Any:
 
 
 def _size_of(metric: Metric, model: Any) -> int:
-    """How many numbers a metric's result is: tried on a copy of it with one row of zeros; 1 if that fails."""
+    """Returns how many numbers a metric's result has; tries a copy on one row of zeros, and returns 1 if that fails."""
     try:
         zeros = np.zeros((1, model._units()), np.float32)
         probe = copy.copy(metric)
@@ -143,12 +143,12 @@ def _size_of(metric: Metric, model: Any) -> int:
             probe.reset_state()
             probe.update_checked(zeros, zeros.copy())
             return int(np.size(probe.logged()))
-    except Exception:  # a metric of the user's own may want something else: its first value will tell
+    except Exception:  # a user's own metric may need other input; then its first value is checked
         return 1
 
 
 def whole_number(argument: str, value: Any, least: int = 0) -> int:
-    """`value` as an int, a whole float too, as Keras takes both."""
+    """Checks that `value` is a whole number and returns it as int; a float such as 3.0 is accepted, as in Keras."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return checks.integer(argument, value, least=least)

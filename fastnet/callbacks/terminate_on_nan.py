@@ -1,4 +1,4 @@
-"""TerminateOnNaN: ends a training whose loss is no number any more."""
+"""TerminateOnNaN: ends a training whose loss is NaN or infinite."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from fastnet.terminal.progress import say
 
 
 class TerminateOnNaN(Callback):
-    """Ends the training after the batch at which the loss has become NaN or infinite.
+    """Ends the training after the first batch with a loss of NaN or infinity.
 
     Args:
-        raise_error: whether to raise instead: no `on_train_end` is called then.
+        raise_error: whether to raise an error instead. `on_train_end` is not called then.
 
     Raises:
         RuntimeError: in training, with `raise_error`.

@@ -39,7 +39,7 @@ class Table(list[R]):
 
     def _repr_html_(self) -> str:
         """The table for a notebook, which asks for it by this name."""
-        from fastnet.reporting.markup import join, table, tag  # what only a notebook needs
+        from fastnet.inspection.markup import join, table, tag  # only a notebook needs it
 
         above, head, rows, below = self._cells()
         return join(

@@ -18,6 +18,7 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
+from fastnet.kernels import thread_limits
 from fastnet.kernels.allowance import available_cores
 
 if TYPE_CHECKING:
@@ -139,7 +140,11 @@ def get_num_threads() -> int:
 def set_num_threads(threads: SupportsIndex) -> None:
     """Computes with `threads` threads, or with as many as this process may use if those are fewer.
 
-    The result of a computation does not depend on it.
+    The number does not change the result of a computation.
+
+    If the program has imported threadpoolctl, this call, like the import of fastnet, also makes fastnet's threads known
+    to it, so that `threadpool_limits` limits them. After a later import of threadpoolctl, call
+    ``fastnet.set_num_threads(fastnet.get_num_threads())``.
 
     Raises:
         TypeError: if `threads` is not an integer.
@@ -155,6 +160,7 @@ def set_num_threads(threads: SupportsIndex) -> None:
         raise ValueError(f"threads must be at least 1, got {n}")
     cores = available_cores()
     _chosen.set_threads(min(n, cores), cores)
+    thread_limits.register(_chosen.__file__, get_num_threads, set_num_threads)
 
 
 def warn_if_threads_failed() -> None:

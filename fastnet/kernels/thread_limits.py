@@ -1,34 +1,38 @@
-"""fastnet's threads under threadpoolctl: `threadpool_limits(1)` limits them too, `threadpool_info()` lists them.
+"""Makes fastnet's threads known to threadpoolctl: `threadpool_info()` lists them, `threadpool_limits(1)` limits them.
 
-threadpoolctl is never imported from here. If the program has it already, fastnet registers at once; if not, a finder in
-`sys.meta_path` waits for its import, and leaves when that has happened.
+fastnet never imports threadpoolctl. Every call of `set_num_threads` registers with it if the program has imported it.
+The first call is that of fastnet's own import.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
 
-if TYPE_CHECKING:  # at run time these would cost as much as all of fastnet
-    from collections.abc import Sequence
-    from importlib.abc import Loader
-    from importlib.machinery import ModuleSpec
-    from types import ModuleType
+_is_registered = False
 
 
-def _register(threadpoolctl: Any) -> None:
-    """Tells threadpoolctl (3.2 or later) what fastnet's library is called and how its threads are set."""
-    if not hasattr(threadpoolctl, "register"):
+def register(library: str, get_num_threads: Callable[[], int], set_num_threads: Callable[[int], None]) -> None:
+    """Registers fastnet's threads with threadpoolctl, once, if the program has imported it.
+
+    Args:
+        library: the path of the compiled kernels in use.
+        get_num_threads: returns the number of threads.
+        set_num_threads: sets the number of threads, which is at least 1.
+    """
+    global _is_registered
+    if _is_registered or sys.modules.get("threadpoolctl") is None:
         return
-    # Not at the top: who has no threadpoolctl need not wait for these.
+    # import_module waits where another thread is still importing threadpoolctl; sys.modules has it half made then.
+    threadpoolctl = importlib.import_module("threadpoolctl")
+    if not hasattr(threadpoolctl, "register"):  # older than 3.2
+        return
+    _is_registered = True
+    # Imported here, because programs without threadpoolctl do not need them.
     import os
 
-    from fastnet import kernels
     from fastnet._version import __version__
-
-    def set_num_threads(_: object, threads: int) -> None:
-        kernels.set_num_threads(max(1, threads))
 
     controller = type(
         "FastnetController",
@@ -36,56 +40,12 @@ def _register(threadpoolctl: Any) -> None:
         {
             "user_api": "fastnet",
             "internal_api": "fastnet",
-            # One of the libraries of all instruction sets is in use. Its name alone might be another package's as well.
-            "filename_prefixes": (os.path.basename(os.path.realpath(kernels._chosen.__file__)).lower(),),
+            # A file name alone may belong to another package too, so threadpoolctl also looks for the symbol.
+            "filename_prefixes": (os.path.basename(os.path.realpath(library)).lower(),),
             "check_symbols": ("fastnet_pool",),
-            "get_num_threads": lambda _: kernels.get_num_threads(),
-            "set_num_threads": set_num_threads,
+            "get_num_threads": lambda _: get_num_threads(),
+            "set_num_threads": lambda _, threads: set_num_threads(max(1, threads)),
             "get_version": lambda _: __version__,
         },
     )
     threadpoolctl.register(controller)
-
-
-class _RegisteringLoader:
-    """Loads threadpoolctl with the loader that it has, then registers."""
-
-    def __init__(self, loader: Loader) -> None:
-        self._loader = loader
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return self._loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        module.__loader__ = self._loader
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
-        self._loader.exec_module(module)
-        sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
-        _register(module)
-
-
-class _Finder:
-    """Finds threadpoolctl as all others do together, but with a loader that registers."""
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if fullname != "threadpoolctl":
-            return None
-        for finder in sys.meta_path:
-            spec = finder.find_spec(fullname, path, target) if not isinstance(finder, _Finder) else None
-            if spec is not None:
-                if spec.loader is not None:
-                    spec.loader = _RegisteringLoader(spec.loader)  # type: ignore[assignment]
-                return spec
-        return None
-
-
-def announce() -> None:
-    """Makes threadpoolctl know fastnet's threads, from now on or as soon as it is imported."""
-    if sys.modules.get("threadpoolctl") is not None:
-        # Another thread may be in the midst of importing it: this waits until it is complete.
-        _register(importlib.import_module("threadpoolctl"))
-    elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())

@@ -20,6 +20,7 @@ import numpy as np
 from fastnet import activations, layers
 from fastnet.activations import Activation
 from fastnet.checks import Floats
+from fastnet.inspection.facts import is_untrained
 from fastnet.layers import Layer
 from fastnet.playground.preprocess import SIDE
 from fastnet.terminal.screen import printable
@@ -187,14 +188,6 @@ def _check(model: Any, ink: Any) -> None:
         raise UnsuitableModelError(
             "the model was never trained: its optimizer has made no step, and all its biases are zero; call fit() first"
         )
-
-
-def is_untrained(model: Sequential) -> bool:
-    """Whether nothing speaks for a training: biases begin as zeros, and no training leaves them all so."""
-    if model.optimizer is not None and model.optimizer.iterations:
-        return False
-    biases = [layer.bias for layer in model.layers if isinstance(layer, layers.Dense) and layer.use_bias]
-    return bool(biases) and not any(bias.numpy().any() for bias in biases)
 
 
 def _steps_of(layer: Layer) -> list[Step]:

@@ -75,7 +75,7 @@ def _is_mean(metric: Metric) -> bool:
     return isinstance(metric, AccuracyByShape) or type(metric).result is RunningMean.result
 
 
-def record_of(history: Any) -> Mapping[str, Any]:
+def values_of(history: Any) -> Mapping[str, Any]:
     """What was recorded, by name.
 
     Raises:
@@ -126,7 +126,7 @@ def history(history: Any, *, metrics: Any = None, ax: Axes | None = None) -> Axe
         ImportError: if matplotlib is not installed.
     """
     by_step = isinstance(history, StepHistory)
-    record = record_of(history)
+    record = values_of(history)
     names: Iterable[Any] = ["loss"] if metrics is None else [metrics] if isinstance(metrics, str) else metrics
     if not isinstance(names, Iterable):
         raise TypeError(f"metrics must be a name or a list of names, got {metrics!r}")

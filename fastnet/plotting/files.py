@@ -12,11 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnet import checks
-from fastnet.layers import Dense
+from fastnet.inspection.facts import (
+    check_built,
+    dense_layers,
+    for_labels,
+    images_of,
+    labels_of,
+    predicted_of,
+    probabilities_of,
+)
 from fastnet.plotting import curves
 from fastnet.plotting.axes import require_matplotlib
 from fastnet.plotting.images import activations, digits, weights
-from fastnet.plotting.inputs import check_model, for_labels, images_of, labels_of, predicted_of, probabilities_of
 from fastnet.plotting.predictions import calibration, confusion_matrix, mistakes
 from fastnet.terminal.screen import printable
 
@@ -50,8 +57,8 @@ def save_all(model: Sequential, history: Any, x: Any, y: Any, folder: Any) -> li
         ImportError: if matplotlib is not installed.
     """
     require_matplotlib()
-    check_model(model)
-    record = {} if history is None else curves.record_of(history)
+    check_built(model)
+    record = {} if history is None else curves.values_of(history)
     x, y = checks.numeric("x", x), checks.numeric("y", y)
     output = model.predict(x, verbose=0)
     if not len(output) or len(y) != len(output):
@@ -76,7 +83,7 @@ def save_all(model: Sequential, history: Any, x: Any, y: Any, folder: Any) -> li
                 plots["mistakes"] = (9.3, 4.6), lambda ax: mistakes(model, x, true, ax=ax)
     elif pictures is not None:
         plots["digits"] = (9, 3.9), lambda ax: digits(pictures[:_SHOWN], ax=ax)
-    dense = [layer for layer in model.layers if isinstance(layer, Dense)]
+    dense = dense_layers(model)
     if pictures is not None and dense and math.isqrt(len(dense[0].kernel.numpy())) ** 2 == len(dense[0].kernel.numpy()):
         plots["weights"] = (7, 6), lambda ax: weights(model, ax=ax)
     if np.isfinite(output).all():

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnet import checks
+from fastnet.inspection.facts import check_built, dense_layers, images_of, labels_of, predicted_of
 from fastnet.layers import Dense
 from fastnet.plotting.axes import BLUE, RED, axes_or_new, literal, mosaic, write_above
-from fastnet.plotting.inputs import check_model, images_of, labels_of, predicted_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,10 +77,10 @@ def weights(model: Sequential, *, layer: Any = None, count: int = 64, ax: Axes |
         ImportError: if matplotlib is not installed.
     """
     count = checks.integer("count", count, least=1)
-    check_model(model)
+    check_built(model)
     chosen: Any
     if layer is None:
-        chosen = next((each for each in model.layers if isinstance(each, Dense)), None)
+        chosen = next(iter(dense_layers(model)), None)
     else:
         chosen = model.get_layer(**({"name": layer} if isinstance(layer, str) else {"index": layer}))
     if not isinstance(chosen, Dense):
@@ -118,7 +118,7 @@ def activations(model: Sequential, x: Any, *, ax: Axes | None = None) -> Axes:
         ValueError, TypeError: if the model has no weights, x is not one example of its shape, or an output not finite.
         ImportError: if matplotlib is not installed.
     """
-    check_model(model)
+    check_built(model)
     example = checks.numeric("x", x)
     shape = tuple((model.input_shape or ())[1:])
     if example.shape == shape:

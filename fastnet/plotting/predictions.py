@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnet import checks
+from fastnet.inspection.facts import for_labels, images_of, labels_of, predicted_of, predictions_of, probabilities_of
 from fastnet.plotting.axes import BLUE, RED, axes_or_new, mosaic, points_of, write_above
-from fastnet.plotting.inputs import for_labels, images_of, labels_of, predicted_of, predictions_of, probabilities_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from fastnet.reporting.markup import Markup, join, tag
+from fastnet.inspection.markup import Markup, join, tag
 
 WIDTH, HEIGHT = 440, 270
 LEFT, RIGHT, TOP, BOTTOM = 60, 14, 14, 44

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.inspection.facts import Examples
+from fastnet.inspection.markup import Markup, Section, bar, clip, details, join, note, percent, scroll, table, tag
 from fastnet.reporting import png
 from fastnet.reporting.data import CLASSES_SHOWN
-from fastnet.reporting.markup import Markup, Section, bar, clip, details, join, note, percent, scroll, table, tag
-from fastnet.reporting.subject import Examples, Subject
+from fastnet.reporting.subject import Subject
 
 CONFUSIONS = 10
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from fastnet.inspection.facts import dense_layers
+from fastnet.inspection.markup import Section, clip, facts, join, plural, table, tag
 from fastnet.inspection.summary import format_bytes
 from fastnet.layers import Dense, Layer
-from fastnet.reporting.markup import Section, clip, facts, join, plural, table, tag
 from fastnet.reporting.subject import Subject
 
 LEAD = (
@@ -52,7 +53,7 @@ def _sizes(subject: Subject) -> list[str]:
     """How many numbers an example is, at the input and after each dense layer."""
     shape = (subject.model.input_shape or (None,))[1:]
     sizes = [f"{' × '.join(str(n) for n in shape)} input{'' if shape == (1,) else 's'}"]
-    sizes += [plural(layer.units, "unit") for layer in subject.model.layers if isinstance(layer, Dense)]
+    sizes += [plural(layer.units, "unit") for layer in dense_layers(subject.model)]
     return sizes if len(sizes) <= 12 else [*sizes[:6], "…", *sizes[-5:]]
 
 

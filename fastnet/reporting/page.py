@@ -12,22 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastnet import checks
-from fastnet.inspection.profiling import Profile
-from fastnet.reporting import classes, curves, data, evaluation, mistakes, network, regression, repeat, timing, weights
-from fastnet.reporting.evaluation import tile
-from fastnet.reporting.markup import Markup, Section, clip, join, number, percent, plural, tag
-from fastnet.reporting.subject import (
+from fastnet.inspection.facts import (
     CLASSES,
     LABELS,
     NUMBERS,
     Examples,
-    Subject,
-    check_model,
+    check_trained,
     examples_of,
     names_of,
-    record_of,
     side_of,
 )
+from fastnet.inspection.markup import Markup, Section, clip, format_number, join, percent, plural, tag
+from fastnet.inspection.profiling import Profile
+from fastnet.reporting import classes, curves, data, evaluation, mistakes, network, regression, repeat, timing, weights
+from fastnet.reporting.evaluation import tile
+from fastnet.reporting.subject import Subject, record_of
 
 if TYPE_CHECKING:
     from fastnet.models import Sequential
@@ -113,7 +112,7 @@ def report(
         raise TypeError(f"images must be True or False, got {images!r}")
     batch_size = None if batch_size is None else checks.integer("batch_size", batch_size, least=1)
     seed = None if seed is None else checks.integer("seed", seed, least=0)
-    check_model(model)
+    check_trained(model)
     record = record_of(history)
     with model._lock:  # no training moves a weight meanwhile
         examples = examples_of(model, x, y)
@@ -167,7 +166,7 @@ def _summary(subject: Subject) -> Markup:
         right = float((examples.truth == examples.predicted).mean())
         tiles.append(tile(percent(right, 2), f"of {len(examples.truth):,} test examples right"))
     elif examples is not None:
-        tiles.append(tile(number(examples.results["loss"]), "loss on the test examples"))
+        tiles.append(tile(format_number(examples.results["loss"]), "loss on the test examples"))
     if record is not None:
         count, noun = plural(len(record.epochs), "epoch").split()
         tiles.append(tile(count, f"{noun} of training"))

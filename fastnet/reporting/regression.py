@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.inspection.markup import Markup, Section, clip, details, format_number, join, note, table, tag
 from fastnet.reporting import charts
 from fastnet.reporting.data import Painter
-from fastnet.reporting.markup import Markup, Section, clip, details, join, note, number, table, tag
 from fastnet.reporting.subject import Subject
 
 POINTS, OUTPUTS, WORST, BINS = 400, 6, 12, 8
@@ -42,9 +42,15 @@ def _scores(subject: Subject) -> Markup:
         true, said = (array[:, k].astype(np.float64) for array in (examples.targets, examples.outputs))
         errors, variance = said - true, ((true - true.mean()) ** 2).mean()
         squared = (errors**2).mean()
-        explained = number(1 - squared / variance) if variance else "none: y is constant"
+        explained = format_number(1 - squared / variance) if variance else "none: y is constant"
         rows.append(
-            (clip(name), explained, number(np.abs(errors).mean()), number(np.sqrt(squared)), number(errors.mean()))
+            (
+                clip(name),
+                explained,
+                format_number(np.abs(errors).mean()),
+                format_number(np.sqrt(squared)),
+                format_number(errors.mean()),
+            )
         )
     head = ("output", "R²", "mean absolute error", "root mean square error", "mean error")
     measures = table(head, rows, "Measures of each output")
@@ -63,7 +69,7 @@ def _output(true: NDArray[np.float64], said: NDArray[np.float64]) -> Markup:
         counts.tolist(),
         "predicted - true",
         "examples",
-        f"Histogram of the errors, from {number(edges[0])} to {number(edges[-1])}",
+        f"Histogram of the errors, from {format_number(edges[0])} to {format_number(edges[-1])}",
     )
     figures = tag(
         "div",
@@ -82,8 +88,16 @@ def _by_range(true: NDArray[np.float64], said: NDArray[np.float64]) -> Markup:
         inside = place == k
         if inside.any():
             a, b = true[inside], said[inside]
-            limits = f"{number(edges[k])} to {number(edges[min(k + 1, len(edges) - 1)])}"
-            rows.append((limits, f"{inside.sum():,}", number(a.mean()), number(b.mean()), number(np.abs(b - a).mean())))
+            limits = f"{format_number(edges[k])} to {format_number(edges[min(k + 1, len(edges) - 1)])}"
+            rows.append(
+                (
+                    limits,
+                    f"{inside.sum():,}",
+                    format_number(a.mean()),
+                    format_number(b.mean()),
+                    format_number(np.abs(b - a).mean()),
+                )
+            )
     head = ("true, from to", "examples", "mean true", "mean predicted", "mean absolute error")
     return table(head, rows, "Predicted and true values by range")
 
@@ -100,7 +114,7 @@ def worst(subject: Subject) -> Section:
             *([paint(i, f"Example {i}")] if paint else []),
             _listed(examples.targets[i]),
             _listed(examples.outputs[i]),
-            number(errors[i]),
+            format_number(errors[i]),
         )
         for i in order
     ]
@@ -109,5 +123,5 @@ def worst(subject: Subject) -> Section:
 
 
 def _listed(values: NDArray[np.float32]) -> str:
-    shown = ", ".join(number(value) for value in values[:4].tolist())
+    shown = ", ".join(format_number(value) for value in values[:4].tolist())
     return shown + (", …" if len(values) > 4 else "")

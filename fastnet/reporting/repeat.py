@@ -10,7 +10,7 @@ import numpy as np
 
 from fastnet import layers, losses, metrics, optimizers
 from fastnet.inspection.environment import show_config
-from fastnet.reporting.markup import Markup, Section, clip, details, facts, join, note, tag
+from fastnet.inspection.markup import Markup, Section, clip, details, facts, join, note, tag
 from fastnet.reporting.subject import Record, Subject
 from fastnet.saving import configuration
 
@@ -43,7 +43,7 @@ def section(subject: Subject) -> Section:
         *_unknown(subject),
         tag("h3", "Computed with"),
         facts([(_NAMES.get(name, name), value) for name, value in pairs]),
-        details("All of it as JSON", _pre(json.dumps(described, indent=1, default=_plain))),
+        details("All of it as JSON", _pre(json.dumps(described, indent=1, default=_as_json))),
     ]
     return Section("repeat", "How to repeat it", LEAD, join(*parts))
 
@@ -125,7 +125,7 @@ def _pre(text: str) -> Markup:
     return join(shown, note(f"Cut off after {TEXT_LIMIT:,} characters.") if cut else None)
 
 
-def _plain(value: Any) -> Any:
+def _as_json(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     return re.sub(r" at 0x[0-9a-f]+", "", repr(value))

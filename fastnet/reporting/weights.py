@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastnet.layers import Dense
+from fastnet.inspection.facts import dense_layers
+from fastnet.inspection.markup import Section, clip, details, format_number, join, note, table, tag
 from fastnet.reporting import png
-from fastnet.reporting.markup import Section, clip, details, join, note, number, table, tag
 from fastnet.reporting.subject import Subject
 
 SHOWN = 48
@@ -20,7 +20,7 @@ LEAD = (
 
 def section(subject: Subject) -> Section:
     title = "What the first layer looks for"
-    layer = next((layer for layer in subject.model.layers if isinstance(layer, Dense)), None)
+    layer = next(iter(dense_layers(subject.model)), None)
     side = subject.side
     if layer is None or side is None or layer.input_shape != (side * side,):
         text = "The first layer's weights are shown if an example is a square image; here it is none."
@@ -44,15 +44,15 @@ def section(subject: Subject) -> Section:
     which = (
         f"Of {kernel.shape[1]:,} units, the {len(chosen)} with the strongest weights" if not is_last else "All units"
     )
-    scale = note(f"{which}; full colour is a weight of {number(most, 2)} or more. The numbers are the units'.")
+    scale = note(f"{which}; full colour is a weight of {format_number(most, 2)} or more. The numbers are the units'.")
     bias = layer.bias.numpy() if layer.use_bias else np.zeros(kernel.shape[1])
     rows = [
         (
             name,
-            number(float(lengths[k])),
-            number(float(kernel[:, k].min())),
-            number(float(kernel[:, k].max())),
-            number(float(bias[k])),
+            format_number(float(lengths[k])),
+            format_number(float(kernel[:, k].min())),
+            format_number(float(kernel[:, k].max())),
+            format_number(float(bias[k])),
         )
         for k, name in zip(chosen.tolist(), names, strict=True)
     ]

@@ -1,7 +1,7 @@
-"""Model files: save and load; what a file looks like is in layout.py."""
+"""Saves and loads models. layout.py describes the file format."""
 
 from fastnet.saving.layout import MODEL_SUFFIX, WEIGHTS_SUFFIX, ModelFormatError, check_suffix
-from fastnet.saving.models import (
+from fastnet.saving.save_and_load import (
     check_savable,
     load_model,
     load_weights,

@@ -1,7 +1,7 @@
-"""A model as plain data, and back: its layers, and how it was compiled, in types that JSON has.
+"""Describes a model and its compile arguments in types that JSON has, and makes a model from a description.
 
-Classes are found by name in tables of what fastnet itself has, and in `custom_objects`: nothing is imported by name and
-nothing is evaluated, so a description from a stranger can only choose among what is there.
+Classes are looked up by name in fastnet's own tables and in `custom_objects`. Nothing is imported by name and nothing
+is evaluated, so a description from an untrusted source can only choose among known classes.
 """
 
 from __future__ import annotations
@@ -10,18 +10,20 @@ import contextlib
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from fastnet import activations, checks, constraints, initializers, layers, losses, metrics, optimizers, regularizers
+from fastnet.arrays.variables import Variable
 from fastnet.layers import InputLayer, Layer
 from fastnet.layers.base import Shape, shape_of
-
-if TYPE_CHECKING:
-    from fastnet.models import Sequential
+from fastnet.losses import Loss
+from fastnet.metrics import Metric
+from fastnet.optimizers import Optimizer
+from fastnet.recorded import MODELS
 
 Config = dict[str, Any]
 Objects = Mapping[str, Any]
-# What may be an argument of something else.
+# Classes whose objects may be arguments of layers, losses and optimizers.
 _INNER: dict[str, Any] = {
     **activations.CLASSES,
     **constraints.CLASSES,
@@ -33,11 +35,33 @@ _INNER: dict[str, Any] = {
 _COMPILE = ("optimizer", "loss", "metrics")
 
 
+class Model(Protocol):
+    """What saving uses of a model. `Sequential` is one; it is not imported here, because models import saving."""
+
+    name: str
+    optimizer: Optimizer | None
+    loss: Loss | None
+    metrics: list[Metric]
+    _lock: Any
+
+    @property
+    def layers(self) -> list[Layer]: ...
+
+    @property
+    def weights(self) -> list[Variable]: ...
+
+    @property
+    def built(self) -> bool: ...
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...] | None: ...
+
+
 def serialize(thing: Any) -> Config | str:
-    """An object as its class's name and its arguments; a function, or a loss or a metric made of one, as its name.
+    """Returns an object's class name and arguments; for a function, or a loss or metric made of one, its name.
 
     Raises:
-        TypeError: if it is neither.
+        TypeError: if the object's class has no `get_config`.
     """
     if inspect.isfunction(thing):
         return thing.__name__
@@ -49,7 +73,7 @@ def serialize(thing: Any) -> Config | str:
 
 
 def classes_of(module: ModuleType, base: type) -> dict[str, Any]:
-    """A module's public classes of a kind, by name; aliases, which have another's name, are left out."""
+    """Returns a module's subclasses of `base` by name, without aliases."""
     return {
         name: thing
         for name, thing in vars(module).items()
@@ -60,8 +84,8 @@ def classes_of(module: ModuleType, base: type) -> dict[str, Any]:
 # Layers ---------------------------------------------------------------------------------------------------------------
 
 
-def model_config(model: Sequential) -> Config:
-    """A model's name, layers and, where it is known, the shape of a batch, as Keras's `get_config` has them."""
+def model_config(model: Model) -> Config:
+    """Returns a model's name, layers and, if known, the shape of a batch, as Keras's `get_config` does."""
     shape = model.input_shape
     return {
         "name": model.name,
@@ -70,21 +94,19 @@ def model_config(model: Sequential) -> Config:
     }
 
 
-def model_from_config(config: Config, custom_objects: Objects | None = None) -> Sequential:
-    """A new model, with weights of its own, from what `model_config` returned.
+def model_from_config(config: Config, custom_objects: Objects | None = None) -> Any:
+    """Makes a new model, with new weights, from the result of `model_config`.
 
     Args:
         config: the description, or ``{"class_name": "Sequential", "config": ...}``.
-        custom_objects: your own classes and functions by their names.
+        custom_objects: dict of your own classes and functions by name.
 
     Raises:
-        ValueError: if a layer is unknown, with the near miss, or does not fit.
-        TypeError: if the description is of another form.
+        ValueError: if a layer is unknown (the message suggests a similar name) or does not fit.
+        TypeError: if the description has the wrong form.
     """
-    from fastnet.models import Sequential  # imports this module
-
     name, shape, entries = parts_of(config)
-    model = Sequential(name=name)
+    model = MODELS["Sequential"](name=name)
     if shape is not None:
         model.add(InputLayer(shape))
     for layer in make_layers(entries, custom_objects):
@@ -93,9 +115,9 @@ def model_from_config(config: Config, custom_objects: Objects | None = None) -> 
 
 
 def parts_of(config: Any) -> tuple[str, Shape | None, list[Any]]:
-    """A model's name, the shape of an example if it is known, and the descriptions of the layers; errors as above."""
+    """Returns a model's name, the shape of an example or None, and the layers' descriptions; errors as above."""
     if isinstance(config, dict) and set(config) == {"class_name", "config"}:
-        checks.choose("model", config["class_name"], {"Sequential": None})
+        checks.choose("model", config["class_name"], MODELS)
         config = config["config"]
     if not isinstance(config, dict) or not isinstance(config.get("layers"), list):
         raise TypeError("config must be a dict with 'name', 'layers' and 'build_input_shape'")
@@ -112,7 +134,7 @@ def parts_of(config: Any) -> tuple[str, Shape | None, list[Any]]:
 
 
 def make_layers(entries: Iterable[Any], custom_objects: Objects | None = None) -> list[Layer]:
-    """New layers, not built, from their descriptions; errors as `model_from_config`."""
+    """Makes new layers, not built yet, from their descriptions; errors as `model_from_config`."""
     table = classes_of(layers, Layer)
     check_objects(custom_objects)
     made = []
@@ -127,8 +149,8 @@ def make_layers(entries: Iterable[Any], custom_objects: Objects | None = None) -
 # How a model was compiled ---------------------------------------------------------------------------------------------
 
 
-def compile_config(model: Sequential) -> Config | None:
-    """Optimizer, loss and metrics; None before `compile`."""
+def compile_config(model: Model) -> Config | None:
+    """Returns the descriptions of optimizer, loss and metrics; None before `compile`."""
     if model.optimizer is None or model.loss is None:
         return None
     config: Config = {"optimizer": serialize(model.optimizer), "loss": serialize(model.loss)}
@@ -138,11 +160,11 @@ def compile_config(model: Sequential) -> Config | None:
 
 
 def compile_from_config(config: Config, custom_objects: Objects | None = None) -> Config:
-    """The arguments of `compile`, new objects, from what `compile_config` returned.
+    """Makes new objects for the arguments of `compile` from the result of `compile_config`.
 
     Raises:
-        ValueError: if a name is unknown, with the near miss.
-        TypeError: if the description is of another form.
+        ValueError: if a name is unknown; the message suggests a similar name.
+        TypeError: if the description has the wrong form.
     """
     if not isinstance(config, dict) or set(config) | {"weighted_metrics"} != {*_COMPILE, "weighted_metrics"}:
         raise TypeError(f"the compile arguments must be a dict of {', '.join(_COMPILE)}")
@@ -150,7 +172,7 @@ def compile_from_config(config: Config, custom_objects: Objects | None = None) -
     objects = custom_objects or {}
     of_optimizers = classes_of(optimizers, optimizers.Optimizer)
     of_losses, of_metrics = classes_of(losses, losses.Loss), classes_of(metrics, metrics.Metric)
-    of_metrics["accuracy"] = of_metrics["AccuracyByShape"]  # the name that people know it by, in an error too
+    of_metrics["accuracy"] = of_metrics["AccuracyByShape"]  # errors list the name that users know
     arguments = {
         "optimizer": _made_or_known("optimizer", config["optimizer"], of_optimizers, objects, optimizers.get),
         "loss": _made_or_known("loss", config["loss"], of_losses, objects, losses.get),
@@ -163,7 +185,7 @@ def compile_from_config(config: Config, custom_objects: Objects | None = None) -
 
 
 def check_objects(custom_objects: Any) -> None:
-    """Raises TypeError if it is no dict of names."""
+    """Checks that `custom_objects` is None or a dict with strings as keys; raises TypeError if not."""
     if custom_objects is None:
         return
     if not isinstance(custom_objects, Mapping) or not all(isinstance(name, str) for name in custom_objects):
@@ -177,7 +199,7 @@ def check_objects(custom_objects: Any) -> None:
 
 
 def _make(argument: str, entry: Any, table: Mapping[str, Any], objects: Objects) -> Any:
-    """The object of a description; a name stays a name unless it is one of `objects`."""
+    """Makes the object of a description. A string is returned unchanged, unless `objects` has that name."""
     if isinstance(entry, str):
         return objects.get(entry, entry)
     if not _is_description(entry):
@@ -193,7 +215,7 @@ def _make(argument: str, entry: Any, table: Mapping[str, Any], objects: Objects)
 
 
 def _made_or_known(argument: str, entry: Any, table: Mapping[str, Any], objects: Objects, get: Any) -> Any:
-    """As `_make`, but a name that stays a name is one that `compile` knows."""
+    """Makes the object as `_make` does, and checks that `compile` knows a string."""
     made = _make(argument, entry, table, objects)
     if isinstance(made, str):
         with _hint(made):
@@ -203,7 +225,7 @@ def _made_or_known(argument: str, entry: Any, table: Mapping[str, Any], objects:
 
 @contextlib.contextmanager
 def _hint(name: str) -> Iterator[None]:
-    """Says of an unknown name how one's own classes and functions are given."""
+    """Adds to an error about an unknown name how to pass one's own classes and functions."""
     try:
         yield
     except ValueError as error:
@@ -215,7 +237,7 @@ def _hint(name: str) -> Iterator[None]:
 
 
 def _inner(name: str, value: Any, objects: Objects) -> Any:
-    """An argument of an object; initializers and the like that are the user's own are made of their descriptions."""
+    """Returns an argument of an object; makes it from its description if it is one of the user's own objects."""
     if isinstance(value, str) and name in ("activation", "loss") and value in objects:
         return _instance(objects[value])
     if _is_description(value) and value["class_name"] in objects:
@@ -224,7 +246,7 @@ def _inner(name: str, value: Any, objects: Objects) -> Any:
 
 
 def _unknown_in(config: Config) -> str | None:
-    """The name, in an object's arguments, of what neither fastnet nor `custom_objects` has."""
+    """Returns the first name among an object's arguments that neither fastnet nor `custom_objects` knows."""
     for name, value in config.items():
         found = value["class_name"] if _is_description(value) else value if name in ("activation", "loss") else None
         if isinstance(found, str) and found not in _INNER and found not in activations._BY_NAME:

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Replaces files in one step: at every moment a file is the old one or the new one, whole."""
 
 from __future__ import annotations
 
@@ -13,38 +13,39 @@ from typing import BinaryIO
 
 try:
     import fcntl
-except ImportError:  # without POSIX there are no locks, so nothing is swept
+except ImportError:  # without POSIX there are no locks, so no temporary file is removed
     fcntl = None  # type: ignore[assignment]
 
 _TEMPORARY = re.compile(r"\.fastnet-[0-9a-f]{16}\.tmp")
 
 
 def replace_file(path: str, data: bytes) -> None:
-    """Makes `data` the content of a file, as `replacing` does."""
+    """Replaces the content of a file with `data`; errors as `replacing`."""
     with replacing(path) as file:
         file.write(data)
 
 
 @contextlib.contextmanager
 def replacing(path: str) -> Iterator[BinaryIO]:
-    """Opens a new file, which takes the place of `path` when the block ends without an error.
+    """Opens a temporary file, which replaces `path` when the block ends without an error.
 
-    At every moment the file at `path` is the old one or the new one, whole. A link stays a link: the file that it
-    points to is replaced. The new file has the mode of the old one, and its owner if the process may set it; without
-    an old one it has the mode that the umask leaves. Temporary files of processes that were killed are removed.
+    At every moment the file at `path` is the old one or the new one, whole. If `path` is a link, the file that it
+    points to is replaced. The new file gets the old one's mode and, if the process may set it, its owner. Without an
+    old file the umask decides the mode. Temporary files of killed processes in the same folder are removed.
 
     Raises:
         PermissionError: if the old file is read-only.
-        ValueError: if there is something at `path` that is not a file.
-        OSError: if writing fails. The old file is as it was then, and no temporary file is left. Only if the folder
-            cannot be brought to the disk at the very end, the new file is there, but might not survive a power failure.
+        ValueError: if `path` names something other than a file.
+        OSError: if writing fails. The old file is unchanged, and no temporary file is left. One exception: if only
+            the last call fails, which writes the folder to the disk, the new file is there, but may not survive a power
+            failure.
     """
     path = os.path.realpath(path)
     old = check_writable(path)
     if old is not None and not stat.S_ISREG(old.st_mode):
         raise ValueError(f"path must name a file, but {path!r} is something else")
     folder = os.path.dirname(path)
-    _sweep(folder)
+    _remove_abandoned(folder)
     temporary, descriptor = new_temporary(folder)
     try:
         with open(descriptor, "wb") as file:
@@ -62,9 +63,9 @@ def replacing(path: str) -> Iterator[BinaryIO]:
 
 
 def check_writable(path: str) -> os.stat_result | None:
-    """What is known of the file at `path`, or None if there is none.
+    """Checks that the file at `path` is not read-only; returns its `os.stat`, or None if there is no file.
 
-    The mode counts even for root, whom the system lets write everywhere.
+    The mode also counts for root, although the system lets root write to every file.
 
     Raises:
         PermissionError: if there is a file and it is read-only.
@@ -79,68 +80,63 @@ def check_writable(path: str) -> os.stat_result | None:
 
 
 def _take_over(descriptor: int, old: os.stat_result) -> None:
-    """Gives a new file the owner, where that is allowed, and the mode of the old one."""
+    """Gives a new file the mode of the old one and, where that is allowed, its owner."""
     mode = stat.S_IMODE(old.st_mode)
     new = os.fstat(descriptor)
     if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
         try:
             os.fchown(descriptor, old.st_uid, old.st_gid)
-        except OSError:  # only root may give a file away; the group is often still possible
-            mode &= 0o777  # "run as the owner" was meant for the old owner
+        except OSError:  # only root may change the owner; the group can often still be set
+            mode &= 0o777  # without the setuid bit, which was meant for the old owner
             with contextlib.suppress(OSError):
                 os.fchown(descriptor, -1, old.st_gid)
     os.fchmod(descriptor, mode)
 
 
 def new_temporary(folder: str) -> tuple[str, int]:
-    """A new file in the folder, open and locked; a temporary file without a lock belongs to nobody any more."""
+    """Creates an empty, locked temporary file; returns its path and its descriptor.
+
+    A process that is killed leaves its temporary file, and a later save removes it. The lock shows that a file still
+    belongs to a running process: the system releases it when the process ends, however it ends. A process ID in the
+    name would not do, because IDs are reused, and containers that share a folder have the same ones.
+
+    `tempfile` is not used: its files have mode 0600, and the umask cannot be read safely while other threads run.
+    """
     while True:
-        name = os.path.join(folder, f".fastnet-{secrets.token_hex(8)}.tmp")
-        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        try:
-            _lock(descriptor, wait=True)
-            if os.fstat(descriptor).st_nlink:  # else somebody swept it before it was locked
-                return name, descriptor
-        except BaseException:
-            os.unlink(name)
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
+        path = os.path.join(folder, f".fastnet-{secrets.token_hex(8)}.tmp")
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        if fcntl is None:
+            return path, descriptor
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return path, descriptor
+        os.close(descriptor)  # another process removed it before it was locked
 
 
-def _lock(descriptor: int, wait: bool) -> bool:
-    """Locks a file if nobody else has; whether it did. The kernel unlocks it when the process ends, however it ends."""
-    if fcntl is None:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError:  # locked, or a file system without locks
-        return False
-    return True
-
-
-def _sweep(folder: str) -> None:
+def _remove_abandoned(folder: str) -> None:
     """Removes the temporary files of processes that have ended."""
+    if fcntl is None:
+        return
     with contextlib.suppress(OSError):
-        for name in os.listdir(folder):
-            if not _TEMPORARY.fullmatch(name):
-                continue
-            with contextlib.suppress(OSError):
-                descriptor = os.open(os.path.join(folder, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        for name in filter(_TEMPORARY.fullmatch, os.listdir(folder)):
+            path = os.path.join(folder, name)
+            with contextlib.suppress(OSError):  # it is locked, or somebody else has removed it
+                descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
                 try:
-                    if _lock(descriptor, wait=False):
-                        os.unlink(os.path.join(folder, name))
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    os.unlink(path)
                 finally:
                     os.close(descriptor)
 
 
 def _sync_folder(folder: str) -> None:
-    """Makes a file's new name survive a power failure, on file systems where that must be asked for."""
+    """Writes a folder to the disk, so that a file's new name survives a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that need no such call
             raise
     finally:
         os.close(descriptor)

@@ -1,18 +1,18 @@
-"""Model files: written whole or not at all, read without running code, and checked before anything is made of them.
+"""The format of model files: writes a file, and reads and checks one without running code from it.
 
-A file is in the safetensors format: 8 bytes with a header's length, the header in JSON, and the arrays, all float32 and
-in the plain shapes that users see. The header's metadata hold, as `fastnet`, JSON of our own: versions,
-architecture, compile arguments, the order of the weights, the state of a training; and the SHA-256 of that text and of
-all names, types, shapes and bytes, so that no damaged file is taken for a good one.
+A file has the safetensors format: 8 bytes with the length of the header, the header in JSON, and the arrays as float32,
+in the shapes that users see. The header's metadata have one entry, `fastnet`, which holds JSON of our own: versions,
+architecture, compile arguments, the order of the weights and the state of a training. It also holds the SHA-256 of that
+text and of all names, types, shapes and bytes, so that a damaged file is noticed.
 Source of the format: https://github.com/huggingface/safetensors (README, "Format").
 
-A file is written here, array by array: the library would make a second copy of all weights, and end the process when
-memory runs out. The library reads the header and says where the arrays are. Their bytes are then read like those of any
-file: the library would map them into memory, and a file that is cut at that moment would end the process.
+This module writes a file itself, array by array. The library would copy all weights first, and would end the process
+when memory runs out. For reading, the library parses the header and says where the arrays are. This module then reads
+their bytes. The library would map them into memory, and a file that is truncated meanwhile would end the process.
 
-A file may come from a stranger. Classes are chosen by name from fastnet's own (`configuration.py`); the sizes of all
-arrays follow from the architecture and are compared with the header, and that with the file's size, before memory is
-taken; a header has at most 1 MiB. Whatever is wrong with a file's content is a ModelFormatError.
+A file may come from an untrusted source. Classes are chosen by name from fastnet's own (`configuration.py`). The sizes
+of all arrays follow from the architecture. They are compared with the header, and the header with the file's size,
+before memory is allocated. A header has at most 1 MiB. Every fault in a file's content raises a ModelFormatError.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ WEIGHTS_SUFFIX = ".weights.safetensors"
 FORMAT_VERSION = 1
 LAYER_LIMIT = 1024
 METRIC_LIMIT = 256
-THRESHOLD_LIMIT = 100_000  # of all metrics together; each costs some 32 bytes
+THRESHOLD_LIMIT = 100_000  # for all metrics together; each threshold takes about 32 bytes
 RANK_LIMIT = 8
 
-_MESSAGE_LIMIT = 2000  # characters of another error in ours
+_MESSAGE_LIMIT = 2000  # characters of another error's message that our message repeats
 
 _HEADER_LIMIT = 2**20
-_BEFORE_DIGEST = '{"sha256":"'  # how our JSON begins; the digest is over what comes after its own 64 characters
+_BEFORE_DIGEST = '{"sha256":"'  # the start of our JSON; the digest covers what follows its own 64 characters
 _NO_DIGEST = b"0" * 64
 _FIELDS = {
     "sha256",
@@ -67,14 +67,20 @@ Path = str | os.PathLike[str]
 
 
 class ModelFormatError(ValueError):
-    """A file is no model file of fastnet, is damaged, or does not fit the model that it is loaded into."""
+    """A file is not a model file of fastnet, is damaged, or does not fit the model that loads it."""
 
 
 def check_suffix(argument: str, path: Path, weights: bool | None) -> str:
-    """`path` as a string, if its ending is that of a model file, of a file of weights, or, for None, of either.
+    """Checks the ending of a file's name and returns it as a string.
+
+    Args:
+        argument: the argument's name, for the message.
+        path: the file's name.
+        weights: True for a file of weights, False for a model file, None for either.
 
     Raises:
-        ValueError, TypeError: if not.
+        ValueError: if the ending is wrong.
+        TypeError: if `path` is not a file's name.
     """
     try:
         name = os.fspath(path)
@@ -95,20 +101,20 @@ def check_suffix(argument: str, path: Path, weights: bool | None) -> str:
 
 
 class Contents(NamedTuple):
-    """What goes into a file: our JSON, and by name the arrays, each a variable and an array packed like its value."""
+    """The content of a file: our JSON, and by name a variable and an array that is packed like the variable's value."""
 
     about: dict[str, Any]
     packed: dict[str, tuple[Variable, Floats]]
 
     @property
     def tensors(self) -> dict[str, Floats]:
-        """Copies of the arrays."""
+        """Copies of the arrays, in the shapes that users see."""
         return {name: variable.unpack(array) for name, (variable, array) in self.packed.items()}
 
 
 def write(path: str, contents: Contents, overwrite: bool = True) -> None:
     """Writes a file with its checksum, one array after another; errors as `save_model`."""
-    path = os.path.realpath(path)  # a link stays a link
+    path = os.path.realpath(path)  # replaces the file that a link points to, not the link
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         raise FileNotFoundError(errno.ENOENT, "there is no such folder", folder)
@@ -131,16 +137,16 @@ def write(path: str, contents: Contents, overwrite: bool = True) -> None:
 
 
 def header_of(about: Mapping[str, Any], shapes: Mapping[str, Shape]) -> tuple[str, bytes]:
-    """Our JSON, after its checksum, and all that stands before the arrays, with zeros for the checksum.
+    """Returns our JSON after its checksum, and all bytes before the arrays, with zeros in place of the checksum.
 
-    The bytes are those that the library writes for these arrays in the order of their names.
+    The library would write the same bytes for these arrays, sorted by name.
 
     Raises:
-        ValueError: if the header is longer than a file may have.
-        TypeError: if a description holds what has no place in JSON.
+        ValueError: if the header is longer than 1 MiB.
+        TypeError: if a description holds a value that JSON does not have.
     """
     text = '",' + dump(about)[1:]
-    # One entry: the library would write several in another order each time, and the same model in other bytes.
+    # Only one entry: the library orders several entries differently each time, so the bytes of a file would vary.
     header: dict[str, Any] = {"__metadata__": {"fastnet": f"{_BEFORE_DIGEST}{_NO_DIGEST.decode()}{text}"}}
     end = 0
     for name in sorted(shapes):
@@ -159,7 +165,7 @@ def _digest_before_data(about: str, shapes: Mapping[str, tuple[int, ...]]) -> ha
 
 
 def digest_of(about: str, shapes: Mapping[str, tuple[int, ...]], data: Mapping[str, Any]) -> str:
-    """SHA-256 over our JSON, the arrays' names, types and shapes, and their bytes, by name."""
+    """Returns the SHA-256 of our JSON, the arrays' names, types and shapes, and their bytes in the order of names."""
     digest = _digest_before_data(about, shapes)
     for name in sorted(shapes):
         digest.update(data[name])
@@ -167,15 +173,15 @@ def digest_of(about: str, shapes: Mapping[str, tuple[int, ...]], data: Mapping[s
 
 
 def as_json_has_it(config: Any) -> Any:
-    """A description as it comes back from a file: lists for tuples, and so on."""
+    """Returns a description as it is read back from a file, for example with lists instead of tuples."""
     return json.loads(dump(config))
 
 
 def dump(config: Any) -> str:
-    """A description in JSON.
+    """Writes a description as JSON.
 
     Raises:
-        TypeError, ValueError: if a value has no place there.
+        TypeError, ValueError: if JSON does not have one of the values.
     """
     dumps = functools.partial(json.dumps, separators=(",", ":"), allow_nan=False, default=plain_number)
     plain = dumps(config, ensure_ascii=False)
@@ -190,7 +196,7 @@ def dump(config: Any) -> str:
 
 
 def plain_number(value: Any) -> Any:
-    """NumPy's numbers and arrays, which users give as arguments, as JSON has them."""
+    """Converts a NumPy number or array, which users may give as an argument, for JSON."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     raise TypeError(f"get_config() returned {value!r:.80} of type {type(value).__name__}, which JSON does not have")
@@ -200,7 +206,7 @@ def plain_number(value: Any) -> Any:
 
 
 class File(NamedTuple):
-    """A file that was read, with a right checksum."""
+    """The content of a file that was read and whose checksum is right."""
 
     path: str
     about: dict[str, Any]
@@ -212,7 +218,7 @@ class File(NamedTuple):
 
     @contextlib.contextmanager
     def refusals(self, what: str) -> Iterator[None]:
-        """Makes a ModelFormatError of whatever a description makes a constructor raise."""
+        """Turns every error inside the block, such as a constructor's, into a ModelFormatError."""
         try:
             yield
         except (ModelFormatError, MemoryError):
@@ -223,7 +229,7 @@ class File(NamedTuple):
 
 
 def read(path: str) -> File:
-    """A file's content, after everything about it was checked that can be without a model."""
+    """Reads a file and checks everything that can be checked without a model."""
     ask_for_memory()
     with open(_open_regular(path), "rb") as file:
         metadata, shapes = _header(path, file, os.fstat(file.fileno()).st_size)
@@ -231,7 +237,7 @@ def read(path: str) -> File:
         _check_names(path, about, shapes)
         arrays = {}
         for name, shape in shapes.items():
-            array = np.empty(shape, "<f4")  # as large as the file is, and its header says so too
+            array = np.empty(shape, "<f4")  # the header was compared with the file's size before
             if file.readinto(array.reshape(-1).data.cast("B")) != array.nbytes:
                 _refuse(path, "changed while it was read")
             arrays[name] = array.astype(np.float32, copy=False)
@@ -248,7 +254,7 @@ def _refuse(path: str, what: str, error: BaseException | None = None) -> NoRetur
 
 
 def _open_regular(path: str) -> int:
-    """Opens a file; a pipe, which would never end, or a device is refused."""
+    """Opens a regular file; refuses a device and a pipe, which may never end."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -257,7 +263,7 @@ def _open_regular(path: str) -> int:
 
 
 def _header(path: str, file: IO[bytes], size: int) -> tuple[str, dict[str, Shape]]:
-    """Our text in the metadata, and the arrays' shapes in the order in which they fill the file after this header."""
+    """Reads the header; returns our text in its metadata and the arrays' shapes, in their order in the file."""
     first = file.read(8)
     length = struct.unpack("<Q", first)[0] if len(first) == 8 else 0
     if not 2 <= length <= size - 8:
@@ -287,39 +293,39 @@ def _header(path: str, file: IO[bytes], size: int) -> tuple[str, dict[str, Shape
 
 
 def ask_for_memory(size: int = 2**19) -> None:
-    """Raises MemoryError if there is too little: some calls of Python and of the library fail worse, or not cleanly."""
+    """Raises MemoryError if `size` bytes are not free: Python and the library fail less cleanly without memory."""
     np.empty(size, np.uint8)
 
 
 def _as_the_library_reads(path: str, descriptor: int, room: int) -> tuple[dict[str, str], dict[str, tuple[str, Any]]]:
-    """The metadata, and each array's type and shape by its name.
+    """Returns the metadata, and each array's type and shape by name, as the library reads them.
 
-    The library checks that the arrays fill the file without gap or overlap, and that no product overflows.
+    The library checks that the arrays fill the file without gaps or overlaps, and that no product overflows.
     """
     try:
         from safetensors import SafetensorError, safe_open  # imported when used
     except ImportError as error:
-        if "failed to map segment" in str(error):  # how the system's loader says that memory is short
+        if "failed to map segment" in str(error):  # the system's loader reports a lack of memory so
             raise MemoryError(str(error)) from error
         raise
-    ask_for_memory(2**19 + room)  # the library would end the process
-    # By its descriptor it is the same file even if somebody replaces it now.
+    ask_for_memory(2**19 + room)  # without memory the library would end the process
+    # The descriptor names the same file even if another process replaces it now.
     source = f"/dev/fd/{descriptor}" if os.path.exists("/dev/fd") else path
     try:
         with safe_open(source, "numpy") as opened:
-            slices = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118, it is no dict
+            slices = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118, it is not a dict
             found = {name: (part.get_dtype(), part.get_shape()) for name, part in slices.items()}
             return opened.metadata() or {}, found
     except SafetensorError as error:
         _refuse(path, f"is damaged: {screen.printable(str(error)[:_MESSAGE_LIMIT])}", error)
     except OSError as error:
-        if "os error 12" in str(error):  # as older versions of the library say that memory is short
+        if "os error 12" in str(error):  # older versions of the library report a lack of memory so
             raise MemoryError(str(error)) from error
         raise
 
 
 def _parse(path: str, text: bytes | str) -> dict[str, Any]:
-    """A JSON object: no key twice, no NaN, as deep as Python's stack."""
+    """Parses a JSON object; refuses repeated keys, NaN, and nesting deeper than Python's stack."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         members = dict(pairs)
@@ -333,7 +339,7 @@ def _parse(path: str, text: bytes | str) -> dict[str, Any]:
     try:
         text = text.decode() if isinstance(text, bytes) else text
         parsed = json.loads(text, object_pairs_hook=once, parse_constant=no_constant)
-        json.dumps(parsed, ensure_ascii=False).encode()  # half a surrogate pair has no place in UTF-8
+        json.dumps(parsed, ensure_ascii=False).encode()  # fails on half a surrogate pair
     except (ValueError, RecursionError) as error:
         _refuse(path, f"is damaged: its header is not JSON as it should be ({error})", error)
     if not isinstance(parsed, dict):
@@ -342,7 +348,7 @@ def _parse(path: str, text: bytes | str) -> dict[str, Any]:
 
 
 def _metadata(path: str, text: str) -> dict[str, Any]:
-    """Our JSON."""
+    """Parses and checks our JSON."""
     about = _parse(path, text)
     version = about.get("format_version")
     if type(version) is int and version > FORMAT_VERSION:
@@ -367,7 +373,7 @@ def _metadata(path: str, text: str) -> dict[str, Any]:
 
 
 def _check_names(path: str, about: dict[str, Any], shapes: dict[str, Shape]) -> None:
-    """Every array is a weight, or state that an optimizer keeps for one."""
+    """Checks that every array is a weight, or an optimizer's state for a weight, and has its shape."""
     missing = [name for name in about["weights"] if name not in shapes]
     if missing:
         _refuse(path, f"is damaged: {missing[0]!r:.80} is not in it")

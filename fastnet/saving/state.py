@@ -1,11 +1,11 @@
-"""What a file holds of a model, and a model from what a file holds."""
+"""Turns a model into the content of a file, and the content of a file into a model."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +16,9 @@ from fastnet.checks import Floats
 from fastnet.layers import Dense, InputLayer, Layer
 from fastnet.layers.base import Shape
 from fastnet.optimizers import Optimizer
-from fastnet.recorded import Recorded
+from fastnet.recorded import MODELS, Recorded
 from fastnet.saving import configuration
+from fastnet.saving.configuration import Model
 from fastnet.saving.layout import (
     FORMAT_VERSION,
     LAYER_LIMIT,
@@ -31,24 +32,25 @@ from fastnet.saving.layout import (
 )
 from fastnet.terminal import screen
 
-if TYPE_CHECKING:
-    from fastnet.models import Sequential
-
 
 class NotFiniteError(ValueError):
-    """A model was not saved, since it has weights that are NaN or infinite."""
+    """A model was not saved, because a weight is NaN or infinite."""
 
 
-# Out of a model -------------------------------------------------------------------------------------------------------
+# From a model ---------------------------------------------------------------------------------------------------------
 
 
-def contents_of(model: Sequential, kind: str) -> Contents:
-    """What a file of this kind, "model" or "weights", holds of the model; the arrays are the model's own, no copies.
+def contents_of(model: Model, kind: str) -> Contents:
+    """Returns the content of a model's file. The arrays are the model's own, not copies.
+
+    Args:
+        model: the model.
+        kind: "model" for the whole model, "weights" for its weights.
 
     Raises:
         NotFiniteError: if a weight is NaN or infinite.
         ValueError: if there are too many layers or metrics.
-        TypeError: if an argument of a layer or the like cannot be saved.
+        TypeError: if an argument of a layer or another object cannot be saved.
     """
     ask_for_memory()
     variables = _named(model)
@@ -63,8 +65,8 @@ def contents_of(model: Sequential, kind: str) -> Contents:
     return Contents(about, packed)
 
 
-def description_of(model: Sequential, kind: str) -> dict[str, Any]:
-    """Our JSON in a file of this kind, without arrays; errors as `contents_of`."""
+def description_of(model: Model, kind: str) -> dict[str, Any]:
+    """Returns our JSON for a file of this kind, without the arrays; errors as `contents_of`."""
     about: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "fastnet_version": __version__,
@@ -89,13 +91,13 @@ def description_of(model: Sequential, kind: str) -> dict[str, Any]:
         about["optimizer"] = {
             "iterations": int(optimizer.iterations),
             "learning_rate": None if optimizer._schedule else float(optimizer.learning_rate),
-            "numbers": {name: float(getattr(optimizer, name)) for name in _numbers(optimizer)},
+            "numbers": {},  # always empty; readers of format 1 expect the field
         }
     return about
 
 
 def _check_describable(thing: Any) -> None:
-    """Names the object that cannot be saved, where JSON would only name the value in it."""
+    """Checks that an object can be saved; the error names the object, not only the value that JSON does not have."""
     if thing is None:
         return
     try:
@@ -110,10 +112,10 @@ def _check_describable(thing: Any) -> None:
 
 
 def check_metrics(compiled: Any) -> None:
-    """Bounds what the metrics of a description take in memory and time, which the description's length does not.
+    """Checks that the described metrics need a limited amount of memory and time.
 
     Raises:
-        ValueError: if there are too many, or they count at too many thresholds.
+        ValueError: if there are too many metrics or thresholds.
     """
     entries = [entry for name in ("metrics", "weighted_metrics") for entry in compiled.get(name, [])]
     if len(entries) > METRIC_LIMIT:
@@ -129,8 +131,8 @@ def check_metrics(compiled: Any) -> None:
         )
 
 
-def _named(model: Sequential) -> dict[str, Variable]:
-    """A model's variables by names that are unique in it, in their order: layers/0_dense/kernel."""
+def _named(model: Model) -> dict[str, Variable]:
+    """Returns the model's variables in order, by unique names such as layers/0_dense/kernel."""
     named: dict[str, Variable] = {}
     for i, layer in enumerate(model.layers):
         for variable in layer.weights:
@@ -147,24 +149,19 @@ def _safe(name: str) -> str:
 
 
 def _slots(variables: Mapping[str, Variable], optimizer: Optimizer) -> dict[str, tuple[Variable, Floats]]:
-    """The optimizer's arrays by name: optimizer/0_dense/kernel/velocity."""
+    """Returns the optimizer's arrays by names such as optimizer/0_dense/kernel/velocity."""
     names = {id(variable): name.removeprefix("layers/") for name, variable in variables.items()}
     arrays = {}
     for (variable, slot), state in optimizer._slots.items():
         if "/" in slot:
             raise ValueError(f"the optimizer's state {slot!r} cannot be saved: its name must be without a slash")
-        if id(variable) in names:  # not of a layer that was taken off, or of a bias that is none
+        if id(variable) in names:  # not a variable of a removed layer, or the bias of a layer without one
             arrays[f"optimizer/{names[id(variable)]}/{slot}"] = variable, state
     return arrays
 
 
-def _numbers(optimizer: Optimizer) -> tuple[str, ...]:
-    """Attributes of an optimizer that are numbers and belong to its state, beside `iterations`."""
-    return tuple(getattr(optimizer, "state_numbers", ()))
-
-
-def generators_of(model: Sequential) -> dict[str, np.random.Generator]:
-    """fastnet's random generator, and those that layers have of their own."""
+def generators_of(model: Model) -> dict[str, np.random.Generator]:
+    """Returns fastnet's random generator and those of the layers, by name."""
     found = {"fastnet": rng.generator()}
     for i, layer in enumerate(model.layers):
         for attribute, value in vars(layer).items():
@@ -174,7 +171,7 @@ def generators_of(model: Sequential) -> dict[str, np.random.Generator]:
 
 
 def generator_state(generator: np.random.Generator) -> dict[str, Any]:
-    """The state of a generator, in types that JSON has."""
+    """Returns the state of a PCG64 generator in types that JSON has."""
     state = dict(generator.bit_generator.state)
     if state.get("bit_generator") != "PCG64":
         raise ValueError(f"the random generator is {state.get('bit_generator')}; a training can be saved with PCG64")
@@ -182,7 +179,7 @@ def generator_state(generator: np.random.Generator) -> dict[str, Any]:
 
 
 def checked_generator_state(state: Any) -> dict[str, Any]:
-    """The state of a PCG64 generator, in types and ranges that it takes."""
+    """Checks the saved state of a PCG64 generator, and returns it as the generator accepts it."""
     inner = state["state"]
     whole = {"has_uint32": (state["has_uint32"], 1), "uinteger": (state["uinteger"], 32)}
     whole |= {"state": (inner["state"], 128), "inc": (inner["inc"], 128)}
@@ -200,24 +197,22 @@ def checked_generator_state(state: Any) -> dict[str, Any]:
 
 
 def without_rate(description: Any) -> Any:
-    """An optimizer's description without a fixed learning rate, which a training may have changed."""
+    """Returns an optimizer's description without a constant learning rate, which a training may change."""
     config = {k: v for k, v in description["config"].items() if k != "learning_rate" or not isinstance(v, float)}
     return description | {"config": config}
 
 
-# Into a model ---------------------------------------------------------------------------------------------------------
+# To a model -----------------------------------------------------------------------------------------------------------
 
 
-def build(file: File, custom_objects: Mapping[str, Any] | None) -> Sequential:
-    """The model of the file's architecture, its weights not set; each array is made only if the file has it too."""
-    from fastnet.models import Sequential  # imports this module
-
+def build_model(file: File, custom_objects: Mapping[str, Any] | None) -> Any:
+    """Builds the model of the file's architecture without setting weights; creates only arrays that the file has."""
     with file.refusals("holds a model that cannot be made"):
         name, shape, entries = configuration.parts_of(file.about["architecture"])
         if len(entries) > LAYER_LIMIT:
             raise ValueError(f"{len(entries)} layers; a model file has at most {LAYER_LIMIT}")
         layers = configuration.make_layers(entries, custom_objects)
-        model = Sequential(name=name)
+        model = MODELS["Sequential"](name=name)
         if shape is not None:
             _check_shape(shape)
             model.add(InputLayer(shape))
@@ -246,7 +241,7 @@ def _check_shape(shape: Shape) -> None:
 
 
 def _build_layer(layer: Layer, shape: Shape, expected: list[Shape]) -> list[Shape]:
-    """Builds a layer whose weights have the first of the expected shapes; returns the others."""
+    """Builds a layer whose weights must have the first of the expected shapes; returns the remaining shapes."""
     rest = list(expected)
 
     def take(found: Any) -> None:
@@ -257,7 +252,7 @@ def _build_layer(layer: Layer, shape: Shape, expected: list[Shape]) -> list[Shap
         rest.pop(0)
 
     if isinstance(layer, Dense):
-        if len(shape) == 1:  # or the layer says itself what is wrong
+        if len(shape) == 1:  # else ensure_built raises an error that explains what is wrong
             take((shape[0], layer.units))
             if layer.use_bias:
                 take((layer.units,))
@@ -287,8 +282,8 @@ def _zeros(shape: Shape) -> Floats:
     return np.zeros(shape, np.float32)
 
 
-def assign(file: File, model: Sequential) -> None:
-    """Sets all weights of a model, or none."""
+def assign(file: File, model: Model) -> None:
+    """Sets all weights of a model from a file; changes nothing if one does not fit."""
     variables, names = model.weights, file.about["weights"]
     if len(variables) != len(names):
         raise file.error(f"holds {len(names)} arrays of weights, but the model has {len(variables)}")
@@ -308,7 +303,7 @@ def assign(file: File, model: Sequential) -> None:
 
 
 def check_optimizer(file: File, optimizer: Optimizer) -> None:
-    """The state of the optimizer in the file is one that this optimizer can have."""
+    """Checks that this optimizer can have the state in the file."""
     saved = file.about["optimizer"]
     with file.refusals("holds an optimizer's state that does not fit"):
         if type(saved["iterations"]) is not int or not 0 <= saved["iterations"] < 2**63:
@@ -318,13 +313,12 @@ def check_optimizer(file: File, optimizer: Optimizer) -> None:
             raise ValueError(f"learning rate {rate!r:.80}")
         if (rate is None) != (optimizer._schedule is not None):
             raise ValueError("a learning rate that is fixed in one and by schedule in the other")
-        numbers = saved["numbers"]
-        if set(numbers) != set(_numbers(optimizer)) or not all(type(n) in (int, float) for n in numbers.values()):
-            raise ValueError(f"numbers {numbers!r:.80}, not of {sorted(_numbers(optimizer))}")
+        if saved["numbers"] != {}:
+            raise ValueError(f"numbers {saved['numbers']!r:.80}, which no optimizer has")
 
 
-def set_optimizer(file: File, model: Sequential, optimizer: Optimizer) -> None:
-    """Puts the optimizer's state back; it was checked, and the weights fit."""
+def set_optimizer(file: File, model: Model, optimizer: Optimizer) -> None:
+    """Sets the optimizer's state from a file. `check_optimizer` and `assign` have checked it."""
     saved = file.about["optimizer"]
     variables = dict(zip(file.about["weights"], model.weights, strict=True))
     slots = {}
@@ -336,6 +330,4 @@ def set_optimizer(file: File, model: Sequential, optimizer: Optimizer) -> None:
     if saved["learning_rate"] is not None:
         optimizer.learning_rate = saved["learning_rate"]
     optimizer.iterations = saved["iterations"]
-    for name, value in saved["numbers"].items():
-        setattr(optimizer, name, float(value))
     optimizer._slots = slots

@@ -115,10 +115,10 @@ def bar(share: float, text: str, kind: str = "") -> Markup:
     return tag("span", tag("span", filled, class_="track", aria_hidden="true"), text, class_=f"bar {kind}".strip())
 
 
-def number(value: Any, digits: int = 4) -> str:
+def format_number(value: Any, digits: int = 4) -> str:
     """A number to so many digits that count; whole ones in full."""
     if np.ndim(value):
-        return f"{number(np.mean(value), digits)} (mean)"
+        return f"{format_number(np.mean(value), digits)} (mean)"
     if isinstance(value, int | np.integer):
         return f"{value:,}"
     if math.isnan(value):

@@ -1,16 +1,17 @@
-"""Saving and loading: whole models, their weights alone, and trainings that are to go on."""
+"""Saves and loads whole models, weights alone, and the state of interrupted trainings."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastnet.checks import NotCompiledError
 from fastnet.saving import configuration
+from fastnet.saving.configuration import Model
 from fastnet.saving.layout import Path, as_json_has_it, check_suffix, header_of, read, write
 from fastnet.saving.state import (
     assign,
-    build,
+    build_model,
     check_metrics,
     check_optimizer,
     checked_generator_state,
@@ -22,43 +23,40 @@ from fastnet.saving.state import (
     without_rate,
 )
 
-if TYPE_CHECKING:
-    from fastnet.models import Sequential
 
+def save_model(model: Model, path: Path, overwrite: bool = True) -> None:
+    """Saves a model: its architecture, weights and, if it is compiled, compile arguments and the optimizer's state.
 
-def save_model(model: Sequential, path: Path, overwrite: bool = True) -> None:
-    """Saves a model: architecture, weights and, if it is compiled, the compile arguments and the optimizer's state.
-
-    The file is complete or, after an error, a crash or a kill, as it was before.
+    The file is never half written: after an error, a crash or a kill, the old file is unchanged.
 
     Args:
-        model: it need not be built or compiled.
-        path: a name that ends in ``.safetensors``.
-        overwrite: whether an existing file may be replaced. The new one has its mode and, if the process may set it,
-            its owner.
+        model: the model; it need not be built or compiled.
+        path: the file's name, which ends in ``.safetensors``.
+        overwrite: whether to replace an existing file. The new file gets its mode and, if the process may set it, its
+            owner.
 
     Raises:
-        ValueError: if the name has another ending, or the model has weights that are not finite, or too many layers.
-        TypeError: if an argument of a layer, a loss or the like cannot be saved; the message says what to do.
-        FileExistsError: if the file is there and must not be overwritten.
-        PermissionError: if the file is there and read-only, also with `overwrite`.
-        MemoryError: if there is too little memory. After this and any other error the old file is as it was.
-        OSError: if it cannot be written.
+        ValueError: if the name has another ending, a weight is NaN or infinite, or the model has too many layers.
+        TypeError: if an argument of a layer, a loss or another object cannot be saved; the message says what to do.
+        FileExistsError: if the file exists and `overwrite` is False.
+        PermissionError: if the file exists and is read-only, even with `overwrite`.
+        MemoryError: if there is too little memory.
+        OSError: if the file cannot be written.
     """
     name = check_suffix("path", path, weights=False)
     with model._lock:
         write(name, contents_of(model, "model"), overwrite)
 
 
-def check_savable(model: Sequential, training: bool = False) -> None:
-    """Finds out before a training, not after it, that the model could not be saved.
+def check_savable(model: Model, training: bool = False) -> None:
+    """Checks before a training that the model can be saved after it.
 
     Args:
-        model: it need not be built or compiled.
-        training: whether the random generators are to be saved too.
+        model: the model; it need not be built or compiled.
+        training: whether the random generators will be saved too.
 
     Raises:
-        ValueError, TypeError: as `save_model`; weights are not looked at.
+        ValueError, TypeError: as `save_model`. The values of the weights are not checked.
     """
     about = description_of(model, "model")
     if training:
@@ -66,26 +64,29 @@ def check_savable(model: Sequential, training: bool = False) -> None:
     header_of(about, dict.fromkeys(about["weights"], (1,)))
 
 
-def load_model(path: Path, custom_objects: Mapping[str, Any] | None = None, compile: bool = True) -> Sequential:
-    """The model that a file of `save_model` holds.
+def load_model(path: Path, custom_objects: Mapping[str, Any] | None = None, compile: bool = True) -> Any:
+    """Loads a model from a file that `save_model` wrote.
 
     Args:
         path: the file's name.
-        custom_objects: your own classes and functions by their names; only these and fastnet's own are made.
-        compile: whether to compile it as it was, with the optimizer's state.
+        custom_objects: dict of your own classes and functions by name. Other classes are fastnet's own.
+        compile: whether to compile the model as it was, with the optimizer's state.
+
+    Returns:
+        The model, a new `Sequential`.
 
     Raises:
-        ModelFormatError: if it is no such file, is damaged, was written by a newer version, or holds an unknown class.
+        ModelFormatError: if the file is not a model file, is damaged, needs a newer version, or has an unknown class.
         ValueError: if the name has another ending.
-        TypeError: if `custom_objects` is no such dict.
-        FileNotFoundError: if there is no such file.
-        OSError: if it cannot be read.
+        TypeError: if `custom_objects` is not such a dict.
+        FileNotFoundError: if the file does not exist.
+        OSError: if the file cannot be read.
     """
     configuration.check_objects(custom_objects)
     file = read(check_suffix("path", path, weights=False))
     if file.about["kind"] != "model":
         raise file.error("holds weights only: make the model as it was, and use load_weights")
-    model = build(file, custom_objects)
+    model = build_model(file, custom_objects)
     assign(file, model)
     if compile and file.about["compile"] is not None:
         with file.refusals("cannot be compiled as it was"):
@@ -97,14 +98,16 @@ def load_model(path: Path, custom_objects: Mapping[str, Any] | None = None, comp
     return model
 
 
-def save_weights(model: Sequential, path: Path, overwrite: bool = True) -> None:
-    """Saves a model's weights alone.
+def save_weights(model: Model, path: Path, overwrite: bool = True) -> None:
+    """Saves only the weights of a model.
 
     Args:
-        path: a name that ends in ``.weights.safetensors``.
+        model: the model; it must be built.
+        path: the file's name, which ends in ``.weights.safetensors``.
+        overwrite: whether to replace an existing file.
 
     Raises:
-        ValueError: if the name has another ending, the model is not built, or its weights are not finite.
+        ValueError: if the name has another ending, the model is not built, or a weight is NaN or infinite.
         FileExistsError, OSError: as `save_model`.
     """
     name = check_suffix("path", path, weights=True)
@@ -114,44 +117,44 @@ def save_weights(model: Sequential, path: Path, overwrite: bool = True) -> None:
         write(name, contents_of(model, "weights"), overwrite)
 
 
-def load_weights(model: Sequential, path: Path) -> None:
-    """Sets a model's weights from a file of `save_weights`, or of `save_model`; layers are matched by their order.
+def load_weights(model: Model, path: Path) -> None:
+    """Sets a model's weights from a file of `save_weights` or `save_model`. Layers are matched by their order.
 
     Raises:
-        ModelFormatError: if it is no such file, is damaged, or its weights do not fit; the model is as it was then.
+        ModelFormatError: if the file is not a model file, is damaged, or does not fit. The model is unchanged then.
         ValueError: if the name has another ending, or the model is not built.
-        OSError: if it cannot be read.
+        OSError: if the file cannot be read.
     """
     if not model.built:
         raise ValueError("the model has no weights yet; put an Input in front, or call build() or fit() first")
     assign(read(check_suffix("path", path, weights=None)), model)
 
 
-def save_training(model: Sequential, path: Path, epoch: int) -> None:
-    """Saves a model amid a training that goes on with number `epoch`, and the random generators; as `save_model`."""
+def save_training(model: Model, path: Path, epoch: int) -> None:
+    """Saves a model and the random generators, for a training that continues with epoch `epoch`; as `save_model`."""
     name = check_suffix("path", path, weights=False)
     with model._lock:
         contents = contents_of(model, "model")
         write(name, contents._replace(about=contents.about | {"training": _training(model, epoch)}))
 
 
-def _training(model: Sequential, epoch: int) -> dict[str, Any]:
-    """What a file holds of a training beside the model."""
+def _training(model: Model, epoch: int) -> dict[str, Any]:
+    """Returns the state of a training without its model: the next epoch and the random generators."""
     generators = {name: generator_state(generator) for name, generator in generators_of(model).items()}
     return {"epoch": epoch, "generators": generators}
 
 
-def restore_training(model: Sequential, path: Path) -> int:
-    """Puts a built and compiled model, and the random generators, back to where `save_training` was.
+def restore_training(model: Model, path: Path) -> int:
+    """Restores the state of a built and compiled model, and of the random generators, from `save_training`.
 
     Returns:
-        The number of the epoch to go on with.
+        The number of the next epoch.
 
     Raises:
-        ModelFormatError: if the file is damaged, or another model's; nothing has changed then.
+        ModelFormatError: if the file is damaged or belongs to another model. Nothing has changed then.
         RuntimeError: before `compile`.
         ValueError: if the model is not built.
-        OSError: if it cannot be read.
+        OSError: if the file cannot be read.
     """
     optimizer = model.optimizer
     if optimizer is None:

@@ -1,0 +1,324 @@
+"""Facts about a model and its data, for reports, plots and the playground."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet import checks, layers, losses
+from fastnet.checks import Floats, is_scipy_sparse
+from fastnet.layers import Dense
+from fastnet.recorded import MODELS
+from fastnet.utils import to_categorical
+
+Labels = NDArray[np.intp]
+
+CLASSES, LABELS, NUMBERS = "classes", "labels", "numbers"  # one of several; several yes or no; quantities
+
+_OF_CLASSES = (losses.CategoricalCrossentropy, losses.CategoricalHinge)
+_OF_YES_OR_NO = (losses.BinaryCrossentropy, losses.Hinge, losses.SquaredHinge)
+_LEAST_FLAT, _LEAST_SIDE = 8, 4  # of an image: 4 or 16 numbers in a row are seldom one
+
+
+# The model ------------------------------------------------------------------------------------------------------------
+
+
+def check_built(model: Any) -> None:
+    """Checks that a model is a `Sequential` and has weights.
+
+    Raises:
+        TypeError: if it is no model of fastnet.
+        ValueError: if it has no weights yet.
+    """
+    if not isinstance(model, MODELS["Sequential"]):
+        raise TypeError(f"model must be a fastnet.Sequential, got {model!r:.200}")
+    if not model.built:
+        raise ValueError("the model has no weights yet; call fit() first, or give it an Input")
+
+
+def check_trained(model: Any) -> None:
+    """Checks that a model was trained and has finite weights.
+
+    Raises:
+        TypeError: if it is no model of fastnet.
+        ValueError: if it was never trained, or a weight is NaN or infinite.
+    """
+    check_built(model)
+    for variable in model.weights:
+        if not np.isfinite(variable.numpy()).all():
+            raise ValueError(
+                f"the model's weights in {variable.name} hold NaN or infinite numbers: its training diverged. "
+                "Try a smaller learning rate, or clip the gradients (clipnorm=1.0)"
+            )
+    if is_untrained(model):
+        raise ValueError("the model was never trained: its optimizer has made no step; call fit() before its report")
+
+
+def is_untrained(model: Any) -> bool:
+    """Returns whether no step was made and all biases are still zero, as they are before a training."""
+    if model.optimizer is not None and model.optimizer.iterations:
+        return False
+    biases = [layer.bias for layer in dense_layers(model) if layer.use_bias]
+    return bool(biases) and not any(bias.numpy().any() for bias in biases)
+
+
+def dense_layers(model: Any) -> list[Dense]:
+    """Returns the model's Dense layers, from the input to the output."""
+    return [layer for layer in model.layers if isinstance(layer, Dense)]
+
+
+def kind_of(model: Any) -> str:
+    """What the outputs mean, by the loss and the last activation."""
+    units = (model.output_shape or (None, 1))[-1] or 1
+    activation = _last_activation(model)
+    if isinstance(model.loss, _OF_CLASSES) or (activation == "softmax" and units > 1):
+        return CLASSES
+    if isinstance(model.loss, _OF_YES_OR_NO) or activation == "sigmoid":
+        return CLASSES if units == 1 else LABELS
+    return NUMBERS
+
+
+def names_of(model: Any, examples: Examples | None, class_names: Any) -> list[str]:
+    """The names of the classes or outputs; by default their numbers.
+
+    Raises:
+        TypeError, ValueError: as `report`.
+    """
+    units = (model.output_shape or (None, 1))[-1] or 1
+    kind = examples.kind if examples is not None else kind_of(model)
+    count = 2 if units == 1 and kind == CLASSES else units
+    if class_names is None:
+        return [str(i) for i in range(count)]
+    if isinstance(class_names, str) or not isinstance(class_names, Sequence | np.ndarray):
+        raise TypeError(f"class_names must be a list of names, got {class_names!r:.200}")
+    names = list(class_names)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"class_names must hold strings, got {class_names!r:.200}")
+    if len(names) != count:
+        raise ValueError(f"class_names has {len(names)} names, but the model tells {count} apart")
+    return names
+
+
+def side_of(model: Any) -> int | None:
+    """The side of the square image that an example is: (s, s), (s, s, 1) or s * s numbers, s at least 8; else None."""
+    shape = tuple(n or 0 for n in (model.input_shape or ())[1:])
+    if len(shape) == 1:
+        side = math.isqrt(shape[0])
+        return side if side * side == shape[0] and side >= _LEAST_FLAT else None
+    is_square = len(shape) in (2, 3) and shape[0] == shape[1] >= _LEAST_SIDE and shape[2:] in ((), (1,))
+    return shape[0] if is_square else None
+
+
+def _last_activation(model: Any) -> str | None:
+    last = model.layers[-1]
+    if isinstance(last, layers.Softmax):
+        return "softmax"
+    return getattr(getattr(last, "activation", None), "name", None)
+
+
+# Arrays ---------------------------------------------------------------------------------------------------------------
+
+
+def images_of(argument: str, x: Any) -> NDArray[Any]:
+    """Square images (n, h, h) of x: (n, h, h), (n, h, h, 1) or (n, h * h).
+
+    Raises:
+        ValueError, TypeError: if it is no such array.
+    """
+    array = checks.numeric(argument, x)
+    if array.ndim == 4 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.ndim == 2:
+        side = math.isqrt(array.shape[1])
+        if side * side == array.shape[1] > 0:
+            array = array.reshape(len(array), side, side)
+    if array.ndim != 3 or array.shape[1] != array.shape[2] or not array.size:
+        raise ValueError(
+            f"{argument} has shape {np.shape(x)}; expected square images, (n, 28, 28) or (n, 784) or alike"
+        )
+    return array
+
+
+def labels_of(argument: str, y: Any, count: int | None = None) -> Labels:
+    """Labels (n,) of labels (n,) or (n, 1), or of one-hot rows (n, classes), which may be shares: the greatest.
+
+    Raises:
+        ValueError, TypeError: if it is no such array, or has not `count` rows.
+    """
+    array = checks.numeric(argument, y)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{argument} holds NaN or infinite numbers")
+    if array.ndim == 2 and array.shape[1] > 1:
+        if (array < 0).any() or (np.abs(array.sum(axis=1) - 1) > 1e-3).any():
+            raise ValueError(f"{argument} has shape {array.shape}, but its rows are not one-hot: they do not sum to 1")
+        array = array.argmax(axis=1)
+    elif array.ndim == 2:
+        array = array[:, 0]
+    if array.ndim != 1 or not array.size:
+        raise ValueError(f"{argument} has shape {array.shape}; expected labels (n,), or a row a class, (n, classes)")
+    if count is not None and len(array) != count:
+        raise ValueError(f"{argument} has {len(array)} labels for {count} examples")
+    labels = array.astype(np.intp)
+    if (labels != array).any() or labels.min() < 0:
+        raise ValueError(f"{argument} holds labels that are not whole numbers from 0 on")
+    return labels
+
+
+def predicted_of(argument: str, y: Any, count: int | None = None) -> Labels:
+    """Labels (n,) of what a model put out: the greatest of a row, or whether a single probability, (n, 1), is over 0.5.
+
+    Or labels (n,) or (n, 1), as `labels_of` takes them.
+
+    Raises:
+        ValueError, TypeError: if it is no such array, or has not `count` rows.
+    """
+    array = checks.numeric(argument, y)
+    if array.ndim == 2 and array.shape[1] > 1 and np.isfinite(array).all():
+        return labels_of(argument, array.argmax(axis=1), count)
+    if array.ndim == 2 and array.shape[1] == 1 and array.dtype.kind == "f" and len(array):
+        p = probabilities_of(argument, array, len(array) if count is None else count)
+        return labels_of(argument, p.argmax(axis=1))
+    return labels_of(argument, array, count)
+
+
+def probabilities_of(argument: str, p: Any, count: int) -> NDArray[np.float64]:
+    """Probabilities (n, classes); a single column p becomes (1 - p, p).
+
+    Raises:
+        ValueError, TypeError: if they are not between 0 and 1, or not `count` rows.
+    """
+    array = checks.numeric(argument, p).astype(np.float64)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2 or len(array) != count:
+        raise ValueError(f"{argument} has shape {array.shape}; expected ({count}, classes)")
+    if not (array.min() >= 0 and array.max() <= 1 + 1e-6):  # not: NaN is neither
+        raise ValueError(f"{argument} holds {array.min():g} to {array.max():g}; expected probabilities, from 0 to 1")
+    return np.hstack([1 - array, array]) if array.shape[1] == 1 else array
+
+
+def for_labels(argument: str, labels: Labels, p: NDArray[Any]) -> NDArray[Any]:
+    """`p`, (n, classes), if it has a column for each of the labels.
+
+    Raises:
+        ValueError: if not.
+    """
+    if labels.max() >= p.shape[1]:
+        raise ValueError(f"{argument} holds the label {labels.max()}, but there are outputs for {p.shape[1]} classes")
+    return p
+
+
+# What the model predicts ----------------------------------------------------------------------------------------------
+
+
+class Examples(NamedTuple):
+    """A data set and what the model makes of it.
+
+    Attributes:
+        x, y: as they were given; x an array or a SciPy matrix in CSR form.
+        targets, outputs: (n, C) float32.
+        results: the loss and the metrics by name.
+        kind: `CLASSES`, `LABELS` or `NUMBERS`.
+        truth, predicted: (n,) numbers of classes, if `kind` is `CLASSES`.
+        scores: (n, classes), the greatest of which is predicted, if `kind` is not `NUMBERS`.
+        probable: whether those are probabilities.
+    """
+
+    x: Any
+    y: NDArray[Any]
+    targets: Floats
+    outputs: Floats
+    results: dict[str, Any]
+    kind: str
+    truth: NDArray[np.intp]
+    predicted: NDArray[np.intp]
+    scores: Floats
+    probable: bool
+
+    def rows(self, which: Any) -> NDArray[Any]:
+        """Some of the examples, dense, as they were given."""
+        part = self.x[which]
+        return np.asarray(part.toarray() if is_scipy_sparse(part) else part)
+
+
+def examples_of(model: Any, x: Any, y: Any) -> Examples | None:
+    """Evaluates and predicts; None without data.
+
+    Raises:
+        NotCompiledError, TypeError, ValueError: as `report`.
+    """
+    if (x is None) != (y is None):
+        given, other = ("x", "y") if y is None else ("y", "x")
+        raise ValueError(f"{given} without {other}: give both, examples and what is true of them, or neither")
+    if x is None:
+        return None
+    loss, _ = model._compiled()
+    if model.output_shape is None or len(model.output_shape) != 2:
+        raise ValueError(f"the model's outputs have shape {model.output_shape}; with x and y expected (None, units)")
+    units = model.output_shape[1] or 0
+    x = x if is_scipy_sparse(x) else checks.numeric("x", x)
+    y = checks.numeric("y", y)
+    kind = kind_of(model)
+    wanted = y
+    is_labels = y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1)
+    if kind == CLASSES and units > 1 and is_labels and not loss.of_labels:
+        wanted = _one_hot(y, units)
+    elif loss.of_labels and y.ndim == 2 and y.shape[1] == units > 1:
+        wanted = y.argmax(axis=1)
+    data = model._data(loss, x, wanted)
+    outputs = model.predict(x, verbose=0)
+    if not np.isfinite(outputs).all():
+        raise ValueError("the model's outputs for x hold NaN or infinite numbers")
+    results = model.evaluate(x, wanted, verbose=0, return_dict=True)
+    if (kind == LABELS or (kind == CLASSES and units == 1)) and not np.isin(data.targets, (-1, 0, 1)).all():
+        kind = NUMBERS  # such as an image's shades, of an autoencoder
+    if kind == LABELS and ((data.targets > 0.5).sum(axis=1) == 1).all():
+        kind = CLASSES
+    scores, probable = _scores(model, outputs) if kind != NUMBERS else (outputs, False)
+    if kind == CLASSES and units == 1:
+        truth = (data.targets[:, 0] > 0.5).astype(np.intp)  # of 0 and 1, or -1 and 1
+    else:
+        truth = data.targets.argmax(axis=1)
+    x = x.tocsr() if is_scipy_sparse(x) else x  # not before it was checked
+    return Examples(x, y, data.targets, outputs, results, kind, truth, scores.argmax(axis=1), scores, probable)
+
+
+def _one_hot(y: NDArray[Any], units: int) -> Floats:
+    try:
+        return to_categorical(y.reshape(-1), units)
+    except ValueError as error:
+        raise ValueError(f"y: {error}; the model has {units} outputs") from None
+
+
+def _scores(model: Any, outputs: Floats) -> tuple[Floats, bool]:
+    """Of each class a score, and whether it is a probability; a single output makes two classes."""
+    activation = _last_activation(model)
+    if getattr(model.loss, "from_logits", False):
+        z = outputs.astype(np.float64)
+        if isinstance(model.loss, losses.BinaryCrossentropy):
+            outputs = (0.5 * (1 + np.tanh(z / 2))).astype(np.float32)
+        else:
+            powers = np.exp(z - z.max(axis=1, keepdims=True))
+            outputs = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+        probable = True
+    else:
+        probable = activation in ("softmax", "sigmoid")
+    if outputs.shape[1] > 1:
+        return outputs, probable
+    return np.hstack([1 - outputs if probable else -outputs, outputs]), probable
+
+
+def predictions_of(model: Any, x: Any, y: Any) -> tuple[Labels, NDArray[np.float64]]:
+    """True labels, and the model's probabilities, (n, classes).
+
+    Raises:
+        ValueError, TypeError: if the model has no weights, its outputs are no probabilities, or x or y do not fit it.
+    """
+    check_built(model)
+    p = model.predict(x, verbose=0)
+    true = labels_of("y", y, len(p))
+    return true, for_labels("y", true, probabilities_of("the model's output", p.reshape(len(p), -1), len(p)))
