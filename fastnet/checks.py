@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from fastnet import kernels
 
 Floats = NDArray[np.float32]
+LARGEST = float(np.finfo(np.float32).max)
 T = TypeVar("T")
 
 
@@ -54,6 +55,18 @@ def number(argument: str, value: Any, least: float, below: float = math.inf) -> 
         limits = f"at least {least:g}" if below == math.inf else f"in [{least:g}, {below:g})"
         raise ValueError(f"{argument} must be a finite number {limits}, got {x!r}")
     return x
+
+
+def float32_number(argument: str, value: Any, least: float = -LARGEST) -> float:
+    """Returns `value` as a finite float of at least `least` that is within the range of float32."""
+    return number(argument, value, least, below=LARGEST)
+
+
+def flag(argument: str, value: Any) -> bool:
+    """Returns `value` as a bool; only Python's and NumPy's bools are accepted."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{argument} must be True or False, got {value!r}")
+    return bool(value)
 
 
 def choose(argument: str, name: Any, table: Mapping[str, T], any_case: bool = False) -> T:

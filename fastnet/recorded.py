@@ -31,7 +31,7 @@ class Recorded:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if _is_fastnets(cls) or "get_config" in vars(cls):
+        if is_ours(cls) or "get_config" in vars(cls):
             return
         if "__init__" in vars(cls):
             cls.__init__ = _recording(cls.__init__)  # type: ignore[method-assign]
@@ -40,7 +40,7 @@ class Recorded:
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """A new object from what `get_config` returned."""
-        if _is_fastnets(cls):
+        if is_ours(cls):
             return cls(**config)
         made = cls(**{name: value for name, value in config.items() if name not in cls._kept or _accepts(cls, name)})
         for name in cls._kept:  # a constructor need not take them, or hand them on
@@ -57,7 +57,7 @@ class Recorded:
         Raises:
             TypeError: if an argument is missing in it, or unknown.
         """
-        if _is_fastnets(type(self)) or type(self).from_config.__func__ is not Recorded.from_config.__func__:  # type: ignore[attr-defined]
+        if is_ours(type(self)) or type(self).from_config.__func__ is not Recorded.from_config.__func__:  # type: ignore[attr-defined]
             return
         import inspect
 
@@ -79,6 +79,29 @@ class Recorded:
             return {}
 
 
+def arguments(thing: Any) -> dict[str, Any]:
+    """Returns the constructor's arguments that are attributes of the object and differ from their defaults.
+
+    The name is left out.
+    """
+    import inspect
+
+    found = {}
+    for parameter in inspect.signature(type(thing)).parameters.values():
+        if parameter.name != "name" and hasattr(thing, parameter.name):
+            value = getattr(thing, parameter.name)
+            if not _same(value, parameter.default):
+                found[parameter.name] = value
+    return found
+
+
+def _same(value: Any, default: Any) -> bool:
+    try:
+        return bool(value == default)
+    except ValueError:  # arrays
+        return False
+
+
 class _Opaque:
     """Stands for an argument that cannot be recorded."""
 
@@ -87,7 +110,8 @@ class _Opaque:
         self.by_position = by_position
 
 
-def _is_fastnets(cls: type) -> bool:
+def is_ours(cls: type) -> bool:
+    """Returns whether a class is fastnet's own."""
     return cls.__module__.partition(".")[0] == "fastnet"
 
 

@@ -17,16 +17,11 @@ from fastnet import checks
 from fastnet.activations import Activation
 from fastnet.arrays.panels import own_arrays, zeros
 from fastnet.checks import Floats
-from fastnet.recorded import Recorded
+from fastnet.recorded import Recorded, arguments, is_ours
 from fastnet.terminal.screen import printable
 
 MEAN = "sum_over_batch_size"  # Keras's name for the mean of the rows
 _REDUCTIONS = (MEAN, "mean", "sum", "none", None)
-
-
-def is_ours(cls: type) -> bool:
-    """Whether a class is fastnet's own."""
-    return cls.__module__.partition(".")[0] == "fastnet"
 
 
 class Loss(Recorded):
@@ -259,7 +254,7 @@ Method = Callable[..., Any]
 
 
 def _bound(method: Any, self: Loss) -> Method:
-    return method.__get__(self, type(self)) if hasattr(method, "__get__") else method  # type: ignore[no-any-return]
+    return method.__get__(self, type(self)) if hasattr(method, "__get__") else method
 
 
 def _checked_call(method: Method) -> Method:
@@ -371,23 +366,3 @@ def wrong_shape(argument: str, shape: tuple[int, ...], units: int) -> str:
     """The message for targets that do not have as many columns as the model has outputs."""
     hint = f", or a last layer of {shape[1]} units" if len(shape) == 2 and shape[1] else ""
     return f"{argument} has shape {shape}, but the model has {units} outputs: expected (n, {units}){hint}"
-
-
-def arguments(thing: Any) -> dict[str, Any]:
-    """The arguments of an object's constructor that are its attributes too, and not the defaults; without the name."""
-    import inspect
-
-    found = {}
-    for parameter in inspect.signature(type(thing)).parameters.values():
-        if parameter.name != "name" and hasattr(thing, parameter.name):
-            value = getattr(thing, parameter.name)
-            if not _same(value, parameter.default):
-                found[parameter.name] = value
-    return found
-
-
-def _same(value: Any, default: Any) -> bool:
-    try:
-        return bool(value == default)
-    except ValueError:  # arrays
-        return False

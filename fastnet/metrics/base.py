@@ -12,8 +12,8 @@ import numpy as np
 from fastnet import checks, initializers
 from fastnet.arrays.variables import MetricVariable, Variable
 from fastnet.checks import Floats
-from fastnet.losses.base import arguments, real_array
-from fastnet.recorded import Recorded
+from fastnet.losses.base import real_array
+from fastnet.recorded import Recorded, arguments
 
 
 class Metric(Recorded):

@@ -250,7 +250,7 @@ def test_the_exercises_solution_works(tmp_path: Path) -> None:
     for file in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, tmp_path)
     diffs = [(title, text) for language, title, text in blocks(EXERCISE) if language == "diff"]
-    assert len(diffs) == 7
+    assert len(diffs) == 8
     for title, text in diffs:
         path = tmp_path / title
         path.write_text(apply(text, path.read_text(encoding="utf-8")), encoding="utf-8")
