@@ -245,12 +245,6 @@ def update(size: int, rule: str = "RMSprop") -> Case:
     return Case("update", f"{rule} of {size:,}", flops * size, 4 * moved * size, lambda: kernel(*arguments))
 
 
-def rmsprop(size: int) -> Case:
-    w, g, v, kernel = _aligned(size), _aligned(size), zeros((size,)), function("rmsprop")
-    arguments = w, g, v, None, None, 0.0, 0.9, 0.0, 1e-7
-    return Case("rmsprop", f"{size:,}", 9 * size, 20 * size, lambda: kernel(*arguments))
-
-
 Maker = Callable[[], Case]
 
 _PRODUCTS = [(128, 784, 512), (128, 512, 512), (128, 512, 10), (1024, 784, 512), (127, 783, 511)]
@@ -281,7 +275,6 @@ CASES: dict[str, Maker] = {
     "count_correct-128x10": lambda: count_correct(128, 10),
     "update-RMSprop": lambda: update(400_000),
     "update-Adam": lambda: update(400_000, "Adam"),
-    "rmsprop-400000": lambda: rmsprop(400_000),
 }
 
 

@@ -109,7 +109,6 @@ gemm_nt = _chosen.gemm_nt
 gemm_tn = _chosen.gemm_tn
 gemm_tn_update = _chosen.gemm_tn_update
 gemv_bias_act = _chosen.gemv_bias_act
-rmsprop = _chosen.rmsprop
 softmax = _chosen.softmax
 softmax_backward = _chosen.softmax_backward
 softmax_crossentropy = _chosen.softmax_crossentropy

@@ -286,29 +286,6 @@ def update(
         w += m * s - learning_rate * g if rule == NESTEROV else s
 
 
-def rmsprop(
-    w: Array,
-    g: Array,
-    v: Array,
-    mean: Array | None,
-    velocity: Array | None,
-    learning_rate: float,
-    rho: float,
-    momentum: float,
-    epsilon: float,
-) -> None:
-    """v <- rho v + (1 - rho) g^2;  w <- w - learning_rate g / sqrt(v + epsilon);  or centered, or with momentum."""
-    v[:] = rho * v + (1 - rho) * g * g
-    variance = v
-    if mean is not None:
-        mean[:] = rho * mean + (1 - rho) * g
-        variance = v - mean * mean
-    step = learning_rate * g / np.sqrt(variance + epsilon)
-    if velocity is not None:
-        velocity[:] = step = momentum * velocity + step
-    w -= step
-
-
 def dropout(x: Array, y: Array, columns: int, rate: float, seed: int) -> None:
     """y = x / (1 - rate) where a hash of the place and the seed is at least 2^32 rate, else 0."""
     h = np.arange(len(x) * columns, dtype=np.uint32) * np.uint32(0x9E3779B9) + np.uint32(seed & 0xFFFFFFFF)

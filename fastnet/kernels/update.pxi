@@ -44,42 +44,65 @@ cdef inline Rates rates_of(double learning_rate, double m, double n, double epsi
     return r
 
 
-cdef inline vec mean_square(vec g, float* s, const Rates* r) noexcept nogil:
-    """s <- m s + (1 - m) g^2, which is also returned."""
-    cdef vec mean = vec_fma(vec_set1(r.m), vec_load(s), g * g * r.one_minus_m)
+# One function a rule: the LANES weights at w, with the state at s and t, take one step along their gradient g.
+
+cdef inline void sgd_step(float* w, vec g, const Rates* r) noexcept nogil:
+    vec_store(w, vec_load(w) + -r.rate * g)
+
+
+cdef inline void momentum_step(float* w, float* s, vec g, const Rates* r) noexcept nogil:
+    cdef vec velocity = vec_fma(vec_set1(r.m), vec_load(s), -r.rate * g)
+    vec_store(s, velocity)
+    vec_store(w, vec_load(w) + velocity)
+
+
+cdef inline void nesterov_step(float* w, float* s, vec g, const Rates* r) noexcept nogil:
+    cdef vec step = -r.rate * g
+    cdef vec velocity = vec_fma(vec_set1(r.m), vec_load(s), step)
+    vec_store(s, velocity)
+    vec_store(w, vec_load(w) + vec_fma(vec_set1(r.m), velocity, step))
+
+
+cdef inline void rmsprop_step(float* w, float* s, vec g, const Rates* r) noexcept nogil:
+    cdef vec mean_square = vec_fma(vec_set1(r.m), vec_load(s), g * g * r.one_minus_m)
+    vec_store(s, mean_square)
+    vec_store(w, vec_load(w) - r.rate * g / vec_sqrt(mean_square + r.epsilon))
+
+
+cdef inline void adagrad_step(float* w, float* s, vec g, const Rates* r) noexcept nogil:
+    cdef vec sum_of_squares = vec_fma(g, g, vec_load(s))
+    vec_store(s, sum_of_squares)
+    vec_store(w, vec_load(w) - r.rate * g / vec_sqrt(sum_of_squares + r.epsilon))
+
+
+cdef inline void adam_step(const bint look_ahead, float* w, float* s, float* t, vec g, const Rates* r) noexcept nogil:
+    """ADAM, or NADAM if `look_ahead`."""
+    cdef vec mean = vec_load(s), mean_square = vec_load(t)
+    mean = vec_fma(g - mean, vec_set1(r.one_minus_m), mean)
+    mean_square = vec_fma(g * g - mean_square, vec_set1(r.one_minus_n), mean_square)
     vec_store(s, mean)
-    return mean
+    vec_store(t, mean_square)
+    if look_ahead:
+        mean = vec_fma(vec_set1(r.k), mean, g)
+    vec_store(w, vec_load(w) - r.rate * mean / (vec_sqrt(mean_square) + r.epsilon))
 
 
 cdef inline void update_step(const int rule, float* w, vec g, float* s, float* t, const Rates* r) noexcept nogil:
-    """LANES weights at w take one step along g."""
-    cdef vec step, mean, square
+    """The step of a rule. `rule` is a constant of the caller where that is faster."""
     if rule == RMSPROP:
-        step = r.rate * g / vec_sqrt(mean_square(g, s, r) + r.epsilon)
-        vec_store(w, vec_load(w) - step)
+        rmsprop_step(w, s, g, r)
+    elif rule == ADAM:
+        adam_step(False, w, s, t, g, r)
+    elif rule == NADAM:
+        adam_step(True, w, s, t, g, r)
     elif rule == ADAGRAD:
-        square = vec_fma(g, g, vec_load(s))
-        vec_store(s, square)
-        step = r.rate * g / vec_sqrt(square + r.epsilon)
-        vec_store(w, vec_load(w) - step)
-    elif rule == ADAM or rule == NADAM:
-        mean = vec_load(s)
-        mean = vec_fma(g - mean, vec_set1(r.one_minus_m), mean)
-        vec_store(s, mean)
-        square = vec_load(t)
-        square = vec_fma(g * g - square, vec_set1(r.one_minus_n), square)
-        vec_store(t, square)
-        if rule == NADAM:
-            mean = vec_fma(vec_set1(r.k), mean, g)
-        step = r.rate * mean / (vec_sqrt(square) + r.epsilon)
-        vec_store(w, vec_load(w) - step)
+        adagrad_step(w, s, g, r)
+    elif rule == NESTEROV:
+        nesterov_step(w, s, g, r)
+    elif rule == MOMENTUM:
+        momentum_step(w, s, g, r)
     else:
-        step = -r.rate * g
-        if rule != SGD:
-            mean = vec_fma(vec_set1(r.m), vec_load(s), step)
-            vec_store(s, mean)
-            step = vec_fma(vec_set1(r.m), mean, step) if rule == NESTEROV else mean
-        vec_store(w, vec_load(w) + step)
+        sgd_step(w, g, r)
 
 
 cdef struct Update:
@@ -123,63 +146,3 @@ def update(
     q.rates = rates_of(learning_rate, m, n, epsilon, k)
     with nogil:
         parallel_for(update_task, &q, w.shape[0] // P, 1024)
-
-
-cdef struct RMSpropVariant:
-    float* w
-    const float* g
-    float* v
-    float* mean
-    float* velocity
-    float momentum
-    Rates rates
-
-
-cdef void rmsprop_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
-    """Panel rows [begin, end): P weights each."""
-    cdef RMSpropVariant* q = <RMSpropVariant*>args
-    cdef const Rates* r = &q.rates
-    cdef Py_ssize_t i = begin * P
-    cdef vec g, mean, variance, step
-    while i < end * P:
-        g = vec_load(q.g + i)
-        variance = mean_square(g, q.v + i, r)
-        if q.mean != NULL:
-            mean = vec_fma(vec_set1(r.m), vec_load(q.mean + i), g * r.one_minus_m)
-            vec_store(q.mean + i, mean)
-            variance -= mean * mean
-        step = r.rate * g / vec_sqrt(variance + r.epsilon)
-        if q.velocity != NULL:
-            step = vec_fma(vec_set1(q.momentum), vec_load(q.velocity + i), step)
-            vec_store(q.velocity + i, step)
-        vec_store(q.w + i, vec_load(q.w + i) - step)
-        i += LANES
-
-
-def rmsprop(
-    float[::1] w, const float[::1] g, float[::1] v, float[::1] mean, float[::1] velocity,
-    double learning_rate, double rho, double momentum, double epsilon,
-):
-    """One RMSprop step of every weight, with the options that `update` has not.
-
-    v <- rho v + (1 - rho) g^2;  s = v, or with `mean`: m <- rho m + (1 - rho) g and s = v - m^2;
-    d = learning_rate g / sqrt(s + epsilon), or with `velocity`: b <- momentum b + d and d = b;  w <- w - d
-
-    w         (n,)   weights, updated in place; n is a multiple of P
-    g         (n,)   gradient
-    v         (n,)   running mean square, updated in place
-    mean      (n,)   running mean of the gradient, or None: not centered
-    velocity  (n,)   running step, or None: no momentum
-    """
-    cdef RMSpropVariant q
-    if w.shape[0] == 0:
-        return
-    q.w = &w[0]
-    q.g = &g[0]
-    q.v = &v[0]
-    q.mean = NULL if mean is None else &mean[0]
-    q.velocity = NULL if velocity is None else &velocity[0]
-    q.momentum = <float>momentum
-    q.rates = rates_of(learning_rate, rho, 0, epsilon, 0)
-    with nogil:
-        parallel_for(rmsprop_task, &q, w.shape[0] // P, 1024)

@@ -175,7 +175,7 @@ class Optimizer(Recorded):
     def end_step(self) -> None:
         """Updates all variables whose gradients were handed over.
 
-        If an update raises an exception, which only code of the user's own can do, all are put back first.
+        If an update raises an exception, which only Python code can do, not a kernel, all are put back first.
         """
         if self.global_clipnorm is not None:
             length = math.sqrt(math.fsum(_length(gradient) ** 2 for _, gradient in self._updates))
@@ -201,8 +201,8 @@ class Optimizer(Recorded):
             self._updates.clear()
 
     def _at_risk(self) -> list[Floats]:
-        """The arrays of this step, if code of the user's own takes part in it and may raise an exception."""
-        is_safe = type(self).update_step.__module__.startswith("fastnet.")
+        """The arrays of this step, if Python code takes part in it and may raise an exception."""
+        is_safe = self.rule is not None and type(self).update_step.__module__.startswith("fastnet.")
         if is_safe and all(variable.constraint is None for variable, _ in self._updates):
             return []
         variables = {variable for variable, _ in self._updates}
@@ -376,17 +376,23 @@ class RMSprop(Optimizer):
         return self._step_rate, self.rho, 0.0, self.epsilon
 
     def update_step(self, gradient: Floats, variable: Variable, learning_rate: float) -> None:
-        kernels.rmsprop(
-            variable.packed.reshape(-1),
-            gradient.reshape(-1),
-            self.slot(variable, "velocity").reshape(-1),
-            self.slot(variable, "average_gradient").reshape(-1) if self.centered else None,
-            self.slot(variable, "momentum").reshape(-1) if self.momentum else None,
-            learning_rate,
-            self.rho,
-            self.momentum,
-            self.epsilon,
-        )
+        if self.rule is not None:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        # The two variants have no kernel of their own: they are rare, and NumPy is fast enough for them.
+        variance = self.slot(variable, "velocity")
+        with np.errstate(all="ignore"):  # the loss reports NaN and infinity
+            variance[...] = self.rho * variance + (1 - self.rho) * gradient * gradient
+            if self.centered:
+                mean = self.slot(variable, "average_gradient")
+                mean[...] = self.rho * mean + (1 - self.rho) * gradient
+                variance = variance - mean * mean
+            step = learning_rate * gradient / np.sqrt(variance + self.epsilon)
+            if self.momentum:
+                momentum = self.slot(variable, "momentum")
+                momentum[...] = self.momentum * momentum + step
+                step = momentum
+            variable.packed -= step
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {

@@ -28,7 +28,6 @@ _DOES = {
     "gemm_tn": "gradient of the weights",
     "gemm_tn_update": "gradient of the weights, and the optimizer's step",
     "gemv_bias_act": "input × weights + bias for one example",
-    "rmsprop": "the optimizer's step",
     "softmax": "softmax",
     "softmax_backward": "the way back through softmax",
     "softmax_crossentropy": "softmax, loss and their gradient",

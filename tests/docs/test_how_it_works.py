@@ -108,6 +108,21 @@ def test_the_overview_leads_to_every_page() -> None:
     assert [page.name for page in PAGES if page.name != "index.md" and f"({page.name})" not in text] == []
 
 
+def test_the_kernels_readme_names_the_lines_of_the_functions() -> None:
+    folder = ROOT / "fastnet" / "kernels"
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    places = re.findall(r"`(\w+)` \[(\w+\.pxi):(\d+)\]\((\w+\.pxi)#L(\d+)\)", text)
+    assert {"gemm_bias_act", "softmax_crossentropy", "rmsprop_step"} <= {name for name, *_ in places}
+    for name, file, line, target, anchor in places:
+        assert (file, line) == (target, anchor)
+        lines = (folder / file).read_text(encoding="utf-8").splitlines()
+        found = [str(i) for i, code in enumerate(lines, 1) if re.match(rf"(cdef|def)\b.*\b{name}\(", code)]
+        assert found == [line], f"{name} begins in {file} at line {found}, and not at {line} as README.md says"
+    first_table = text[text.index("| kernel |") : text.index("All files:")]
+    assert len(re.findall(r"\[\w+\.pxi:\d+\]", first_table)) == len(places)
+    assert text.index("| kernel |") == text.index("\n| ") + 1
+
+
 # What is said about a step --------------------------------------------------------------------------------------------
 
 

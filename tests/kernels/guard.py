@@ -302,14 +302,6 @@ def update(panels: int, room: int) -> list[Any]:
     return [RULES[panels % len(RULES)], w, g, abs(s), abs(t), 0.1, 0.9, 0.99, 1.0]
 
 
-@kernel(lengths)
-def rmsprop(panels: int, room: int) -> list[Any]:
-    n = panels * PANEL % 50_000
-    w, g, v, m, b = (numbers(n, start=i) for i in range(5))
-    # With a running mean m of the gradient, a mean square v below m^2 would have no root.
-    return [w, g, m * m + abs(v) + 1, m if n % 3 else None, b if n % 5 else None, 0.1, 0.9, 0.5, 1.0]
-
-
 def logits(rows: int, classes: int, room: int) -> Array:
     """Rows of whole panels, NaN in the padding."""
     return with_padding(numbers(rows, classes), padded(classes) + padded(room))

@@ -85,6 +85,25 @@ def test_an_exception_in_an_update_puts_all_back(error: BaseException, optimizer
     assert digest(model)[0] == state[0] + 1
 
 
+@pytest.mark.parametrize("fails_at", [1, 2, 4])
+def test_no_memory_in_an_update_that_is_numpy_puts_all_back(monkeypatch: pytest.MonkeyPatch, fails_at: int) -> None:
+    model = Sequential([Input((6,)), Dense(5, "relu"), Dense(3, "softmax")])
+    model.compile(optimizers.RMSprop(0.1, momentum=0.5, centered=True), "categorical_crossentropy")
+    model.train_on_batch(X[:32], Y[:32])
+    state, sqrt, calls = digest(model), np.sqrt, []
+
+    def no_memory(x: Any) -> Any:
+        calls.append(x)
+        if len(calls) == fails_at:
+            raise MemoryError
+        return sqrt(x)
+
+    monkeypatch.setattr(np, "sqrt", no_memory)
+    with pytest.raises(MemoryError):
+        model.train_on_batch(X[:32], Y[:32])
+    assert digest(model) == state
+
+
 class Unstable(layers.Layer):
     """Passes its input on; raises in the way back when told to."""
 
