@@ -536,7 +536,7 @@ class Sequential(Stack):
         """A new model from what `get_config` returned; layers of one's own come by name in `custom_objects`."""
         from fastnet.saving import configuration
 
-        return configuration.model_from_config(config, custom_objects)
+        return configuration.model_from_config(config, custom_objects)  # type: ignore[no-any-return]
 
     def to_json(self, **kwargs: Any) -> str:
         """What `get_config` returns, as a text that `model_from_json` reads."""
@@ -552,7 +552,7 @@ def load_model(filepath: Any, custom_objects: dict[str, Any] | None = None, comp
     """The model of a file that `Sequential.save` wrote; see `fastnet.saving.load_model`."""
     from fastnet import saving
 
-    return saving.load_model(filepath, custom_objects, compile)
+    return saving.load_model(filepath, custom_objects, compile)  # type: ignore[no-any-return]
 
 
 def save_model(model: Sequential, filepath: Any, overwrite: bool = True) -> None:
