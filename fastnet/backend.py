@@ -1,7 +1,7 @@
-"""The backend: the compiled kernels, or the same mathematics in plain NumPy, for reading, for debugging, for proving.
+"""Chooses the backend: the compiled kernels, or the same mathematics in plain NumPy to read and debug.
 
-``FASTNET_BACKEND=reference`` chooses the NumPy ones from the start, `set_backend` at any time. A training on either
-gives the same numbers up to rounding; the compiled one gives the same bits every time, whatever the threads.
+``FASTNET_BACKEND=reference`` chooses NumPy from the start, `set_backend` at any time. Both give the same numbers up to
+rounding. The compiled kernels give the same bits on any number of threads.
 """
 
 from __future__ import annotations
@@ -12,15 +12,18 @@ _NAMES = {"compiled": "compiled", "reference": "reference"}
 
 
 def backend() -> str:
-    """``"compiled"`` or ``"reference"``."""
+    """Returns the backend in use, ``"compiled"`` or ``"reference"``."""
     return kernels.backend
 
 
 def set_backend(name: str) -> None:
-    """Computes with these kernels from now on.
+    """Chooses the kernels for all following computations.
+
+    Args:
+        name: ``"compiled"`` or ``"reference"``.
 
     Raises:
-        ValueError: if there is none of that name.
-        TypeError: if it is no name.
+        ValueError: if there is no backend of that name.
+        TypeError: if `name` is not a string.
     """
     kernels.use_backend(checks.choose("backend", name, _NAMES))

@@ -1,7 +1,7 @@
-"""Checks of what comes in through the public API: each argument is made right here, or refused with a clear error.
+"""Checks the arguments of the public API: converts each one, or raises an error that says what is wrong.
 
-Kernels index memory without looking, so nothing reaches one that has not been through here. Every check runs before
-anything has changed.
+Kernels do not check their arguments, so every array passes through here first. Every check runs before anything
+changes.
 """
 
 import math
@@ -23,15 +23,15 @@ T = TypeVar("T")
 
 
 class ShapeError(ValueError):
-    """An array or a layer that does not fit the others; a model adds the shapes along itself to the message."""
+    """An array or a layer has the wrong shape. A model adds the shapes of its layers to the message."""
 
 
 class NotCompiledError(RuntimeError, ValueError):
-    """`compile` was not called yet; both types, since users of Keras catch the one and users of others the other."""
+    """`compile` was not called yet. It has two base classes, because some programs catch one and some the other."""
 
 
 def integer(argument: str, value: Any, least: int) -> int:
-    """`value` as an int of at least `least`; any integer type will do, NumPy's too, but no bool."""
+    """Checks that `value` is an integer of at least `least`. NumPy's integers are accepted, bools are not."""
     if isinstance(value, bool | np.bool_):
         raise TypeError(f"{argument} must be an integer, got {value!r}")
     try:
@@ -44,7 +44,7 @@ def integer(argument: str, value: Any, least: int) -> int:
 
 
 def number(argument: str, value: Any, least: float, below: float = math.inf) -> float:
-    """`value` as a finite float in [least, below)."""
+    """Checks that `value` is a finite number in [least, below) and returns it as float."""
     if isinstance(value, bool | str) or value is None:
         raise TypeError(f"{argument} must be a number, got {value!r}")
     try:
@@ -70,15 +70,19 @@ def flag(argument: str, value: Any) -> bool:
 
 
 def choose(argument: str, name: Any, table: Mapping[str, T], any_case: bool = False) -> T:
-    """table[name]; an unknown name is refused with the near miss, if there is one, and the names that there are.
+    """Returns ``table[name]``; the error for an unknown name suggests a similar one and lists the known names.
 
-    The message lists one name of each thing, the first in small letters if it has one.
+    The message lists one name of each entry, the first lower-case name if there is one.
 
     Args:
-        argument: what the name is for.
-        name: the name.
-        table: the things by all their names.
-        any_case: whether capital letters mean the same as small ones, which the table has.
+        argument: what the name is for, for the message.
+        name: the name to look up.
+        table: the entries by all their names.
+        any_case: whether to accept capital letters for the lower-case letters in the table.
+
+    Raises:
+        ValueError: if the name is unknown.
+        TypeError: if `name` is not a string.
     """
     if not isinstance(name, str):
         raise TypeError(f"{argument} must be a name or an object of its kind, got {name!r}")
@@ -96,11 +100,11 @@ def choose(argument: str, name: Any, table: Mapping[str, T], any_case: bool = Fa
 
 
 def build(argument: str, identifier: Any, table: Mapping[str, Callable[..., T]], any_case: bool = False) -> T:
-    """A new object of a name, with its defaults, or of a description as `describe` makes it.
+    """Makes a new object from a name, with default arguments, or from a result of `describe`.
 
     Raises:
-        ValueError: if there is none of that name.
-        TypeError: if it is neither.
+        ValueError: if the name is unknown.
+        TypeError: if `identifier` is neither a name nor a description.
     """
     if isinstance(identifier, dict) and set(identifier) == {"class_name", "config"}:
         return choose(argument, identifier["class_name"], table, any_case)(**identifier["config"])
@@ -108,15 +112,21 @@ def build(argument: str, identifier: Any, table: Mapping[str, Callable[..., T]],
 
 
 def describe(thing: Any) -> dict[str, Any]:
-    """An object's class and arguments, in types that JSON has."""
+    """Returns an object's class name and arguments, in types that JSON has."""
     return {"class_name": type(thing).__name__, "config": thing.get_config()}
 
 
 def keywords(owner: str, given: dict[str, Any], accepted: Iterable[str], others: Iterable[str] = ()) -> dict[str, Any]:
-    """`given`, if all its names are accepted; `others` are arguments that were not given by keyword, but may be meant.
+    """Checks that all keyword arguments are accepted, and returns them.
+
+    Args:
+        owner: the function's name, for the message.
+        given: the keyword arguments.
+        accepted: the names that are accepted.
+        others: more names that the message may suggest.
 
     Raises:
-        TypeError: if one is not, as Python says it, with the near miss.
+        TypeError: if a name is not accepted. The message is Python's own, with a suggestion.
     """
     names = list(accepted)
     for name in given:
@@ -128,36 +138,36 @@ def keywords(owner: str, given: dict[str, Any], accepted: Iterable[str], others:
 
 
 def near_miss(name: str, names: Iterable[str]) -> str:
-    """The question whether another name was meant, "; did you mean 'adam'?", or nothing if none is like it."""
-    import difflib  # takes milliseconds, and is needed for an error only
+    """Returns "; did you mean 'adam'?" for a similar name, or an empty string if there is none."""
+    import difflib  # only errors need it, and the import takes milliseconds
 
-    by_lower = {other.lower(): other for other in sorted(names)}  # of Adam and adam the name, which sorts last
+    by_lower = {other.lower(): other for other in sorted(names)}  # of Adam and adam it keeps adam, which sorts last
     close = difflib.get_close_matches(name.lower(), list(by_lower), n=1)
     return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
 
 
 def suggestion(name: str, listed: Iterable[str], others: Iterable[str] = ()) -> str:
-    """How a message about an unknown name ends: the near miss, if there is one, and the names that there are.
+    """Returns the end of a message about an unknown name: a similar name, if any, and the known names.
 
     Args:
         name: the unknown name.
-        listed: the names that there are.
-        others: more names, which may be meant but are not listed.
+        listed: the known names.
+        others: more names that may be suggested, but are not listed.
     """
     names = list(listed)
     return f"{near_miss(name, [*names, *others]) or '.'} There are: {', '.join(names) or 'none'}"
 
 
-_NAMES: dict[str, list[str]] = {}  # what each module of `explain_missing` has
+_NAMES: dict[str, list[str]] = {}  # public names of each module that `explain_missing` was called for
 
 
 def explain_missing(module: ModuleType, beginning: str, names: Iterable[str]) -> None:
-    """Makes a module say what it has when it is asked for a name that is missing.
+    """Makes a module list its names in the error for a missing name.
 
     Args:
-        module: the module. It gets a function ``__getattr__``, which Python calls for such a name, unless it has one.
-        beginning: how the message begins, such as ``"fastnet has no layer"``.
-        names: what the module has.
+        module: the module. It gets a function ``__getattr__``, unless it has one; Python calls it for a missing name.
+        beginning: the beginning of the message, such as ``"fastnet has no layer"``.
+        names: the module's public names.
     """
     _NAMES[module.__name__] = sorted((name for name in names if not name.startswith("_")), key=str.lower)
 
@@ -168,19 +178,20 @@ def explain_missing(module: ModuleType, beginning: str, names: Iterable[str]) ->
 
 
 def no_such(module: ModuleType, beginning: str, name: str, asking: FrameType) -> Exception:
-    """The error for a name that is missing from a module of `explain_missing`.
+    """Returns the error for a missing name of a module that `explain_missing` was called for.
 
-    It is an AttributeError, so that ``hasattr`` works. For ``from module import name`` Python would replace the text
-    of an AttributeError, so there it is an ImportError.
+    It is an AttributeError, so that ``hasattr`` works. For ``from module import name`` it is an ImportError, because
+    Python would replace the text of an AttributeError.
 
     Args:
-        module, beginning: as for `explain_missing`.
-        name: the name.
-        asking: the frame of the code that asked for it.
+        module: the module.
+        beginning: the beginning of the message.
+        name: the missing name.
+        asking: the frame of the code that asked for the name.
     """
-    if name.startswith("_"):  # Python itself asks for many of these
+    if name.startswith("_"):  # Python itself looks up many of these
         return AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
-    import opcode  # needed for an error only
+    import opcode  # only errors need it
 
     home = next((home for home, names in _NAMES.items() if name in names), None)
     own = (other for other, thing in vars(module).items() if getattr(thing, "__module__", "").startswith("fastnet"))
@@ -188,19 +199,27 @@ def no_such(module: ModuleType, beginning: str, name: str, asking: FrameType) ->
     text = f"{beginning} {name}{f'{hint} It' if hint else '; it'} has {', '.join(_NAMES[module.__name__])}"
     if asking.f_code.co_code[asking.f_lasti] == opcode.opmap["IMPORT_FROM"]:
         return ImportError(text, name=module.__name__, path=module.__file__)
-    return AttributeError(text, obj=module)  # without its name, or Python would add a suggestion of its own
+    return AttributeError(text, obj=module)  # no name=..., because Python would add a suggestion of its own
 
 
 def is_scipy_sparse(x: Any) -> bool:
-    """Whether x is a SciPy sparse matrix or array; SciPy itself need not be installed."""
+    """Returns whether x is a SciPy sparse matrix or array. SciPy need not be installed."""
     return hasattr(x, "tocsr") and any(kind.__module__.partition(".")[0] == "scipy" for kind in type(x).__mro__)
 
 
 def numeric(argument: str, value: Any) -> NDArray[Any]:
-    """`value` as an array of real numbers, of whatever type and shape.
+    """Converts `value` to an array of real numbers, of any type and shape.
 
-    A data frame with columns of several types of numbers becomes one array, and so do Python's numbers in an array of
-    objects. What is missing there (NaN, None, pandas.NA) is refused.
+    A data frame whose columns have different number types becomes one array. So does an array of objects that are
+    Python numbers. In both, missing values (NaN, None, pandas.NA) raise an error.
+
+    Args:
+        argument: the argument's name, for the message.
+        value: an array, or anything that NumPy makes an array of.
+
+    Raises:
+        ValueError: if a value is missing or too large, or the rows have different lengths.
+        TypeError: if `value` holds something other than numbers, or is a sparse matrix.
     """
     if value is None:
         raise TypeError(f"{argument} is None; expected an array")
@@ -233,23 +252,29 @@ def numeric(argument: str, value: Any) -> NDArray[Any]:
 
 
 def name_in_code(argument: str) -> str:
-    """What an argument is called in a hint that is code: x for "validation x"."""
+    """Returns an argument's name for code in a hint, such as x for "validation x"."""
     return argument.rpartition(" ")[2]
 
 
 def _columns_of(value: Any) -> list[tuple[Any, Any]] | None:
-    """Name and column of each column of a data frame, of pandas or of whoever does as it; None if it is none."""
+    """Returns (name, column) for each column of a data frame of pandas or a similar library; None for other values."""
     if isinstance(value, np.ndarray) or not (hasattr(value, "columns") and hasattr(value, "dtypes")):
         return None
     return list(value.items()) if hasattr(value, "items") else [(name, value[name]) for name in value.columns]
 
 
 def _numbers(argument: str, array: NDArray[Any], value: Any, column: Any = None) -> NDArray[Any]:
-    """`array` as numbers: all of `value`, or the column of that name of a data frame.
+    """Converts an array to numbers.
+
+    Args:
+        argument: the argument's name, for the message.
+        array: the whole of `value`, or one column of a data frame.
+        value: the argument's value, as it was given.
+        column: the column's name.
 
     Raises:
-        ValueError: if one is missing, or too large.
-        TypeError: if it holds something else than numbers.
+        ValueError: if a number is missing or too large.
+        TypeError: if the array holds something other than numbers.
     """
     if array.dtype.kind in "biuf":
         return array
@@ -273,15 +298,15 @@ def _numbers(argument: str, array: NDArray[Any], value: Any, column: Any = None)
         raise ValueError(f"{argument} holds {first} at {where}; expected a number{_on_missing(argument, value)}")
     hint = _hint(argument, wrong[0], array, column)
     if wrong[0] == "text" and any(kinds[type(entry)] == "missing" or entry != entry for entry in entries):
-        hint = _on_missing(argument, value) + hint  # or the command does not work
+        hint = _on_missing(argument, value) + hint  # the command in the hint fails on missing values
     if column is not None:
         raise TypeError(f"{argument} holds {first} at {where}; expected numbers{hint}")
     raise TypeError(f"{argument} has dtype object, which is not numeric: it holds {first} at {where}{hint}")
 
 
 def _kind_of(kind: type) -> str:
-    """What objects of a type are to us."""
-    import datetime  # here, since they are needed for arrays of objects only
+    """Returns which kind of value a type holds, such as "number", "text" or "date"."""
+    import datetime  # imported here, because only arrays of objects need it
     import decimal
 
     if issubclass(kind, numbers.Real | np.bool_ | decimal.Decimal):
@@ -298,7 +323,7 @@ def _kind_of(kind: type) -> str:
 
 
 def _hint(argument: str, found: str, array: NDArray[Any], column: Any) -> str:
-    """How to make numbers of what is none, in a message."""
+    """Returns the part of a message that says how to convert such values to numbers."""
     if array.ndim == 0:
         return ""
     name = name_in_code(argument)
@@ -346,7 +371,7 @@ def _quoted(column: Any) -> str:
 
 
 def place(where: Sequence[Any], names: Sequence[Any] | None = None) -> str:
-    """An array's place in words: row 7, column 3, or the column's name; index 3; index (3, 0, 1)."""
+    """Returns a position in an array in words, such as "row 7, column 3" or "index 3"."""
     i = [int(n) for n in where]
     if len(i) == 2:
         return f"row {i[0]}, column {i[1] if names is None else _quoted(names[i[1]])}"
@@ -354,13 +379,16 @@ def place(where: Sequence[Any], names: Sequence[Any] | None = None) -> str:
 
 
 def as_float32(argument: str, array: NDArray[Any], names: Sequence[Any] | None = None, on_missing: str = "") -> Floats:
-    """`array` as float32 in C order and native byte order, and finite; no copy if it is all that already.
+    """Converts `array` to finite float32 numbers in C order and native byte order; copies only if needed.
 
     Args:
-        argument: what it is called in errors.
-        array: of numbers.
-        names: of the columns, for errors.
-        on_missing: what to say of a NaN, if more than that it is one.
+        argument: the argument's name, for the message.
+        array: an array of numbers.
+        names: the columns' names, for the message.
+        on_missing: text to add to the message about a NaN.
+
+    Raises:
+        ValueError: if a number is not finite, or does not fit float32.
     """
     with np.errstate(over="ignore"):
         floats = np.require(array, np.float32, ["C", "A"])
@@ -375,11 +403,11 @@ def as_float32(argument: str, array: NDArray[Any], names: Sequence[Any] | None =
 
 
 def same_shape(argument: str, value: Any, shape: tuple[int, ...]) -> Floats:
-    """`value`, which code of the user's own returned, as float32; NaN and infinity are let through.
+    """Checks what a user's own code returned, and converts it to float32. NaN and infinity are allowed.
 
     Raises:
-        ValueError: if it has another shape: it is neither broadcast nor reshaped.
-        TypeError: if it does not hold numbers.
+        ValueError: if `value` has another shape. It is neither broadcast nor reshaped.
+        TypeError: if `value` does not hold numbers.
     """
     array = numeric(argument, value)
     if array.shape != shape:
@@ -389,12 +417,12 @@ def same_shape(argument: str, value: Any, shape: tuple[int, ...]) -> Floats:
 
 
 def as_examples(argument: str, array: NDArray[Any]) -> Floats | NDArray[np.uint8]:
-    """An array of numbers as float32, or as uint8 if that is what it is: no copy then."""
+    """Converts an array of numbers to float32; an array of uint8 stays uint8, without a copy."""
     return np.ascontiguousarray(array) if array.dtype == np.uint8 else as_float32(argument, array)
 
 
 def examples(argument: str, value: Any) -> Floats | NDArray[np.uint8]:
-    """The examples of a data set, (n, ...), as float32, or as uint8 if that is what they are."""
+    """Checks the examples of a data set, (n, ...), and converts them to float32; uint8 stays uint8."""
     array = numeric(argument, value)
     if array.ndim < 2:
         raise ValueError(no_examples(argument, array.shape))
@@ -402,14 +430,14 @@ def examples(argument: str, value: Any) -> Floats | NDArray[np.uint8]:
 
 
 def no_examples(argument: str, shape: tuple[int, ...]) -> str:
-    """The message for an array of fewer than two dimensions where examples are expected."""
+    """Returns the message for an array with fewer than two dimensions where examples are expected."""
     name = name_in_code(argument)
     hint = f"; for one example use {name}[None], for examples of one number {name}[:, None]" if shape else ""
     return f"{argument} has {len(shape)} dimensions, shape {shape}; expected examples, (n, ...){hint}"
 
 
 def features(argument: str, value: Any) -> Floats:
-    """The rows of a data set, (n, K), as float32: any number of rows, 0 too."""
+    """Checks the rows of a data set, (n, K) with n >= 0, and converts them to float32."""
     array = numeric(argument, value)
     if array.ndim != 2:
         hint = ""
@@ -424,7 +452,7 @@ def features(argument: str, value: Any) -> Floats:
 
 
 def sample_weights(argument: str, value: Any, length: int) -> Floats:
-    """How much each of `length` examples counts, (length,) float32, none negative."""
+    """Checks the weights of `length` examples, and converts them to float32 of shape (length,)."""
     weights = as_float32(argument, numeric(argument, value))
     if weights.ndim == 2 and weights.shape[1] == 1:
         weights = weights[:, 0]
@@ -436,9 +464,9 @@ def sample_weights(argument: str, value: Any, length: int) -> Floats:
 
 
 def class_weights(argument: str, value: Any, targets: Floats) -> Floats:
-    """How much each example counts, (n,), by a dict from its class to that; a class left out counts 1.
+    """Returns the weight of each example, (n,), from a dict of the weights of classes.
 
-    A class may be any whole number: 1, 1.0, np.int64(1) or True.
+    A class that is not in the dict has weight 1. A class may be any whole number: 1, 1.0, np.int64(1) or True.
     """
     if not isinstance(value, dict):
         hint = f"; use dict(enumerate({argument}))" if isinstance(value, list | tuple | np.ndarray) else ""
@@ -460,7 +488,7 @@ def class_weights(argument: str, value: Any, targets: Floats) -> Floats:
 
 
 def same_length(x: Any, y: NDArray[Any], names: str = "x and y") -> None:
-    """A data set has as many targets as examples, and at least one."""
+    """Checks that a data set has as many targets as examples, and at least one."""
     if y.ndim == 0 or len(x) != len(y):
         raise ValueError(
             f"{names} must have the same number of examples, got {len(x)} and {len(y) if y.ndim else 'a single number'}"

@@ -1,11 +1,11 @@
-"""Recorded: classes of the user's own that can be saved without a `get_config`, as in Keras.
+"""Recorded: lets a user's own classes be saved without a `get_config`, as in Keras.
 
 class Scale(Layer):
     def __init__(self, by, **kwargs):
         super().__init__(**kwargs)
         self.by = by
 
-Scale(2.0).get_config()  # {'by': 2.0, 'name': ''}: what the constructor was given
+Scale(2.0).get_config()  # {'by': 2.0, 'name': ''}: the constructor's arguments
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from typing import Any, Self
 
 import numpy as np
 
-MODELS: dict[str, Any] = {}  # model classes by name: models.py is above the modules that make models from files
-_DEEPEST = 32  # lists and dicts within one another
+MODELS: dict[str, Any] = {}  # model classes by name, entered at import: saving cannot import models, which import it
+_DEEPEST = 32  # levels of nested lists and dicts
 
 
 class Recorded:
-    """Base of what is saved with a model: layers, losses, metrics, optimizers, initializers and so on.
+    """Base class of objects that are saved with a model: layers, losses, metrics, optimizers, initializers and others.
 
-    A class outside fastnet that defines a constructor and no `get_config` gets one. It returns the arguments that the
-    constructor was given, if they are numbers, strings, True, False, None, or lists and dicts of such.
+    A class outside fastnet that defines a constructor but no `get_config` gets one. It returns the constructor's
+    arguments, if they are numbers, strings, True, False, None, or lists and dicts of them.
     """
 
-    _kept: tuple[str, ...] = ()  # arguments that may change later: the attributes of these names say what they are now
+    _kept: tuple[str, ...] = ()  # arguments that may change later; attributes of the same names have the current values
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -39,11 +39,11 @@ class Recorded:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """A new object from what `get_config` returned."""
+        """Makes a new object from the result of `get_config`."""
         if is_ours(cls):
             return cls(**config)
         made = cls(**{name: value for name, value in config.items() if name not in cls._kept or _accepts(cls, name)})
-        for name in cls._kept:  # a constructor need not take them, or hand them on
+        for name in cls._kept:  # the user's constructor may not accept these, or not pass them on
             if name in config and getattr(made, name, None) != config[name]:
                 expected = bool if name == "trainable" else str
                 if not isinstance(config[name], expected):
@@ -52,10 +52,10 @@ class Recorded:
         return made
 
     def check_config(self, config: dict[str, Any]) -> None:
-        """Refuses a description, by a `get_config` of the user's own, that the constructor would refuse.
+        """Checks that the constructor accepts what the user's `get_config` returned.
 
         Raises:
-            TypeError: if an argument is missing in it, or unknown.
+            TypeError: if an argument is missing or unknown.
         """
         if is_ours(type(self)) or type(self).from_config.__func__ is not Recorded.from_config.__func__:  # type: ignore[attr-defined]
             return
@@ -72,10 +72,10 @@ class Recorded:
             ) from None
 
     def _shown(self) -> dict[str, Any]:
-        """The arguments for a repr, which must not fail: none where they are not known."""
+        """Returns the arguments for a repr, which must not fail: none if they are unknown."""
         try:
             return dict(self.get_config())  # type: ignore[attr-defined]
-        except Exception:  # a get_config of the user's own may raise anything
+        except Exception:  # the user's own get_config may raise anything
             return {}
 
 
@@ -103,7 +103,7 @@ def _same(value: Any, default: Any) -> bool:
 
 
 class _Opaque:
-    """Stands for an argument that cannot be recorded."""
+    """Marks an argument that cannot be recorded."""
 
     def __init__(self, value: Any, by_position: bool = False) -> None:
         self.kind = type(value).__name__
@@ -116,7 +116,7 @@ def is_ours(cls: type) -> bool:
 
 
 def _accepts(cls: type, argument: str) -> bool:
-    """Whether a constructor takes an argument, or hands it on as one of its `**kwargs` to one that does."""
+    """Returns whether a constructor accepts an argument, or passes it on in `**kwargs` to one that does."""
     import inspect
 
     for kind in cls.__mro__:
@@ -130,11 +130,11 @@ def _accepts(cls: type, argument: str) -> bool:
 
 
 def _recording(init: Any) -> Any:
-    """The constructor, which first notes what it is given."""
+    """Returns a constructor that records its arguments, then calls `init`."""
 
     @functools.wraps(init)
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
-        if type(self).__init__ is __init__:  # not where a subclass's constructor calls this one
+        if type(self).__init__ is __init__:  # not when a subclass's constructor calls this one
             object.__setattr__(self, "_given", _bound(init, self, args, kwargs))
         init(self, *args, **kwargs)
 
@@ -142,7 +142,7 @@ def _recording(init: Any) -> Any:
 
 
 def _bound(init: Any, thing: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
-    """The arguments by name; None if they do not fit, which the constructor will say."""
+    """Returns the arguments by name; None if they do not fit, for which the constructor raises an error."""
     import inspect
 
     signature = inspect.signature(init)
@@ -156,14 +156,14 @@ def _bound(init: Any, thing: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
         if kind is inspect.Parameter.VAR_KEYWORD:
             found |= {key: _simple(entry) for key, entry in value.items()}
         elif kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY):
-            found[name] = _Opaque(value, by_position=True)  # cannot be given by name
+            found[name] = _Opaque(value, by_position=True)  # cannot be passed by name
         else:
             found[name] = _simple(value)
     return found
 
 
 def _simple(value: Any, depth: int = 0) -> Any:
-    """A copy in types that JSON has, or an _Opaque."""
+    """Returns a copy in types that JSON has, or an _Opaque."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, np.generic)):
@@ -183,14 +183,14 @@ def _simple(value: Any, depth: int = 0) -> Any:
 
 
 def _automatic(cls: Any) -> Any:
-    """A `get_config` for a class that has none of its own."""
+    """Returns a `get_config` for a class that does not define one."""
 
     def get_config(self: Any) -> dict[str, Any]:
-        """The constructor's arguments, as they were given."""
+        """Returns the constructor's arguments, as they were given."""
         for kind in type(self).__mro__:
             own = vars(kind).get("get_config")
             if own is not None and not hasattr(own, "_is_automatic"):
-                break  # somebody wrote one for this constructor; it may call this one as super's
+                break  # a subclass wrote one for this constructor; it may call this one through super()
             if "__init__" in vars(kind):
                 return _recorded(self)
         config: dict[str, Any] = super(cls, self).get_config()
@@ -202,12 +202,12 @@ def _automatic(cls: Any) -> Any:
 
 def _recorded(thing: Any) -> dict[str, Any]:
     given = vars(thing).get("_given")
-    if given is None:  # a constructor that was put in later, as dataclasses do: as a rule they are its attributes
+    if given is None:  # the constructor was added later, as dataclasses do: its arguments are usually attributes
         given = _attributes(thing)
     config = {}
     for name, value in given.items():
         if isinstance(value, _Opaque) and value.by_position and _inherited(thing):
-            return _inherited(thing)  # of a Dense, to whose constructor it hands all on
+            return _inherited(thing)  # for example a subclass of Dense that passes all its arguments on
         if isinstance(value, _Opaque):
             value = _inherited(thing).get(name, value)
         if isinstance(value, _Opaque):
@@ -237,7 +237,7 @@ def _attributes(thing: Any) -> dict[str, Any]:
 
 
 def _inherited(thing: Any) -> dict[str, Any]:
-    """What a base class says of its own arguments: a Dense describes its initializer. A Layer knows no arguments."""
+    """Returns what a base class's `get_config` says, such as a Dense's initializer; empty for a plain Layer."""
     for kind in type(thing).__mro__:
         own = vars(kind).get("get_config")
         if Recorded in kind.__bases__:
@@ -245,6 +245,6 @@ def _inherited(thing: Any) -> dict[str, Any]:
         if own is not None and not hasattr(own, "_is_automatic"):
             try:
                 return dict(own(thing))
-            except Exception:  # it may count on a constructor that was not called
+            except Exception:  # it may need a constructor that was not called
                 return {}
     return {}

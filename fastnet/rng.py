@@ -1,4 +1,4 @@
-"""The one random number generator of fastnet: initial weights and the order of the examples come from it."""
+"""fastnet's random number generator, which draws initial weights and the order of the examples."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 
 import numpy as np
 
-_generator: np.random.Generator | None = None  # made when it is first needed: NumPy imports its part for it only then
+_generator: np.random.Generator | None = None  # made at first use, because NumPy imports numpy.random only then
 
 
 def generator() -> np.random.Generator:
-    """The generator in use; `fastnet.utils.set_random_seed` replaces it."""
+    """Returns the generator in use; `fastnet.utils.set_random_seed` replaces it."""
     global _generator
     if _generator is None:
         _generator = np.random.default_rng()
@@ -18,13 +18,13 @@ def generator() -> np.random.Generator:
 
 
 def seed(value: int) -> None:
-    """Starts a new sequence, the same for the same `value`."""
+    """Replaces the generator by a new one, which gives the same sequence for the same `value`."""
     global _generator
     _generator = np.random.default_rng(value)
 
 
 def _renew_lock() -> None:
-    """In a child process: a generator that a thread of the parent was drawing from would stay locked here."""
+    """Copies the generator in a child process: another thread may have held its lock when the process forked."""
     global _generator
     if _generator is not None:
         state = _generator.bit_generator.state

@@ -1,4 +1,4 @@
-"""Helpers that Keras keeps under this name: one-hot labels, and the seed."""
+"""The helpers of Keras's module of this name: one-hot labels and the random seed."""
 
 import sys
 from typing import Any
@@ -12,18 +12,18 @@ __all__ = ["set_random_seed", "to_categorical"]
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Floats:
-    """Integer labels as one-hot rows.
+    """Converts integer labels to one-hot rows.
 
     Args:
-        x: labels, whole numbers in [0, num_classes); any shape, a last axis of length 1 is dropped.
-        num_classes: the length of a row; by default the greatest label + 1.
+        x: labels, whole numbers in [0, num_classes), of any shape. A last axis of length 1 is dropped.
+        num_classes: the length of a row; by default the largest label + 1.
 
     Returns:
-        float32 array of x's shape plus an axis of length `num_classes`, 1 at the label and 0 elsewhere.
+        float32 array of x's shape plus an axis of length `num_classes`, with 1 at the label and 0 elsewhere.
 
     Raises:
-        ValueError: if a label is negative, too large or not whole.
-        MemoryError: if there is no memory for rows of `num_classes` numbers.
+        ValueError: if a label is negative, too large or not a whole number.
+        MemoryError: if there is not enough memory for rows of `num_classes` numbers.
         TypeError: if `x` does not hold numbers, or `num_classes` is not an integer.
 
     Example:
@@ -39,7 +39,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Floats:
         labels = labels[..., 0]
     flat = labels.reshape(-1)
     if labels.dtype.kind == "f":
-        broken = np.flatnonzero((flat != np.floor(flat)) | np.isinf(flat))  # NaN differs from itself
+        broken = np.flatnonzero((flat != np.floor(flat)) | np.isinf(flat))  # finds NaN too: NaN != NaN
         if broken.size:
             raise ValueError(f"label {flat[broken[0]]} at index {broken[0]} is not a whole number")
     classes = num_classes
@@ -66,16 +66,16 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Floats:
 
 
 def set_random_seed(seed: int) -> None:
-    """Makes what follows repeatable, bit for bit and on any number of threads: initial weights, shuffling.
+    """Seeds all random numbers: initial weights and shuffling repeat bit for bit, on any number of threads.
 
-    Python's `random` and NumPy's global generator are seeded as well, as Keras does.
+    It also seeds Python's `random` and NumPy's global generator, as Keras does.
 
     Args:
         seed: a whole number in [0, 2**32).
 
     Raises:
-        TypeError: if it is not an integer.
-        ValueError: if it is out of range.
+        TypeError: if `seed` is not an integer.
+        ValueError: if `seed` is out of range.
     """
     import random
 
@@ -83,5 +83,5 @@ def set_random_seed(seed: int) -> None:
     if value >= 2**32:
         raise ValueError(f"seed must be below 2**32, got {value}")
     random.seed(value)
-    np.random.seed(value)  # noqa: NPY002, what Keras's users expect
+    np.random.seed(value)  # noqa: NPY002, users of Keras expect it
     rng.seed(value)

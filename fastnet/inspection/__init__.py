@@ -1,1 +1,1 @@
-"""Questions to a model: its summary, its profile, its gradients, its environment."""
+"""Answers questions about a model: summary, profile, gradient check, facts for reports; and the environment."""

@@ -1,4 +1,4 @@
-"""What fastnet computes with: instruction set, threads, compiler, libraries."""
+"""Shows what fastnet computes with: instruction set, threads, compiler, libraries."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from fastnet.kernels.allowance import available_cores
 
 
 def show_config(print_fn: Callable[[str], Any] | None = print) -> dict[str, Any]:
-    """Prints what was chosen at import, and what could have been, for a bug report or beside a benchmark.
+    """Prints what fastnet uses and what this machine offers, for a bug report or a benchmark.
 
     Args:
-        print_fn: takes the text; None prints nothing.
+        print_fn: function that gets the text; None prints nothing.
 
     Returns:
         The same as a dict: version, backend, isa, available (the instruction sets that this processor runs), threads,
-        cores, compiler, flags (the options that the kernels were compiled with), python, numpy, machine.
+        cores, compiler, flags (the compiler's options for the kernels), python, numpy, machine.
     """
     config = {
         "version": __version__,

@@ -17,11 +17,12 @@ from fastnet.utils import to_categorical
 
 Labels = NDArray[np.intp]
 
-CLASSES, LABELS, NUMBERS = "classes", "labels", "numbers"  # one of several; several yes or no; quantities
+# Kinds of task: one of several classes; several labels, each yes or no; numbers (regression).
+CLASSES, LABELS, NUMBERS = "classes", "labels", "numbers"
 
 _OF_CLASSES = (losses.CategoricalCrossentropy, losses.CategoricalHinge)
 _OF_YES_OR_NO = (losses.BinaryCrossentropy, losses.Hinge, losses.SquaredHinge)
-_LEAST_FLAT, _LEAST_SIDE = 8, 4  # of an image: 4 or 16 numbers in a row are seldom one
+_LEAST_FLAT, _LEAST_SIDE = 8, 4  # smallest side of an image, as a row of numbers and as a square
 
 
 # The model ------------------------------------------------------------------------------------------------------------
@@ -72,7 +73,7 @@ def dense_layers(model: Any) -> list[Dense]:
 
 
 def kind_of(model: Any) -> str:
-    """What the outputs mean, by the loss and the last activation."""
+    """Returns the kind of task, which follows from the loss and the last activation."""
     units = (model.output_shape or (None, 1))[-1] or 1
     activation = _last_activation(model)
     if isinstance(model.loss, _OF_CLASSES) or (activation == "softmax" and units > 1):
@@ -83,10 +84,11 @@ def kind_of(model: Any) -> str:
 
 
 def names_of(model: Any, examples: Examples | None, class_names: Any) -> list[str]:
-    """The names of the classes or outputs; by default their numbers.
+    """Returns the names of the classes or outputs; by default their numbers.
 
     Raises:
-        TypeError, ValueError: as `report`.
+        TypeError: if `class_names` is not a list of strings.
+        ValueError: if it has another length than the classes or outputs.
     """
     units = (model.output_shape or (None, 1))[-1] or 1
     kind = examples.kind if examples is not None else kind_of(model)
@@ -104,7 +106,7 @@ def names_of(model: Any, examples: Examples | None, class_names: Any) -> list[st
 
 
 def side_of(model: Any) -> int | None:
-    """The side of the square image that an example is: (s, s), (s, s, 1) or s * s numbers, s at least 8; else None."""
+    """Returns the side of an example that may be a square image: (s, s), (s, s, 1) or s * s numbers; else None."""
     shape = tuple(n or 0 for n in (model.input_shape or ())[1:])
     if len(shape) == 1:
         side = math.isqrt(shape[0])
@@ -114,6 +116,7 @@ def side_of(model: Any) -> int | None:
 
 
 def _last_activation(model: Any) -> str | None:
+    """Returns the name of the activation that makes the outputs; None if there is none."""
     last = model.layers[-1]
     if isinstance(last, layers.Softmax):
         return "softmax"
@@ -124,10 +127,10 @@ def _last_activation(model: Any) -> str | None:
 
 
 def images_of(argument: str, x: Any) -> NDArray[Any]:
-    """Square images (n, h, h) of x: (n, h, h), (n, h, h, 1) or (n, h * h).
+    """Converts arrays (n, h, h), (n, h, h, 1) or (n, h * h) to square images (n, h, h).
 
     Raises:
-        ValueError, TypeError: if it is no such array.
+        ValueError, TypeError: if the array has another type or shape.
     """
     array = checks.numeric(argument, x)
     if array.ndim == 4 and array.shape[-1] == 1:
@@ -144,10 +147,17 @@ def images_of(argument: str, x: Any) -> NDArray[Any]:
 
 
 def labels_of(argument: str, y: Any, count: int | None = None) -> Labels:
-    """Labels (n,) of labels (n,) or (n, 1), or of one-hot rows (n, classes), which may be shares: the greatest.
+    """Converts true labels (n,) or (n, 1), or one-hot rows (n, classes), to labels (n,).
+
+    Rows may also be shares that sum to 1; the label is the largest.
+
+    Args:
+        argument: the argument's name, for the message.
+        y: labels or rows.
+        count: the number of examples, if it is known.
 
     Raises:
-        ValueError, TypeError: if it is no such array, or has not `count` rows.
+        ValueError, TypeError: if the array has another type, shape or number of rows.
     """
     array = checks.numeric(argument, y)
     if not np.isfinite(array).all():
@@ -169,12 +179,10 @@ def labels_of(argument: str, y: Any, count: int | None = None) -> Labels:
 
 
 def predicted_of(argument: str, y: Any, count: int | None = None) -> Labels:
-    """Labels (n,) of what a model put out: the greatest of a row, or whether a single probability, (n, 1), is over 0.5.
+    """Converts a model's outputs to predicted labels (n,).
 
-    Or labels (n,) or (n, 1), as `labels_of` takes them.
-
-    Raises:
-        ValueError, TypeError: if it is no such array, or has not `count` rows.
+    The label is the largest output of a row; for a single probability, (n, 1), it is 1 above 0.5. Labels (n,) or (n, 1)
+    are accepted too. Arguments and errors as `labels_of`.
     """
     array = checks.numeric(argument, y)
     if array.ndim == 2 and array.shape[1] > 1 and np.isfinite(array).all():
@@ -186,10 +194,10 @@ def predicted_of(argument: str, y: Any, count: int | None = None) -> Labels:
 
 
 def probabilities_of(argument: str, p: Any, count: int) -> NDArray[np.float64]:
-    """Probabilities (n, classes); a single column p becomes (1 - p, p).
+    """Checks probabilities and returns them as (n, classes); a single column p becomes (1 - p, p).
 
     Raises:
-        ValueError, TypeError: if they are not between 0 and 1, or not `count` rows.
+        ValueError, TypeError: if a number is not in [0, 1], or there are not `count` rows.
     """
     array = checks.numeric(argument, p).astype(np.float64)
     if array.ndim == 1:
@@ -202,10 +210,10 @@ def probabilities_of(argument: str, p: Any, count: int) -> NDArray[np.float64]:
 
 
 def for_labels(argument: str, labels: Labels, p: NDArray[Any]) -> NDArray[Any]:
-    """`p`, (n, classes), if it has a column for each of the labels.
+    """Checks that `p`, (n, classes), has a column for each label, and returns it.
 
     Raises:
-        ValueError: if not.
+        ValueError: if a label has no column.
     """
     if labels.max() >= p.shape[1]:
         raise ValueError(f"{argument} holds the label {labels.max()}, but there are outputs for {p.shape[1]} classes")
@@ -216,16 +224,19 @@ def for_labels(argument: str, labels: Labels, p: NDArray[Any]) -> NDArray[Any]:
 
 
 class Examples(NamedTuple):
-    """A data set and what the model makes of it.
+    """A data set and the model's results on it.
 
     Attributes:
-        x, y: as they were given; x an array or a SciPy matrix in CSR form.
-        targets, outputs: (n, C) float32.
-        results: the loss and the metrics by name.
+        x: the examples, an array or a SciPy matrix in CSR format.
+        y: the targets, as they were given.
+        targets: the targets (n, C), float32.
+        outputs: the model's outputs (n, C), float32.
+        results: dict of the loss and the metrics.
         kind: `CLASSES`, `LABELS` or `NUMBERS`.
-        truth, predicted: (n,) numbers of classes, if `kind` is `CLASSES`.
-        scores: (n, classes), the greatest of which is predicted, if `kind` is not `NUMBERS`.
-        probable: whether those are probabilities.
+        truth: (n,) the true class of each example, for `CLASSES`.
+        predicted: (n,) the predicted class of each example, for `CLASSES`.
+        scores: (n, classes) a score for each class or label, unless `kind` is `NUMBERS`. The largest is predicted.
+        probable: whether the scores are probabilities.
     """
 
     x: Any
@@ -240,16 +251,22 @@ class Examples(NamedTuple):
     probable: bool
 
     def rows(self, which: Any) -> NDArray[Any]:
-        """Some of the examples, dense, as they were given."""
+        """Returns some of the examples as a dense array."""
         part = self.x[which]
         return np.asarray(part.toarray() if is_scipy_sparse(part) else part)
 
 
 def examples_of(model: Any, x: Any, y: Any) -> Examples | None:
-    """Evaluates and predicts; None without data.
+    """Evaluates the model and predicts; returns None without data.
+
+    Args:
+        model: a built and compiled model.
+        x: examples, or None.
+        y: targets, or None. For classes, both labels (n,) and one-hot rows (n, C) are accepted.
 
     Raises:
-        NotCompiledError, TypeError, ValueError: as `report`.
+        NotCompiledError: if the model is not compiled.
+        TypeError, ValueError: if one of x and y is missing, or x, y or the outputs do not fit.
     """
     if (x is None) != (y is None):
         given, other = ("x", "y") if y is None else ("y", "x")
@@ -275,15 +292,15 @@ def examples_of(model: Any, x: Any, y: Any) -> Examples | None:
         raise ValueError("the model's outputs for x hold NaN or infinite numbers")
     results = model.evaluate(x, wanted, verbose=0, return_dict=True)
     if (kind == LABELS or (kind == CLASSES and units == 1)) and not np.isin(data.targets, (-1, 0, 1)).all():
-        kind = NUMBERS  # such as an image's shades, of an autoencoder
+        kind = NUMBERS  # for example the pixels that an autoencoder learns
     if kind == LABELS and ((data.targets > 0.5).sum(axis=1) == 1).all():
         kind = CLASSES
     scores, probable = _scores(model, outputs) if kind != NUMBERS else (outputs, False)
     if kind == CLASSES and units == 1:
-        truth = (data.targets[:, 0] > 0.5).astype(np.intp)  # of 0 and 1, or -1 and 1
+        truth = (data.targets[:, 0] > 0.5).astype(np.intp)  # targets are 0 and 1, or -1 and 1
     else:
         truth = data.targets.argmax(axis=1)
-    x = x.tocsr() if is_scipy_sparse(x) else x  # not before it was checked
+    x = x.tocsr() if is_scipy_sparse(x) else x  # only now, because predict has checked it
     return Examples(x, y, data.targets, outputs, results, kind, truth, scores.argmax(axis=1), scores, probable)
 
 
@@ -295,7 +312,7 @@ def _one_hot(y: NDArray[Any], units: int) -> Floats:
 
 
 def _scores(model: Any, outputs: Floats) -> tuple[Floats, bool]:
-    """Of each class a score, and whether it is a probability; a single output makes two classes."""
+    """Returns a score for each class, and whether scores are probabilities. One output gives two classes."""
     activation = _last_activation(model)
     if getattr(model.loss, "from_logits", False):
         z = outputs.astype(np.float64)
@@ -313,10 +330,10 @@ def _scores(model: Any, outputs: Floats) -> tuple[Floats, bool]:
 
 
 def predictions_of(model: Any, x: Any, y: Any) -> tuple[Labels, NDArray[np.float64]]:
-    """True labels, and the model's probabilities, (n, classes).
+    """Returns the true labels (n,) and the model's probabilities (n, classes).
 
     Raises:
-        ValueError, TypeError: if the model has no weights, its outputs are no probabilities, or x or y do not fit it.
+        ValueError, TypeError: if the model has no weights, its outputs are not probabilities, or x or y do not fit.
     """
     check_built(model)
     p = model.predict(x, verbose=0)

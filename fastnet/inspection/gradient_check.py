@@ -1,10 +1,10 @@
-"""The gradient check: what backpropagation says against what happens to the loss when a weight is moved.
+"""The gradient check: compares the gradients of backpropagation with central differences of the loss.
 
     numeric = (loss(w + h) - loss(w - h)) / 2h
 
-computed in float32 as everything here, so both the step's error, which grows with h^2, and the rounding's, which grows
-with 1 / h, are there, and the best of some steps counts: a few thousandths are usual, a wrong derivative is far off.
-The layers' own float64 check against the reference kernels is in the tests.
+All of it is float32. The error of the difference grows with h^2, that of rounding with 1 / h. So several h are tried,
+and the best one counts. Differences of a few thousandths are usual; a wrong derivative is far off. The tests also check
+the layers in float64, against the reference kernels.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ from fastnet.checks import Floats
 from fastnet.inspection.tables import Cells, Table
 from fastnet.optimizers import multiply
 
-_STEPS = tuple(
-    np.float32(h) for h in (8e-3, 2e-3, 5e-4, 1.25e-4)
-)  # the best of them counts: relu has a kink that one may cross
-_TOLERANCE = 0.02  # of the largest gradient of a variable; a wrong formula is usually off by its whole size
+# The best step counts: a large one may cross the kink of relu.
+_STEPS = tuple(np.float32(h) for h in (8e-3, 2e-3, 5e-4, 1.25e-4))
+_TOLERANCE = 0.02  # relative to the largest gradient of a variable; with a wrong formula the difference is about 1
 
 
 class Row(NamedTuple):
-    """One variable: the largest gradient, the largest difference, and how many weights were moved."""
+    """The result for one variable: weights moved, largest gradient, largest difference."""
 
     name: str
     shape: tuple[int, ...]
@@ -42,7 +41,7 @@ class Row(NamedTuple):
 
 
 class GradientTable(Table[Row]):
-    """The rows of a check, a variable each; true if all agree. It shows itself as a table."""
+    """The result of a gradient check, one row per variable. It prints as a table and is true if all rows agree."""
 
     def __bool__(self) -> bool:
         return all(row.agrees for row in self)
@@ -64,7 +63,7 @@ class GradientTable(Table[Row]):
 
 
 class GradientCollector:
-    """A sink that keeps the gradients it is handed and changes nothing."""
+    """Takes the optimizer's place in a step: keeps the gradients and changes no weight."""
 
     def __init__(self) -> None:
         self.gradients: dict[Variable, Floats] = {}
@@ -89,18 +88,19 @@ class GradientCollector:
 def check_gradients(
     model: Any, x: Any, y: Any, samples: int = 20, print_fn: Callable[[str], Any] | None = None
 ) -> GradientTable:
-    """Moves some weights of each variable a little, either way, and compares.
+    """Changes some weights of each variable a little, up and down, and compares the loss with the gradients.
 
-    The model itself is left as it was. Layers that draw random numbers draw the same ones each time.
+    The model is not changed. Layers that draw random numbers draw the same ones each time.
 
     Args:
-        model: compiled.
-        x, y: a batch, as for `fit`; a few dozen examples are enough.
-        samples: how many weights of each variable are moved, the ones with the largest gradients among them.
-        print_fn: takes the table as text, too. By default nothing is printed: print what is returned.
+        model: a compiled model.
+        x: examples of one batch, as for `fit`; a few dozen are enough.
+        y: their targets.
+        samples: number of weights to change in each variable, including those with the largest gradients.
+        print_fn: function that gets the table as text. By default nothing is printed.
 
     Returns:
-        The table; it is true if all gradients agree.
+        The table. It is true if all gradients agree.
 
     Raises:
         RuntimeError, ValueError, TypeError: as `fit`.
@@ -112,7 +112,7 @@ def check_gradients(
     loss, _ = model._compiled()
     data = model._data(loss, x, y)
     batch = model._batch(data)
-    # Each step draws the same random numbers, also in layers with a generator of their own.
+    # Each step must draw the same random numbers, including layers with a generator of their own.
     generators = [g for layer in model._layers for g in vars(layer).values() if isinstance(g, np.random.Generator)]
     generators.append(rng.generator())
     states = [g.bit_generator.state for g in generators]

@@ -1,4 +1,4 @@
-"""HTML as text: elements whose content is escaped unless it is markup already, so that no name can break the page."""
+"""Builds HTML from elements. Text is escaped unless it is markup already, so names cannot break the page."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import numpy as np
 
 from fastnet.terminal.screen import printable
 
-ROW_LIMIT = 200  # rows that a table shows: more are not read, and the page stays small
+ROW_LIMIT = 200  # rows that a table shows, so that the page stays small
 TEXT_LIMIT = 60  # characters of a name
-PHONE_COLUMNS = 3  # that a phone shows beside each other
+PHONE_COLUMNS = 3  # columns that fit on a phone
 
 
 class Markup(str):
-    """A text that is HTML already, and is not escaped again."""
+    """Text that is HTML already and is not escaped again."""
 
     __slots__ = ()
 
 
 class Section(NamedTuple):
-    """A part of the page: its anchor, its heading, what to see in it, and what there is to see."""
+    """A section of the page: its anchor, its title, an introduction and its body."""
 
     anchor: str
     title: str
@@ -32,19 +32,19 @@ class Section(NamedTuple):
 
 
 def join(*children: Any) -> Markup:
-    """Markup as it is, anything else escaped, None left out."""
+    """Joins children: markup stays as it is, other values are escaped, None is left out."""
     return Markup(
         "".join(child if isinstance(child, Markup) else _escaped(child) for child in children if child is not None)
     )
 
 
 def _escaped(content: Any) -> str:
-    """Its text for HTML, in which control characters and halves of surrogate pairs have no place."""
+    """Escapes a text for HTML, and replaces control characters and halves of surrogate pairs."""
     return html.escape(printable(str(content), keep="\t\n"))
 
 
 def tag(name: str, *children: Any, **attributes: Any) -> Markup:
-    """An element; an underscore at the end of an attribute's name is dropped, others become hyphens.
+    """Builds an element. In attribute names a final underscore is dropped, and others become hyphens.
 
     Example:
         >>> print(tag("p", "1 < 2 ", tag("b", "&"), class_="note"))
@@ -60,19 +60,20 @@ def tag(name: str, *children: Any, **attributes: Any) -> Markup:
 
 
 def note(*children: Any) -> Markup:
+    """Builds a paragraph in the style of a note."""
     return tag("p", *children, class_="note")
 
 
 def table(head: Sequence[Any], rows: Iterable[Sequence[Any]], label: str, numbers_from: int = 1) -> Markup:
-    """A table in a box that scrolls by itself where it is too wide; the first cell of a row is its heading.
+    """Builds a table in a box that scrolls if the table is too wide. The first cell of a row is its heading.
 
-    On a phone each row of a table of many columns becomes a small list, of which a cell's column is the name.
+    On a phone, each row of a table with many columns becomes a small list with the columns' names.
 
     Args:
         head: the columns' names.
-        rows: cells, the first `ROW_LIMIT` of which are shown.
-        label: what the table is, for who cannot see it.
-        numbers_from: the first column that is set as numbers are, to the right.
+        rows: the rows of cells; the first `ROW_LIMIT` are shown.
+        label: a description of the table for screen readers.
+        numbers_from: index of the first column with numbers, which are aligned to the right.
     """
     every = list(rows)
 
@@ -96,27 +97,28 @@ def table(head: Sequence[Any], rows: Iterable[Sequence[Any]], label: str, number
 
 
 def scroll(content: Markup, label: str) -> Markup:
-    """A box that scrolls sideways; it takes the focus, so that the keyboard can move it."""
+    """Builds a box that scrolls sideways. It can have the focus, so that the keyboard can scroll it."""
     return tag("div", content, class_="scroll", role="region", tabindex="0", aria_label=label)
 
 
 def details(summary: str, *children: Any) -> Markup:
+    """Builds a part of the page that opens when its summary is clicked."""
     return tag("details", tag("summary", summary), *children)
 
 
 def facts(pairs: Iterable[tuple[Any, Any]]) -> Markup:
-    """A list of names and what they are."""
+    """Builds a list of (name, value) pairs."""
     return tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs), class_="facts")
 
 
 def bar(share: float, text: str, kind: str = "") -> Markup:
-    """A share of 1 as a bar with its text after it."""
+    """Builds a bar for a share between 0 and 1, followed by a text."""
     filled = tag("span", class_="fill", style=f"--share:{min(max(share, 0.0), 1.0):.4f}")
     return tag("span", tag("span", filled, class_="track", aria_hidden="true"), text, class_=f"bar {kind}".strip())
 
 
 def format_number(value: Any, digits: int = 4) -> str:
-    """A number to so many digits that count; whole ones in full."""
+    """Writes a number with `digits` significant digits; whole numbers are written in full."""
     if np.ndim(value):
         return f"{format_number(np.mean(value), digits)} (mean)"
     if isinstance(value, int | np.integer):
@@ -127,7 +129,7 @@ def format_number(value: Any, digits: int = 4) -> str:
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """A share of 1 in percent; never rounded up to 100, nor down to 0."""
+    """Writes a share between 0 and 1 in percent; it is not rounded up to 100 % or down to 0 %."""
     least = 10.0**-digits
     value = 100 * share
     if 0 < value < least:
@@ -138,9 +140,10 @@ def percent(share: float, digits: int = 1) -> str:
 
 
 def clip(text: str, most: int = TEXT_LIMIT) -> str:
+    """Cuts a text to at most `most` characters, the last of which is an ellipsis then."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def plural(count: int, noun: str) -> str:
-    """1 mistake, 2 mistakes."""
+    """Writes a count with a noun: "1 mistake", "2 mistakes"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

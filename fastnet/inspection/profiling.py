@@ -1,7 +1,7 @@
-"""The profile: where the time of a training step goes, kernel by kernel.
+"""The profile: measures the time of each kernel in a training step.
 
-While a profile runs, each kernel is called through a wrapper that takes the time; otherwise none is there, so it costs
-nothing. A kernel's arithmetic and its least possible traffic follow from the shapes of its arrays.
+During a profile, a wrapper around each kernel takes the time. Without a profile there is no wrapper, so it costs
+nothing. The number of operations of a kernel, and the least bytes that it must move, follow from its arrays' shapes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fastnet.inspection.tables import Cells, Table
 
 
 class Row(NamedTuple):
-    """One kernel: calls and seconds in all, floating-point operations and bytes that they took at least."""
+    """One kernel: its calls, their seconds, floating-point operations and least bytes moved, in total."""
 
     kernel: str
     calls: int
@@ -29,12 +29,12 @@ class Row(NamedTuple):
 
 
 class Profile(Table[Row]):
-    """The rows of a profile, the slowest kernel first; it shows itself as a table.
+    """The result of a profile, one row per kernel, the slowest first. It prints as a table.
 
     Attributes:
-        steps: training steps that were taken.
-        seconds: what they took in all.
-        peak: floating-point operations a second of the fastest dense product that this machine did meanwhile.
+        steps: number of training steps.
+        seconds: their total time.
+        peak: floating-point operations per second of a large dense product, measured after the steps.
     """
 
     def __init__(self, rows: list[Row], steps: int, seconds: float, peak: float) -> None:
@@ -78,7 +78,7 @@ def _csr(indptr: Any, rows: Any, w: Any) -> float:
     return 2.0 * float((indptr[rows + 1] - indptr[rows]).sum()) * float(w.shape[0] * w.shape[2])
 
 
-# What a call computes, in floating-point operations, from its arguments; a kernel that is not here counts none.
+# Floating-point operations of a call, computed from its arguments. Other kernels count none.
 _FLOPS: dict[str, Any] = {
     "gemm_bias_act": _gemm,
     "gemv_bias_act": lambda x, w, *_: 2.0 * np.count_nonzero(x) * w.shape[0] * w.shape[2],
@@ -89,11 +89,11 @@ _FLOPS: dict[str, Any] = {
     "csrmm_tn": lambda ends, entries, dz, dw, *_: 2.0 * float(ends[0, -1]) * dw.shape[0] * dw.shape[2],
     "csrmm_tn_update": lambda ends, entries, dz, rule, w, *_: 2.0 * float(ends[0, -1]) * w.shape[0] * w.shape[2],
 }
-_WHOLE_SET = ("csrmm_bias_act", "csr_transpose")  # whose first arrays are the data set's, not the batch's
+_WHOLE_SET = ("csrmm_bias_act", "csr_transpose")  # their first arrays are those of the data set, not of the batch
 
 
 def _bytes(name: str, arguments: tuple[Any, ...]) -> float:
-    """The sizes of the arrays, each touched once."""
+    """Returns the bytes of the arrays of a call, each counted once."""
     sizes = sum(a.nbytes for a in arguments if isinstance(a, np.ndarray))
     if name in _WHOLE_SET:
         indptr, indices, values, rows = arguments[:4]
@@ -104,7 +104,7 @@ def _bytes(name: str, arguments: tuple[Any, ...]) -> float:
 
 
 def _peak() -> float:
-    """The rate of a product that is large enough to run at the machine's speed, the best of some."""
+    """Measures the rate of a large dense product in operations per second; returns the best of eight."""
     x, w = np.ones((256, 1024), np.float32), np.ones((64, 1024, 16), np.float32)
     bias, y = np.zeros(1024, np.float32), np.zeros((256, 1040), np.float32)
     best = float("inf")
@@ -116,7 +116,7 @@ def _peak() -> float:
 
 
 class _Clock(Callback):
-    """Counts the steps, and the seconds of the epochs, without what a fit does once."""
+    """Counts the steps and the seconds of the epochs, without the work that `fit` does once."""
 
     steps, seconds = 0, 0.0
 
@@ -133,15 +133,18 @@ class _Clock(Callback):
 def profile(
     model: Any, x: Any, y: Any, batch_size: int = 32, epochs: int = 1, print_fn: Callable[[str], Any] | None = None
 ) -> Profile:
-    """Trains a copy of the model for some epochs, taking the time of each kernel.
+    """Trains a copy of the model for some epochs and measures the time of each kernel.
 
     Args:
-        model: compiled; left as it is.
-        x, y, batch_size, epochs: as for `fit`.
-        print_fn: takes the table as text, too. By default nothing is printed: print what is returned.
+        model: a compiled model; it is not changed.
+        x: examples, as for `fit`.
+        y: targets, as for `fit`.
+        batch_size: examples per step.
+        epochs: number of epochs to measure.
+        print_fn: function that gets the table as text. By default nothing is printed.
 
     Returns:
-        The Profile: rows of kernel, calls, seconds, operations and bytes. Other threads' kernels would count too.
+        The Profile: rows of kernel, calls, seconds, operations and bytes. It includes kernels of other Python threads.
 
     Raises:
         RuntimeError, ValueError, TypeError: as `fit`.
@@ -161,7 +164,7 @@ def profile(
             total = totals.setdefault(name, [0, 0.0, 0.0, 0.0, 0.0])
             for i, value in enumerate((1, seconds, flops(*arguments), _bytes(name, arguments))):
                 total[i] += value
-            total[4] += time.perf_counter() - start - seconds  # what counting cost
+            total[4] += time.perf_counter() - start - seconds  # the time that counting took
             return result
 
         return call
@@ -169,7 +172,7 @@ def profile(
     clock = _Clock()
     originals = {name: getattr(kernels, name) for name in kernels.NAMES}
     try:
-        model.fit(x, y, batch_size=batch_size, epochs=1, verbose=0)  # makes the workspaces
+        model.fit(x, y, batch_size=batch_size, epochs=1, verbose=0)  # not measured: allocates the workspaces
         for name, kernel in originals.items():
             setattr(kernels, name, timed(name, kernel))
         model.fit(x, y, batch_size=batch_size, epochs=epochs, verbose=0, callbacks=[clock])

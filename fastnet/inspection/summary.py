@@ -1,19 +1,20 @@
-"""The table that `Sequential.summary` prints, and the shapes along a model for its errors."""
+"""Writes the table of `Sequential.summary`, and a model's shapes for error messages."""
 
 from collections.abc import Sequence
 
 from fastnet.layers import Dense, Layer
 from fastnet.terminal import screen
 
-# Top, head's foot, between rows, bottom; each: left, line, joint, right. Then the head's and the rows' separators.
+# Four horizontal rules (top, below the head, between rows, bottom), each as left end, line, joint and right end; then
+# the vertical bars of the head and of the rows.
 _BOXES = ("┏━┳┓", "┡━╇┩", "├─┼┤", "└─┴┘", "┃", "│")
 _ASCII = ("+-++", "+=++", "+-++", "+-++", "|", "|")
 _HEAD = ("Layer (type)", "Output Shape", "Param #")
-_LEAST = (31, 22, 13)  # columns are at least this wide
+_LEAST = (31, 22, 13)  # minimum widths of the columns
 
 
 def format_bytes(size: int) -> str:
-    """1.55 MB and the like: powers of 1,024."""
+    """Writes a size with its unit, such as "1.55 MB"; units are powers of 1,024."""
     amount = float(size)
     for unit in ("B", "KB", "MB", "GB"):
         if amount < 1024:
@@ -23,7 +24,7 @@ def format_bytes(size: int) -> str:
 
 
 def shapes_along(shape: tuple[int, ...] | None, layers: Sequence[Layer]) -> str:
-    """The shapes of one example from layer to layer: Along the model: (784,) -> dense (512,) -> dense_1 (10,)."""
+    """Writes an example's shape after each layer: "Along the model: (784,) -> dense (512,) -> dense_1 (10,)"."""
     parts = [str(shape or "?")]
     for layer in layers:
         known = layer.output_shape or ((layer.units,) if isinstance(layer, Dense) else "?")
@@ -32,7 +33,7 @@ def shapes_along(shape: tuple[int, ...] | None, layers: Sequence[Layer]) -> str:
 
 
 def table(name: str, layers: Sequence[Layer]) -> str:
-    """The model's layers with their shapes and numbers of weights, then the totals."""
+    """Writes a table of the layers, their output shapes and numbers of weights, and the totals below."""
     rows = [
         (
             screen.printable(f"{layer.name} ({type(layer).__name__})"),
@@ -63,7 +64,7 @@ def table(name: str, layers: Sequence[Layer]) -> str:
 
 
 def _shape(layer: Layer) -> str:
-    """(None, 512): any number of examples; ? where the layer does not know yet."""
+    """Writes a layer's output shape, such as "(None, 512)"; "?" if it is not known yet."""
     if layer.output_shape is not None:
         return str((None, *layer.output_shape))
     return f"(None, {layer.units})" if isinstance(layer, Dense) else "?"

@@ -1,4 +1,4 @@
-"""Lists that show themselves as a table: in print, at the interactive prompt and in a notebook."""
+"""Table: a list that prints as a table, as text and in a notebook."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ R = TypeVar("R")
 
 
 class Cells(NamedTuple):
-    """A table as texts: a line above it, the names of its columns, its rows, and a line below it."""
+    """The texts of a table: a line above, the columns' names, the rows, a line below."""
 
     above: str
     head: tuple[str, ...]
@@ -20,7 +20,7 @@ class Cells(NamedTuple):
 
 
 class Table(list[R]):
-    """A list whose text is a table. A subclass says in `_cells` what stands in it."""
+    """A list that prints as a table. A subclass returns the texts in `_cells`."""
 
     def _cells(self) -> Cells:
         raise NotImplementedError
@@ -38,7 +38,7 @@ class Table(list[R]):
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        """The table for a notebook, which asks for it by this name."""
+        """Returns the table as HTML; notebooks call a method of this name."""
         from fastnet.inspection.markup import join, table, tag  # only a notebook needs it
 
         above, head, rows, below = self._cells()

@@ -1,4 +1,4 @@
-"""Metrics: what is reported beside the loss, of all the examples seen."""
+"""Metrics: numbers that are reported beside the loss, computed over all examples seen."""
 
 from typing import Any
 
@@ -109,7 +109,7 @@ __all__ = [
     "top_k_categorical_accuracy",
 ]
 
-# The names are Keras's: a class's own, and that in small letters.
+# Keras's names in lower case. The classes' own names are accepted too.
 _KERAS_NAMES: dict[str, type[Metric]] = {
     "auc": AUC,
     "binary_accuracy": BinaryAccuracy,
@@ -157,16 +157,16 @@ NAMES: dict[str, type[Metric]] = {
 
 
 def get(identifier: Any, loss: Loss | None = None) -> Metric:
-    """A new metric of a name, a function or a description, called as that, or the object itself.
+    """Makes a metric from a name, a function or a description; a `Metric` object is returned unchanged.
 
     Args:
         identifier: a name such as ``"accuracy"`` or ``"mae"``; a `Metric` or its class; a `Loss`; a function of this
-            module or of `fastnet.losses`; or any function, as `FunctionMetric` takes it.
-        loss: what the model is trained with: if that takes labels, functions and metrics of the user's own get labels.
+            module or of `fastnet.losses`; or any function that `FunctionMetric` accepts.
+        loss: the model's loss. If it takes labels, the user's own functions and metrics get labels too.
 
     Raises:
-        ValueError: if there is none of that name.
-        TypeError: if it is of another type.
+        ValueError: if the name is unknown.
+        TypeError: if `identifier` has another type.
     """
     metric = _find(identifier)
     metric.labels_come = loss is not None and loss.of_labels
@@ -174,15 +174,15 @@ def get(identifier: Any, loss: Loss | None = None) -> Metric:
 
 
 def get_all(identifiers: Any, loss: Loss | None = None, weighted: Any = None) -> list[Metric]:
-    """The metrics of a model, each as `get` finds it.
+    """Makes the metrics of a model, each as `get` does.
 
     Args:
-        identifiers: a list, or a single entry, or None; in these all examples count alike.
-        loss: what the model is trained with.
-        weighted: the same, for metrics in which the examples' weights count.
+        identifiers: a list, a single entry or None. Sample weights do not count in these metrics.
+        loss: the model's loss.
+        weighted: a list, a single entry or None. Sample weights count in these metrics.
 
     Returns:
-        All of them. A name that comes again gets a number, as in ``precision_1``, or, of `weighted`, ``weighted_``.
+        All metrics. A repeated name gets a number, as in ``precision_1``; in `weighted`, the prefix ``weighted_``.
 
     Raises:
         ValueError, TypeError: as `get`.
@@ -218,7 +218,7 @@ def _find(identifier: Any) -> Metric:
     if isinstance(identifier, str):
         metric = checks.choose("metric", identifier, NAMES)()
         metric.name = identifier
-        metric.reset_state()  # which may hand the name on
+        metric.reset_state()  # a metric that contains another one passes the name on
         return metric
     if callable(identifier) and not isinstance(identifier, type):
         for function, kind in FUNCTIONS.items():
@@ -227,7 +227,7 @@ def _find(identifier: Any) -> Metric:
         for function, of in losses.FUNCTIONS.items():
             if identifier is function:
                 same = CLASSES.get(of.__name__)
-                if same is None or same is CosineSimilarity:  # a metric of the other sign
+                if same is None or same is CosineSimilarity:  # the metric has the opposite sign
                     return LossMetric(of(), function.__name__)
                 return same(name=function.__name__)
         return FunctionMetric(identifier)
@@ -235,10 +235,10 @@ def _find(identifier: Any) -> Metric:
 
 
 def serialize(metric: Metric) -> dict[str, Any]:
-    """Name and arguments, as `get` takes them.
+    """Returns a metric's name and arguments, which `get` accepts.
 
     Raises:
-        TypeError: if it is a metric of the user's own, whose code a description cannot hold.
+        TypeError: if it is a metric of the user's own, because a description cannot hold its code.
     """
     if type(metric) is not CLASSES.get(type(metric).__name__):
         raise TypeError(f"{metric!r} is a metric of your own, which has no description; give it again when needed")

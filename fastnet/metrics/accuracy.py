@@ -1,4 +1,4 @@
-"""Accuracies: the share of predictions that are right, in all the meanings of that."""
+"""Accuracies: the share of correct predictions, for binary, one-hot and label targets."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ _LABELS = SparseCategoricalCrossentropy(name="sparse_categorical_accuracy")  # c
 
 
 class BinaryAccuracy(MeanOverRows):
-    """The share of outputs on the right side of a threshold: p > threshold for the target 1, else for 0.
+    """Share of correct outputs: an output above the threshold predicts 1, any other output 0.
 
     Args:
-        name: what it is called.
-        threshold: 0.5 suits probabilities; a model whose outputs are logits wants 0.
+        name: the metric's name.
+        threshold: the threshold; 0.5 for probabilities, 0 for logits.
 
     Raises:
-        TypeError: if the threshold is no number.
+        TypeError: if the threshold is not a number.
 
     Example:
         >>> BinaryAccuracy()([[1], [1], [0], [0]], [[0.98], [1], [0], [0.6]])
@@ -48,7 +48,7 @@ class BinaryAccuracy(MeanOverRows):
 
 
 class CategoricalAccuracy(MeanOverRows):
-    """The share of examples whose greatest prediction is where the one-hot target is.
+    """Share of examples whose largest prediction is that of the target's class, for one-hot targets.
 
     Example:
         >>> accuracy = CategoricalAccuracy()
@@ -74,7 +74,7 @@ class CategoricalAccuracy(MeanOverRows):
 
 
 class SparseCategoricalAccuracy(CategoricalAccuracy):
-    """The share of examples whose greatest prediction is that of their label, for labels (n,) or (n, 1).
+    """Share of examples whose largest prediction is that of their label, for labels (n,) or (n, 1).
 
     Example:
         >>> SparseCategoricalAccuracy()([2, 1], [[0.1, 0.6, 0.3], [0.05, 0.95, 0]])
@@ -89,14 +89,15 @@ class SparseCategoricalAccuracy(CategoricalAccuracy):
 
 
 class TopKCategoricalAccuracy(MeanOverRows):
-    """The share of examples for whose one-hot target fewer than k predictions are greater.
+    """Share of examples whose class is among the k largest predictions, for one-hot targets.
 
     Args:
-        k: how many predictions count as right, at least 1.
-        name: what it is called.
+        k: number of predictions that may be correct, at least 1.
+        name: the metric's name.
 
     Raises:
-        ValueError, TypeError: if `k` is no such number.
+        ValueError: if `k` is below 1.
+        TypeError: if `k` is not an integer.
 
     Example:
         >>> TopKCategoricalAccuracy(k=2)([[0, 0, 1], [0, 1, 0]], [[0.1, 0.9, 0.8], [0.05, 0.95, 0]])
@@ -118,7 +119,7 @@ class TopKCategoricalAccuracy(MeanOverRows):
 
 
 class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
-    """`TopKCategoricalAccuracy` for labels (n,) or (n, 1)."""
+    """Share of examples whose label is among the k largest predictions, for labels (n,) or (n, 1)."""
 
     name = "sparse_top_k_categorical_accuracy"
     of_labels = True
@@ -128,10 +129,10 @@ class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
 
 
 class AccuracyByShape(Checked):
-    """What the name "accuracy" stands for: `BinaryAccuracy` for one output, else `CategoricalAccuracy`.
+    """The metric of the name "accuracy": `BinaryAccuracy` for one output, `CategoricalAccuracy` for several.
 
-    Labels have become one-hot rows when they come here, so `SparseCategoricalAccuracy` is the latter. A user's own
-    targets may be any: (n,) or (n, 1) with several outputs are labels.
+    In training, labels were converted to one-hot rows before, so `SparseCategoricalAccuracy` is not needed. When a user
+    calls the metric, targets (n,) or (n, 1) with several outputs are labels.
     """
 
     name = "accuracy"
@@ -169,27 +170,27 @@ class AccuracyByShape(Checked):
 
 
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Floats:
-    """The share of each row's outputs that are right: targets and predictions (n, C) to (n,); errors as the class."""
+    """Returns each row's share of correct outputs: targets and predictions (n, C) to (n,); errors as the class."""
     return BinaryAccuracy.per_row(y_true, y_pred, threshold=threshold)
 
 
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Floats:
-    """1 for each row that is right: targets and predictions (n, C) to (n,); errors as the class."""
+    """Returns 1 for each correct row, else 0: targets and predictions (n, C) to (n,); errors as the class."""
     return CategoricalAccuracy.per_row(y_true, y_pred)
 
 
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Floats:
-    """1 for each row that is right: labels (n,) and predictions (n, C) to (n,); errors as the class."""
+    """Returns 1 for each correct row, else 0: labels (n,) and predictions (n, C) to (n,); errors as the class."""
     return SparseCategoricalAccuracy.per_row(y_true, y_pred)
 
 
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Floats:
-    """1 for each row that is right: targets and predictions (n, C) to (n,); errors as the class."""
+    """Returns 1 for each correct row, else 0: targets and predictions (n, C) to (n,); errors as the class."""
     return TopKCategoricalAccuracy.per_row(y_true, y_pred, k=k)
 
 
 def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Floats:
-    """1 for each row that is right: labels (n,) and predictions (n, C) to (n,); errors as the class."""
+    """Returns 1 for each correct row, else 0: labels (n,) and predictions (n, C) to (n,); errors as the class."""
     return SparseTopKCategoricalAccuracy.per_row(y_true, y_pred, k=k)
 
 

@@ -1,4 +1,4 @@
-"""Metric: what all metrics share, and those that are a mean over the rows seen."""
+"""Metric, the base class of all metrics, and the metrics that are a mean over all rows."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ from fastnet.recorded import Recorded, arguments
 
 
 class Metric(Recorded):
-    """Base of all metrics: `reset_state`, then `update_state` a batch, then `result`.
+    """Base class of all metrics. Call `reset_state`, then `update_state` for each batch, then `result`.
 
-    A subclass says what `update_state` and `result` do. What it sums up are variables, made with `add_weight` in the
-    constructor, as in Keras; `reset_state` sets them to zero. Or it overrides `reset_state` and makes attributes there,
-    which the constructor of this class calls too. Calling the object is `update_state` and `result` in one.
+    A subclass defines `update_state` and `result`. It keeps its sums in variables, which its constructor makes with
+    `add_weight`, as in Keras; `reset_state` sets them to zero. It can also override `reset_state` and set attributes
+    there, because the constructor of this class calls `reset_state`. Calling the object does `update_state` and
+    returns `result`.
 
-    ``_direction = "up"`` in the class says that more is better, ``"down"`` that less is. Callbacks with
-    ``mode="auto"``, such as EarlyStopping, ask for it.
+    The class attribute ``_direction`` is ``"up"`` if more is better, ``"down"`` if less is better. Callbacks with
+    ``mode="auto"``, such as EarlyStopping, use it.
 
     Args:
-        name: what the metric is called, also in ``history``; by default the class's own name for it.
-        dtype: the type of its variables, ``"float64"`` by default, which counts without rounding.
+        name: the metric's name, also in ``history``; by default the class attribute ``name``.
+        dtype: the type of the variables; by default ``"float64"``, which counts without rounding.
 
     Raises:
-        TypeError: if the name is no text, or `dtype` is no type of real numbers.
+        TypeError: if `name` is not a string, or `dtype` is not a type of real numbers.
 
     Example:
         >>> class Positives(Metric):
@@ -48,9 +49,9 @@ class Metric(Recorded):
 
     _kept = ("name",)
     name = "metric"
-    weighted = False  # whether a model's weights count in it; Keras's `weighted_metrics`, against its `metrics`
-    takes_labels = True  # whether it wants labels, (B,), of a model whose loss takes labels, instead of one-hot rows
-    labels_come = False  # whether it is used in such a model
+    weighted = False  # whether sample weights count: True for `weighted_metrics`, False for `metrics`
+    takes_labels = True  # if the loss takes labels: whether the metric gets labels (B,), or one-hot rows
+    labels_come = False  # whether the model's loss takes labels
     _direction: str | None = None
     _dtype = np.dtype(np.float64)
 
@@ -66,24 +67,24 @@ class Metric(Recorded):
         except AttributeError as error:
             if error.obj is not self:
                 raise
-            # A subclass in Keras's manner makes later what its reset_state sets.
+            # As in Keras, a subclass may make the variables of its reset_state after super().__init__().
 
     def add_weight(
         self, shape: Any = (), initializer: Any = None, dtype: Any = None, name: str | None = None, **kwargs: Any
     ) -> MetricVariable:
-        """A new variable of the metric, for the constructor of a subclass.
+        """Makes a variable of the metric; for the constructor of a subclass.
 
-        It has `assign`, `assign_add` and `assign_sub`, and can be used like an array: ``self.total / self.count``.
+        A variable has `assign`, `assign_add` and `assign_sub`, and works like an array: ``self.total / self.count``.
 
         Args:
-            shape: ``()`` for one number.
-            initializer: how it begins: ``"zeros"``, which is the default, or any other initializer.
-            dtype: its type, by default the metric's.
-            name: a name for it.
-            kwargs: ``aggregation`` and ``synchronization`` are accepted as in Keras.
+            shape: the variable's shape; ``()`` for one number.
+            initializer: the initializer of its values; by default ``"zeros"``.
+            dtype: its type; by default the metric's.
+            name: its name.
+            kwargs: ``aggregation`` and ``synchronization``, which are accepted as in Keras and ignored.
 
         Raises:
-            ValueError, TypeError: if an argument is not of that kind.
+            ValueError, TypeError: if an argument is wrong.
         """
         checks.keywords("add_weight", kwargs, ("aggregation", "synchronization"))
         if isinstance(shape, str):  # add_weight("total"), as in older scripts
@@ -105,7 +106,7 @@ class Metric(Recorded):
     def add_variable(
         self, shape: Any = (), initializer: Any = None, dtype: Any = None, aggregation: Any = None, name: Any = None
     ) -> MetricVariable:
-        """`add_weight`, as Keras calls it too."""
+        """Makes a variable; another name for `add_weight`, as in Keras."""
         return self.add_weight(shape, initializer, dtype, name)
 
     @property
@@ -115,12 +116,12 @@ class Metric(Recorded):
 
     @property
     def variables(self) -> list[MetricVariable]:
-        """What `add_weight` made, also in metrics that this one has as attributes."""
+        """The variables that `add_weight` made, including those of metrics among the attributes."""
         own: list[MetricVariable] = list(vars(self).get("_variables", []))
         return own + [variable for metric in self._inner() for variable in metric.variables]
 
     def _inner(self) -> list[Metric]:
-        """The metrics among the attributes, each once."""
+        """Returns the metrics among the attributes, each once."""
         found: dict[int, Metric] = {}
         for value in vars(self).values():
             several = (
@@ -130,25 +131,25 @@ class Metric(Recorded):
         return list(found.values())
 
     def reset_state(self) -> None:
-        """Forgets what was seen: sets all variables to zero."""
+        """Starts again: sets all variables to zero."""
         for variable in vars(self).get("_variables", []):
             variable.assign(np.zeros(variable.shape))
         for metric in self._inner():
             metric.reset_state()
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
-        """Adds a batch: targets (B, C), predictions (B, C) and, or None, weights (B,).
+        """Adds a batch: targets (B, C), predictions (B, C), and weights (B,) or None.
 
         Raises:
-            ValueError, TypeError: if the arrays are not of that kind or shape.
+            ValueError, TypeError: if an array has another type or shape.
         """
         raise NotImplementedError(f"{type(self).__name__} has no update_state()")
 
     def update_checked(self, targets: Floats, predictions: Floats, weights: Floats | None = None) -> None:
-        """`update_state` for the training loop: arrays that were checked, predictions with or without padding.
+        """Adds a batch of the training loop: checked arrays, predictions with or without padding columns.
 
-        Metrics count every example alike, unless they are `weighted`: weights are for the loss. The arrays are copies,
-        which a metric may keep or change: the model's own are written again by the next batch.
+        The weights count only if the metric is `weighted`. `update_state` gets copies of the arrays, which it may keep
+        or change: the next batch overwrites the originals.
         """
         given = targets.argmax(axis=1) if self.takes_labels and self.labels_come else targets.copy()
         predictions = predictions[:, : targets.shape[1]].copy()
@@ -158,14 +159,14 @@ class Metric(Recorded):
             self.update_state(given, predictions)
 
     def result(self) -> Any:
-        """The metric of all that was seen since `reset_state`: a float, or an array where it says so."""
+        """Returns the metric over all batches since `reset_state`: a float, or an array for some metrics."""
         raise NotImplementedError(f"{type(self).__name__} has no result()")
 
     def logged(self) -> Any:
-        """`result` as the logs have it: a float if it is one number, in an array or not, else an array of its own.
+        """Returns `result` for the logs: a float if it is one number, else a new array.
 
         Raises:
-            TypeError: if it is no number.
+            TypeError: if `result` is neither a number nor an array of numbers.
         """
         value = self.result()
         if type(value) is float:
@@ -178,14 +179,14 @@ class Metric(Recorded):
         return self.result()
 
     def __copy__(self) -> Metric:
-        """A metric alike with a state of its own, as a validation needs, since the epoch's may be under way.
+        """Copies the metric with its state: a validation needs its own while the epoch's metric is in use.
 
-        Variables, arrays, lists, dicts, sets and metrics among the attributes are copied; all else is shared.
+        Variables, arrays, lists, dicts, sets and metrics among the attributes are copied. Other attributes are shared.
         """
         return _apart(self, {})  # type: ignore[no-any-return]
 
     def get_config(self) -> dict[str, Any]:
-        """The name, and the constructor's other arguments that are not the defaults."""
+        """Returns the name, and the constructor's other arguments that differ from their defaults."""
         config = {"name": self.name} | arguments(self)
         if self._dtype is Metric._dtype:
             config.pop("dtype", None)
@@ -206,7 +207,7 @@ def _real_type(dtype: Any) -> np.dtype[Any]:
 
 
 def _apart(value: Any, copied: dict[int, Any]) -> Any:
-    """A copy of what may hold a metric's state; what is the same object in two places stays so."""
+    """Copies a value that may hold a metric's state; an object that occurs twice is copied once."""
     if id(value) in copied:
         return copied[id(value)]
     new: Any
@@ -235,18 +236,18 @@ def _apart(value: Any, copied: dict[int, Any]) -> Any:
 
 
 class Checked(Metric):
-    """Base of our own: `add` gets arrays that were checked, whoever they came from."""
+    """Base class of fastnet's own metrics: `add` gets checked arrays, from the training loop or from a user."""
 
     takes_labels = False
-    of_labels = False  # whether targets are labels, (n,), one a row
-    of_rows = False  # whether a row's outputs are judged together, so that arrays (C,) are one row, as in Keras
+    of_labels = False  # whether targets are labels (n,), one per row
+    of_rows = False  # whether the outputs of a row belong together, so that arrays (C,) are one row, as in Keras
 
     def add(self, targets: Floats, predictions: Floats, weights: Floats | None) -> None:
-        """Adds targets (B, C), predictions (B, C) and, or None, weights (B,)."""
+        """Adds checked targets (B, C), predictions (B, C), and weights (B,) or None."""
         raise NotImplementedError
 
     def targets(self, y_true: Any, outputs: int) -> Floats:
-        """The user's targets as float32, (n, outputs)."""
+        """Checks the user's targets and converts them to float32, (n, outputs)."""
         targets = column("y_true", y_true)
         if targets.shape[1] != outputs:
             raise ValueError(
@@ -255,13 +256,13 @@ class Checked(Metric):
         return targets
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Adds a batch: targets (B, C), predictions (B, C) and, or None, weights (B,).
+        """Adds a batch: targets (B, C), predictions (B, C), and weights (B,) or None.
 
-        A column may come as (B,). Where a row's outputs are judged together, as in a categorical accuracy, predictions
-        (C,) are one row.
+        An array (B,) is one column. For metrics that look at all outputs of a row, such as categorical accuracy,
+        predictions (C,) are one row.
 
         Raises:
-            ValueError, TypeError: if the arrays are not of that kind or shape.
+            ValueError, TypeError: if an array has another type or shape.
         """
         targets, predictions = self._pair(y_true, y_pred)
         if len(targets) != len(predictions):
@@ -272,7 +273,7 @@ class Checked(Metric):
         self.add(targets, predictions, weights)
 
     def _pair(self, y_true: Any, y_pred: Any) -> tuple[Floats, Floats]:
-        """A user's targets and predictions, each (n, C)."""
+        """Checks a user's targets and predictions; returns each as (n, C)."""
         predictions = checks.numeric("y_pred", y_pred)
         if self.of_rows and predictions.ndim == 1:
             predictions, y_true = predictions[None], checks.numeric("y_true", y_true)
@@ -286,14 +287,14 @@ class Checked(Metric):
 
 
 class RunningMean(Metric):
-    """Base of all that are a mean over rows."""
+    """Base class of the metrics that are a mean over rows."""
 
     def reset_state(self) -> None:
         super().reset_state()
         self._total = self._count = 0.0
 
     def result(self) -> float:
-        """The mean, 0 if nothing was seen."""
+        """Returns the mean; 0 before the first batch."""
         return self._total / self._count if self._count else 0.0
 
     def _add_rows(self, rows: Floats, weights: Floats | None) -> None:
@@ -306,7 +307,7 @@ class RunningMean(Metric):
 
 
 class Mean(RunningMean):
-    """The mean of the values seen.
+    """Mean of all values.
 
     Example:
         >>> mean = Mean()
@@ -318,10 +319,14 @@ class Mean(RunningMean):
     name = "mean"
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        """Adds values, (n,) or (n, ...), whose further axes are averaged; weights (n,).
+        """Adds values with weights.
+
+        Args:
+            values: array (n,) or (n, ...). The further axes are averaged.
+            sample_weight: weights (n,), or None.
 
         Raises:
-            ValueError, TypeError: if they are no numbers, or the weights do not fit.
+            ValueError, TypeError: if the values are not numbers, or the weights do not fit.
         """
         array = checks.as_float32("values", np.atleast_1d(checks.numeric("values", values)))
         if sample_weight is not None:
@@ -331,14 +336,14 @@ class Mean(RunningMean):
 
 
 class MeanOverRows(RunningMean, Checked):
-    """Base of the metrics that are a mean over rows: a subclass says what each row's value is."""
+    """Base class of the metrics that are a mean over rows; a subclass computes the value of each row."""
 
     def rows(self, targets: Floats, predictions: Floats) -> Floats:
-        """The value of each row, (n,), for targets and predictions (n, C)."""
+        """Returns the value of each row, (n,), for targets and predictions (n, C)."""
         raise NotImplementedError
 
     def add(self, targets: Floats, predictions: Floats, weights: Floats | None) -> None:
-        with np.errstate(all="ignore"):  # what is not finite shows in the result
+        with np.errstate(all="ignore"):  # the result shows NaN and infinity
             rows = self.rows(targets, predictions)
             if np.shape(rows) != (len(targets),):
                 raise ValueError(
@@ -348,7 +353,7 @@ class MeanOverRows(RunningMean, Checked):
 
     @classmethod
     def per_row(cls, y_true: Any, y_pred: Any, **kwargs: Any) -> Floats:
-        """What `rows` says of a user's arrays."""
+        """Returns the value of each row of a user's arrays."""
         metric = cls(**kwargs)
         targets, predictions = metric._pair(y_true, y_pred)
         checks.same_length(targets, predictions, "y_true and y_pred")
@@ -356,12 +361,12 @@ class MeanOverRows(RunningMean, Checked):
 
 
 class FunctionMetric(RunningMean):
-    """A metric of the user's own: a function of (y_true, y_pred).
+    """Makes a metric of a user's function of (y_true, y_pred).
 
     Args:
-        function: for arrays (B, C) returns a number a row, (B,) or (B, C), or one number for the batch, which then
-            counts as often as it has rows. With a loss that takes labels, y_true are these, (B,).
-        name: what it is called, by default as the function.
+        function: gets arrays (B, C). It returns one number per row, (B,) or (B, C), or one number for the batch, which
+            counts once for each row. If the loss takes labels, y_true is the labels (B,).
+        name: the metric's name; by default the function's.
     """
 
     def __init__(self, function: Callable[[Any, Any], Any], name: str | None = None) -> None:
@@ -369,10 +374,10 @@ class FunctionMetric(RunningMean):
         self.function = function
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Adds a batch: targets (B, C), predictions (B, C) and, or None, weights (B,).
+        """Adds a batch: targets (B, C), predictions (B, C), and weights (B,) or None.
 
         Raises:
-            ValueError, TypeError: if the function returns something else than numbers, or not one a row.
+            ValueError, TypeError: if the function does not return one number, or one per row.
         """
         length = len(y_pred)
         values: Any = real_array(f"the metric {self.name!r}", self.function(y_true, y_pred))
@@ -389,6 +394,6 @@ class FunctionMetric(RunningMean):
 
 
 def column(argument: str, value: Any) -> Floats:
-    """Rows as float32, (n, C); one number a row may come as (n,)."""
+    """Converts rows to float32, (n, C); an array (n,) is one column."""
     array = checks.numeric(argument, value)
     return checks.features(argument, array[:, None] if array.ndim == 1 else array)

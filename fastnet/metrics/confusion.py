@@ -1,7 +1,7 @@
-"""Metrics of true and false positives and negatives: precision, recall, F-scores, and the areas under their curves.
+"""Metrics of true and false positives and negatives: precision, recall, F-scores and AUC.
 
-A prediction is positive if it is greater than a threshold, a target if it is not 0. Every output of every example
-counts as one; a share of nothing is 0.
+A prediction is positive if it is greater than a threshold, a target if it is nonzero. Every output of every example
+counts once. A ratio with a denominator of 0 is 0.
 """
 
 from typing import Any
@@ -15,18 +15,18 @@ from fastnet.metrics.base import Checked
 
 Counts = NDArray[np.float64]
 
-# AUC keeps two numbers for each threshold, so this many take 1.6 MB. float32 predictions do not need more, and a model
-# file, which may come from a stranger, cannot make an AUC that takes all memory.
+# AUC keeps two numbers for each threshold, so this many take 1.6 MB. float32 predictions do not need more. The limit
+# also keeps a model file from an untrusted source from making an AUC that takes all memory.
 _MOST_THRESHOLDS = 100_000
-_AT_ONCE = 2**22  # comparisons with thresholds that are in memory at once
+_AT_ONCE = 2**22  # comparisons with thresholds that are kept in memory at once
 
 
 class _Thresholded(Checked):
-    """Base of `Precision` and `Recall`: counts of positives at one threshold or several."""
+    """Base class of `Precision` and `Recall`, which count positives at one or several thresholds."""
 
     _direction = "up"
     _true: Counts  # true positives, (T,)
-    _all: Counts  # what they are a share of, (T,)
+    _all: Counts  # denominators of the ratio, (T,)
 
     def __init__(
         self, thresholds: Any = None, top_k: int | None = None, class_id: int | None = None, name: str | None = None
@@ -80,11 +80,11 @@ class _Thresholded(Checked):
             if weights is not None and len(weights) != len(targets):
                 weights = weights[one]
             targets, predictions, allowed = targets[:, one], predictions[:, one], allowed[:, one]
-        if weights is not None and len(weights) != len(targets):  # those of the classes of one row
+        if weights is not None and len(weights) != len(targets):  # one row, with a weight for each class
             targets, predictions, allowed = targets.T, predictions.T, allowed.T
         row_weights: Any = np.ones(len(targets)) if weights is None else weights.astype(np.float64)
         real = targets != 0
-        # Not all thresholds at once: with many of them the comparisons would take memory without a limit.
+        # Not all thresholds at once: the memory for the comparisons would have no limit.
         step = max(1, _AT_ONCE // max(1, predictions.size))
         true, whole = [], []
         for start in range(0, len(self._limits), step):
@@ -94,26 +94,27 @@ class _Thresholded(Checked):
         self._true, self._all = self._true + np.concatenate(true), self._all + np.concatenate(whole)
 
     def whole(self, positive: Any, real: Any) -> Any:
-        """Of what true positives are a share: predictions (T, n, C) and targets (n, C) that are positive to either."""
+        """Returns the entries that count in the denominator, from positive predictions (T, n, C) and targets (n, C)."""
         raise NotImplementedError
 
     def result(self) -> Any:
-        """The share, 0 of nothing: a float, or an array, (T,), if several thresholds were given."""
+        """Returns the ratio, 0 if its denominator is 0: a float, or an array (T,) for a list of thresholds."""
         shares = _divide(self._true, self._all)
         return shares if isinstance(self.thresholds, list) else float(shares[0])
 
 
 class Precision(_Thresholded):
-    """The share of positive predictions that are right: TP / (TP + FP).
+    """Share of positive predictions that are correct: TP / (TP + FP).
 
     Args:
-        thresholds: a number in [0, 1], 0.5 by default, or a list of them, for which the result is an array.
-        top_k: if given, only each row's k greatest predictions may be positive, at any threshold unless one is given.
-        class_id: if given, the only output that counts.
-        name: what it is called.
+        thresholds: a number in [0, 1], by default 0.5; or a list of them, for which the result is an array.
+        top_k: if given, only the k largest predictions of each row can be positive. They are positive at any value
+            unless `thresholds` is given too.
+        class_id: if given, only this output counts.
+        name: the metric's name.
 
     Raises:
-        ValueError, TypeError: if an argument is no such number.
+        ValueError, TypeError: if an argument is wrong.
 
     Example:
         >>> Precision()([0, 1, 1, 1], [1, 0, 1, 1])
@@ -127,7 +128,7 @@ class Precision(_Thresholded):
 
 
 class Recall(_Thresholded):
-    """The share of positive targets that were found: TP / (TP + FN); arguments as those of `Precision`.
+    """Share of positive targets that are predicted: TP / (TP + FN). The arguments are those of `Precision`.
 
     Example:
         >>> Recall()([0, 1, 1, 1], [1, 0, 1, 1])
@@ -141,19 +142,19 @@ class Recall(_Thresholded):
 
 
 class FBetaScore(Checked):
-    """(1 + b^2) P R / (b^2 P + R), the weighted harmonic mean of precision and recall, by class.
+    """Weighted harmonic mean of precision P and recall R, for each class: (1 + b^2) P R / (b^2 P + R).
 
     Args:
-        average: None for a score each class, as an array; ``"macro"`` for their mean; ``"weighted"`` for their mean
-            weighted by how often each class is a target; ``"micro"`` for the score of all classes counted together.
-            A callback can watch one number only: with several classes it needs an average.
-        beta: how much recall counts, greater than 0.
-        threshold: predictions above it are positive; None takes each row's greatest, if it is not 0, and so needs
-            predictions (B, C).
-        name: what it is called.
+        average: None for an array with a score for each class; ``"macro"`` for their mean; ``"weighted"`` for their
+            mean weighted by how often each class is a target; ``"micro"`` to count all classes together. A callback
+            can monitor only one number, so with several classes it needs an average.
+        beta: weight of recall, greater than 0.
+        threshold: predictions above it are positive. With None, the largest prediction of each row is positive if it is
+            nonzero; predictions must be (B, C) then.
+        name: the metric's name.
 
     Raises:
-        ValueError, TypeError: if an argument is no such value.
+        ValueError, TypeError: if an argument is wrong.
     """
 
     name = "fbeta_score"
@@ -200,7 +201,7 @@ class FBetaScore(Checked):
         self._real = self._real + row_weights @ real
 
     def result(self) -> Any:
-        """The score, 0 for a class that never occurs: a float, or an array, (C,), if nothing is averaged."""
+        """Returns the score, 0 for a class that never occurs: a float, or an array (C,) without an average."""
         true, predicted, real = self._true, self._predicted, self._real
         if self.average == "micro":
             true, predicted, real = (counts.sum(keepdims=True) for counts in (true, predicted, real))
@@ -215,7 +216,7 @@ class FBetaScore(Checked):
 
 
 class F1Score(FBetaScore):
-    """2 P R / (P + R), the harmonic mean of precision and recall, by class; arguments as those of `FBetaScore`.
+    """Harmonic mean of precision P and recall R, for each class: 2 P R / (P + R). Arguments as `FBetaScore`.
 
     Example:
         >>> f1 = F1Score(average="micro", threshold=0.5)
@@ -231,24 +232,23 @@ class F1Score(FBetaScore):
 
 
 class AUC(Checked):
-    """The area under a curve over all thresholds, approximated at some: those that Keras takes.
+    """Area under the ROC or PR curve, approximated at the same thresholds as in Keras.
 
-    ROC is the share of positive targets found over the share of negative ones taken for positive; PR is precision over
-    recall. Several outputs are taken together, as if each were an example; a score by label (Keras's ``multi_label``)
-    is not offered.
+    ROC is the true positive rate over the false positive rate. PR is precision over recall. All outputs count as if
+    each were an example. A score for each label (Keras's ``multi_label``) is not offered.
 
     Args:
-        num_thresholds: how many thresholds, evenly from 0 to 1: at least 2, at most 100,000.
+        num_thresholds: number of thresholds, evenly spaced from 0 to 1: at least 2, at most 100,000.
         curve: ``"ROC"`` or ``"PR"``.
-        summation_method: ``"interpolation"``, the trapezoidal rule for ROC and, for PR, that of J. Davis, M. Goadrich,
-            "The Relationship Between Precision-Recall and ROC Curves", 2006; ``"minoring"`` or ``"majoring"``, which
-            bound the area from below or above.
-        name: what it is called.
-        thresholds: thresholds in [0, 1] to take instead, besides one below 0 and one above 1.
-        from_logits: whether predictions are logits, of which the sigmoid is taken.
+        summation_method: ``"interpolation"`` is the trapezoidal rule for ROC; for PR it is the rule of J. Davis and
+            M. Goadrich, "The Relationship Between Precision-Recall and ROC Curves", 2006. ``"minoring"`` gives a lower
+            bound of the area, ``"majoring"`` an upper bound.
+        name: the metric's name.
+        thresholds: thresholds in [0, 1] to use instead; one below 0 and one above 1 are added.
+        from_logits: whether predictions are logits, to which the sigmoid is applied.
 
     Raises:
-        ValueError, TypeError: if an argument is no such value.
+        ValueError, TypeError: if an argument is wrong.
 
     Example:
         >>> AUC(num_thresholds=3)([0, 0, 1, 1], [0, 0.5, 0.3, 0.9])
@@ -257,7 +257,7 @@ class AUC(Checked):
 
     name = "auc"
     _direction = "up"
-    _positives: Counts  # positive targets whose prediction is above this threshold and no greater one, (T,)
+    _positives: Counts  # (T,) number of positive targets whose prediction is above this threshold, but not the next
     _negatives: Counts
 
     def __init__(
@@ -293,8 +293,8 @@ class AUC(Checked):
     def add(self, targets: Floats, predictions: Floats, weights: Floats | None) -> None:
         p: Any = predictions.reshape(-1)
         p = activations.sigmoid(p) if self.from_logits and p.size else p
-        p = np.fmin(np.fmax(p, 0), 1)  # a NaN becomes 0: it shows in the loss
-        # The greatest threshold that p is above; all are above the first, which is below 0.
+        p = np.fmin(np.fmax(p, 0), 1)  # NaN becomes 0; the loss reports it
+        # The largest threshold that p is above. Every p is above the first threshold, which is below 0.
         if self.thresholds is None:
             above = np.maximum(np.ceil(p * np.float32(self._size - 1)) - 1, 0).astype(np.intp)
         else:
@@ -306,7 +306,7 @@ class AUC(Checked):
         self._negatives = self._negatives + np.bincount(above, each * ~real, self._size)
 
     def result(self) -> float:
-        """The area, 0 if nothing was seen."""
+        """Returns the area; 0 before the first batch."""
         true = self._positives[::-1].cumsum()[::-1]  # true positives at each threshold
         false = self._negatives[::-1].cumsum()[::-1]
         if self.curve == "PR" and self.summation_method == "interpolation":
@@ -321,10 +321,10 @@ class AUC(Checked):
 
     @staticmethod
     def _interpolated(true: Counts, positive: Counts) -> float:
-        """The area under precision over recall.
+        """Returns the area under precision over recall, with interpolated counts.
 
-        Between two thresholds TP = a + s P, as P = TP + FP goes from P1 to P0, so that the integral of TP / P dTP is
-        s (TP0 - TP1 + a log(P0 / P1)); where P1 = 0 the logarithm's factor a is 0.
+        Between two thresholds, P = TP + FP goes from P1 to P0 and TP = a + s P. The integral of TP / P dTP is then
+        s (TP0 - TP1 + a log(P0 / P1)). Where P1 = 0, the factor a of the logarithm is 0.
         """
         gained, grown = true[:-1] - true[1:], positive[:-1] - positive[1:]
         slope = _divide(gained, grown)
@@ -335,7 +335,7 @@ class AUC(Checked):
 
 
 def _divide(a: Any, b: Any) -> Any:
-    """a / b, 0 where b is 0."""
+    """Returns a / b, and 0 where b is 0."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     shape = np.broadcast_shapes(a.shape, b.shape)
     return np.divide(a, b, out=np.zeros(shape), where=np.broadcast_to(b != 0, shape))

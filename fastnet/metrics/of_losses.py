@@ -1,4 +1,4 @@
-"""Losses as metrics: their means over the rows seen, whatever a model is trained with."""
+"""Losses as metrics: the mean of a loss over all rows, whichever loss the model is trained with."""
 
 import math
 from typing import Any, ClassVar
@@ -10,11 +10,11 @@ from fastnet.metrics.base import MeanOverRows
 
 
 class LossMetric(MeanOverRows):
-    """The mean of a loss over the rows seen; a metric for each loss is derived from it.
+    """Mean of a loss over all rows.
 
     Args:
         loss: a `Loss`, its name or its description.
-        name: what it is called, by default as the loss.
+        name: the metric's name; by default the loss's.
     """
 
     _direction = "down"
@@ -43,7 +43,7 @@ class LossMetric(MeanOverRows):
 
 
 class _OfLoss(LossMetric):
-    """Base of those whose loss has no arguments; `kind` is its class."""
+    """Base class of the metrics whose loss has no arguments; `kind` is the loss's class."""
 
     kind: ClassVar[type[Loss]]
 
@@ -52,7 +52,7 @@ class _OfLoss(LossMetric):
 
 
 class MeanSquaredError(_OfLoss):
-    """The mean of (p - t)^2.
+    """Mean of (p - t)^2.
 
     Example:
         >>> MeanSquaredError()([[0, 1], [0, 0]], [[1, 1], [0, 0]])
@@ -63,7 +63,7 @@ class MeanSquaredError(_OfLoss):
 
 
 class RootMeanSquaredError(_OfLoss):
-    """The root of the mean of (p - t)^2.
+    """Square root of the mean of (p - t)^2.
 
     Example:
         >>> RootMeanSquaredError()([[0, 1], [0, 0]], [[1, 1], [0, 0]])
@@ -77,31 +77,31 @@ class RootMeanSquaredError(_OfLoss):
 
 
 class MeanAbsoluteError(_OfLoss):
-    """The mean of |p - t|."""
+    """Mean of |p - t|."""
 
     name, kind = "mean_absolute_error", losses.MeanAbsoluteError
 
 
 class MeanAbsolutePercentageError(_OfLoss):
-    """The mean of 100 |p - t| / max(|t|, 1e-7)."""
+    """Mean of 100 |p - t| / max(|t|, 1e-7)."""
 
     name, kind = "mean_absolute_percentage_error", losses.MeanAbsolutePercentageError
 
 
 class MeanSquaredLogarithmicError(_OfLoss):
-    """The mean of (log(1 + p) - log(1 + t))^2."""
+    """Mean of (log(1 + p) - log(1 + t))^2."""
 
     name, kind = "mean_squared_logarithmic_error", losses.MeanSquaredLogarithmicError
 
 
 class LogCoshError(_OfLoss):
-    """The mean of log(cosh(p - t))."""
+    """Mean of log(cosh(p - t))."""
 
     name, kind = "logcosh", losses.LogCosh
 
 
 class CosineSimilarity(_OfLoss):
-    """The mean cosine of the angle between targets and predictions: 1 in the same direction.
+    """Mean cosine of the angle between targets and predictions: 1 for the same direction.
 
     Example:
         >>> CosineSimilarity()([[0, 1], [1, 0]], [[0, 5], [0, 3]])
@@ -116,37 +116,37 @@ class CosineSimilarity(_OfLoss):
 
 
 class KLDivergence(_OfLoss):
-    """The mean Kullback-Leibler divergence."""
+    """Mean Kullback-Leibler divergence."""
 
     name, kind = "kl_divergence", losses.KLDivergence
 
 
 class Poisson(_OfLoss):
-    """The mean of p - t log(p + 1e-7)."""
+    """Mean of p - t log(p + 1e-7)."""
 
     name, kind = "poisson", losses.Poisson
 
 
 class Hinge(_OfLoss):
-    """The mean of max(1 - t p, 0)."""
+    """Mean of max(1 - t p, 0)."""
 
     name, kind = "hinge", losses.Hinge
 
 
 class SquaredHinge(_OfLoss):
-    """The mean of max(1 - t p, 0)^2."""
+    """Mean of max(1 - t p, 0)^2."""
 
     name, kind = "squared_hinge", losses.SquaredHinge
 
 
 class CategoricalHinge(_OfLoss):
-    """The mean of max(n - p + 1, 0), p the prediction of the right class, n the greatest of the others."""
+    """Mean of max(n - p + 1, 0), p the prediction of the true class, n the largest of the others."""
 
     name, kind = "categorical_hinge", losses.CategoricalHinge
 
 
 class BinaryCrossentropy(LossMetric):
-    """The mean binary crossentropy; arguments as those of the loss."""
+    """Mean binary crossentropy; the arguments are the loss's."""
 
     name = "binary_crossentropy"
 
@@ -156,7 +156,7 @@ class BinaryCrossentropy(LossMetric):
 
 
 class CategoricalCrossentropy(LossMetric):
-    """The mean crossentropy of one-hot targets; arguments as those of the loss."""
+    """Mean crossentropy for one-hot targets; the arguments are the loss's."""
 
     name = "categorical_crossentropy"
 
@@ -166,7 +166,7 @@ class CategoricalCrossentropy(LossMetric):
 
 
 class SparseCategoricalCrossentropy(LossMetric):
-    """The mean crossentropy of labels, (n,) or (n, 1); arguments as those of the loss."""
+    """Mean crossentropy for labels (n,) or (n, 1); the arguments are the loss's."""
 
     name = "sparse_categorical_crossentropy"
 
