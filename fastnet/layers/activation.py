@@ -239,8 +239,7 @@ class Softmax(Layer):
 
     def gradient(self, x: Floats, y: Floats, dy: Floats) -> Floats:
         axes = self._axes
-        result: Floats = y * (dy - (dy * y).sum(axis=axes, keepdims=True))
-        return result
+        return y * (dy - (dy * y).sum(axis=axes, keepdims=True))
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"axis": self.axis}

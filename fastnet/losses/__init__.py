@@ -1,4 +1,4 @@
-"""Losses: how wrong a prediction is, and in which direction."""
+"""Losses: how wrong the predictions are, as a number to minimize."""
 
 from typing import Any
 
@@ -105,15 +105,15 @@ _BY_NAME: dict[str, type[Loss]] = {
 
 
 def get(identifier: Any) -> Loss:
-    """The loss of a name, of a class or function of this module, of a description, or the object itself.
+    """Returns the loss that the argument of `compile` stands for.
 
     Args:
-        identifier: any of those, or an object that can be called, with (y_true, y_pred), and has a method
-            ``gradient(y_true, y_pred)``: both as for `custom`.
+        identifier: a name; a class or function of this module; a description as `serialize` returns it; a `Loss`; or a
+            callable object with a method ``gradient(y_true, y_pred)``, both as for `custom`.
 
     Raises:
-        ValueError: if there is none of that name, or its reduction is not the mean, on which a model trains.
-        TypeError: if it is of another type, or a function or a class without its gradient.
+        ValueError: if there is no loss of that name, or its reduction is not the mean, which a model trains on.
+        TypeError: if `identifier` is of another type, or a function or class without a gradient.
     """
     if isinstance(identifier, type) and issubclass(identifier, Loss):
         identifier = identifier()
@@ -134,15 +134,15 @@ def get(identifier: Any) -> Loss:
     raise TypeError(
         f"the loss {name!r} comes without its gradient, which fastnet does not derive from Python code: use "
         f"fastnet.losses.custom({name}, gradient), where gradient(y_true, y_pred) returns the gradient of each row's "
-        "loss by its predictions, (n, C)"
+        "loss with respect to its predictions, (n, C)"
     )
 
 
 def serialize(loss: Loss) -> dict[str, Any]:
-    """Name and arguments, as `get` takes them.
+    """Returns class and arguments, as `get` takes them.
 
     Raises:
-        TypeError: if it is a loss of the user's own, whose code a description cannot hold.
+        TypeError: if it is a user's own loss, whose code a description cannot contain.
     """
     if type(loss) is not CLASSES.get(type(loss).__name__):
         raise TypeError(f"{loss!r} is a loss of your own, which has no description; give it again when it is needed")

@@ -1,9 +1,7 @@
-"""Loss: what all losses share; what a model asks of one, and what users call.
+"""`Loss`, the base of all losses: what a model calls, and what users call.
 
-What a class outside of fastnet returns is checked at each call, before a kernel or a metric sees it.
+What a user's class returns is checked at each call, before a kernel or a metric sees it.
 """
-
-from __future__ import annotations
 
 import functools
 import math
@@ -20,25 +18,26 @@ from fastnet.checks import Floats
 from fastnet.recorded import Recorded, arguments, is_ours
 from fastnet.terminal.screen import printable
 
-MEAN = "sum_over_batch_size"  # Keras's name for the mean of the rows
+MEAN = "sum_over_batch_size"  # Keras's name for the mean over the rows
 _REDUCTIONS = (MEAN, "mean", "sum", "none", None)
 
 
 class Loss(Recorded):
     """Base of all losses.
 
-    A subclass says in `call` what each row's loss is and in `derivative` its gradient with respect to the predictions.
-    fastnet does not derive gradients from Python code, so a model refuses a loss that has `call` alone. A model calls
-    `check_targets` once a data set and `gradient` once a batch; users call the object, with arrays.
+    A subclass computes the loss of each row in `call`, and its gradient with respect to the predictions in
+    `derivative`. fastnet does not derive gradients from Python code, so a model refuses a loss that has only `call`.
+
+    A model calls `check_targets` once for a data set and `gradient` once for each batch. Users call the object itself.
 
     Args:
-        name: what the loss is called, by default its class's name in small letters.
-        reduction: what calling the object makes of the rows' losses: ``"sum_over_batch_size"`` or ``"mean"``, or
-            ``"sum"``, or None, which leaves them. A model trains on the mean only.
+        name: the name in messages and files; each class has a default.
+        reduction: how a call combines the losses of the rows: ``"sum_over_batch_size"`` or ``"mean"`` for their mean,
+            ``"sum"`` for their sum, ``"none"`` or None for no change. A model trains on the mean only.
 
     Raises:
         ValueError: if there is no such reduction.
-        TypeError: if the name is no text.
+        TypeError: if the name is not a str.
 
     Example:
         >>> class Quartic(Loss):
@@ -53,10 +52,10 @@ class Loss(Recorded):
     _kept = ("name",)
     name = "loss"
     reduction: str | None = MEAN
-    of_labels = False  # whether its targets come as labels, which `check_targets` makes one-hot rows of
-    of_rows = False  # whether a row's outputs are judged together, and not each by itself
-    _direction: ClassVar[str] = "down"  # less of a loss is better
-    _is_overridden: ClassVar[bool] = False  # whether a class outside of fastnet says what the loss or its gradient is
+    of_labels = False  # whether its targets are labels, which `check_targets` turns into one-hot rows
+    of_rows = False  # whether the loss is of a whole row, not of each output by itself
+    _direction: ClassVar[str] = "down"  # a smaller loss is better
+    _is_overridden: ClassVar[bool] = False  # whether a user's class computes the loss or its gradient
     _gradients = np.zeros((0, 0), np.float32)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -81,36 +80,48 @@ class Loss(Recorded):
 
     @property
     def shown(self) -> str:
-        """The name as messages show it: a model file may hold control characters in it."""
+        """The name for messages, without the control characters that a model file may contain."""
         return printable(self.name)
 
     def call(self, y_true: Floats, y_pred: Floats) -> Floats:
-        """The loss of each row, (n,), for targets and predictions (n, C); of (n, C) numbers the rows' means count."""
+        """Returns the loss of each row, (n,), or of each output, (n, C), for targets and predictions (n, C).
+
+        The loss of a row is then the mean over its outputs.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no call()")
 
     def derivative(self, y_true: Floats, y_pred: Floats) -> Floats:
-        """The gradient of each row's loss with respect to its predictions, (n, C)."""
+        """Returns the gradient of each row's loss with respect to its predictions, (n, C)."""
         raise NotImplementedError(f"{type(self).__name__} has no derivative(), so no model can be trained with it")
 
     def per_row(self, y_true: Any, y_pred: Any) -> Floats:
-        """The loss of each row, (n,), for targets and predictions (n, C) of any numeric type.
+        """Returns the loss of each row, (n,).
+
+        Args:
+            y_true: targets, (n, C) or as the loss takes them.
+            y_pred: predictions, (n, C).
 
         Raises:
-            ValueError, TypeError: if the arrays are not of that kind or shape.
+            ValueError: if the shapes do not fit, or the loss does not take such targets.
+            TypeError: if an argument does not hold numbers.
         """
         predictions = checks.features("y_pred", y_pred)
         targets = self.check_targets("y_true", y_true, predictions.shape[1])
         checks.same_length(targets, predictions, "y_true and y_pred")
-        with np.errstate(all="ignore"):  # what is not finite shows in the loss
+        with np.errstate(all="ignore"):  # the loss reports NaN and infinity
             return self.call(targets, predictions)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """The mean loss of predictions (n, C) for targets (n, C), weighted if weights (n,) are given, as a float.
+        """Returns the mean loss as a float; another `reduction` gives the sum, or the losses of the rows.
 
-        Another `reduction` gives the sum, or the rows' losses.
+        Args:
+            y_true: targets, (n, C) or as the loss takes them.
+            y_pred: predictions, (n, C).
+            sample_weight: factors of the rows' losses, (n,), or None.
 
         Raises:
-            ValueError, TypeError: if the arrays are not of that kind or shape.
+            ValueError: if the shapes do not fit, or the loss does not take such targets.
+            TypeError: if an argument does not hold numbers.
         """
         rows = self.per_row(y_true, y_pred)
         if sample_weight is not None:
@@ -121,14 +132,14 @@ class Loss(Recorded):
         return total if self.reduction == "sum" else total / len(rows)
 
     def takes_logits(self, activation: Activation) -> bool:
-        """Whether `gradient` contains this activation of the last layer, which then leaves it out."""
+        """Returns whether `gradient` computes this activation of the last layer, which then omits it."""
         return False
 
     def advice(self, activation: Activation | None, units: int) -> str | None:
-        """What to change if a model's last layer fits this loss badly, in one sentence, else None.
+        """Returns one sentence on what to change if the last layer does not suit this loss, else None.
 
         Args:
-            activation: the last layer's, or None if it is not known.
+            activation: the activation of the last layer, or None if it is unknown.
             units: the number of outputs.
         """
         if units == 1 and activation is not None and activation.name == "softmax":
@@ -136,10 +147,16 @@ class Loss(Recorded):
         return None
 
     def check_targets(self, argument: str, y: Any, units: int) -> Floats:
-        """`y` as float32 targets, (n, units), for a model with `units` outputs.
+        """Returns `y` as float32 targets, (n, units).
+
+        Args:
+            argument: the name of `y` in errors.
+            y: the targets.
+            units: the number of outputs of the model.
 
         Raises:
-            ValueError, TypeError: if they do not fit.
+            ValueError: if the targets do not fit the model or the loss.
+            TypeError: if `y` does not hold numbers.
         """
         array = checks.numeric(argument, y)
         if array.ndim == 1 and units == 1:
@@ -151,22 +168,22 @@ class Loss(Recorded):
     def gradient(
         self, output: Floats, targets: Floats, logits: bool, weights: Floats | None = None
     ) -> tuple[float, Floats, Floats]:
-        """The loss of a batch, its predictions, and the loss's gradient by `output`.
+        """Returns the loss of a batch, the predictions, and the gradient with respect to `output`.
 
         Args:
-            output: (B, ld) float32, the last layer's output or, with `logits`, its pre-activation.
+            output: (B, ld) float32, the output of the last layer or, with `logits`, its weighted sums.
             targets: (B, C) float32, checked.
-            logits: whether `output` is the pre-activation; only where `takes_logits` said so.
-            weights: (B,) float32, how much each row counts, or None.
+            logits: whether `output` holds the weighted sums; possible only if `takes_logits` returned True.
+            weights: (B,) float32, factors of the rows' losses, or None.
 
         Returns:
             The sum of the rows' losses; the predictions, (B, ld); the gradient of the batch's mean loss, (B, ld). The
-            arrays are workspaces that the next call writes again.
+            next call overwrites the arrays.
         """
         classes, batch = targets.shape[1], len(output)
         predictions = output[:, :classes]
         dy = self._workspace(output)
-        with np.errstate(all="ignore"):  # what is not finite shows in the loss
+        with np.errstate(all="ignore"):
             rows = self.call(targets, predictions)
             dy[:, :classes] = self.derivative(targets, predictions) * np.float32(1 / batch)
         return weigh(rows, dy, weights), output, dy
@@ -180,7 +197,7 @@ class Loss(Recorded):
         self.__dict__.update(own_arrays(state))
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments that are not the defaults."""
+        """Returns the constructor's arguments that differ from their defaults."""
         named = {"name": self.name} if self.name != type(self).name else {}
         return arguments(self) | named
 
@@ -189,33 +206,56 @@ class Loss(Recorded):
 
 
 class MeanOverOutputs(Loss):
-    """Base of the losses that are a mean over a row's outputs, each of which counts by itself."""
+    """Base of the losses that are a mean over the outputs of a row, each of which has a loss of its own."""
 
     def elements(self, y_true: Floats, y_pred: Floats) -> Floats:
-        """The loss of each output, (n, C)."""
+        """Returns the loss of each output, (n, C)."""
         raise NotImplementedError
 
     def slopes(self, y_true: Floats, y_pred: Floats) -> Floats:
-        """The derivative of each output's loss by its prediction, (n, C)."""
+        """Returns the derivative of each output's loss with respect to its prediction, (n, C)."""
         raise NotImplementedError
 
     def call(self, y_true: Floats, y_pred: Floats) -> Floats:
-        rows: Floats = self.elements(y_true, y_pred).mean(axis=1)
-        return rows
+        return self.elements(y_true, y_pred).mean(axis=1)
 
     def derivative(self, y_true: Floats, y_pred: Floats) -> Floats:
-        gradient: Floats = self.slopes(y_true, y_pred) / y_true.shape[1]
-        return gradient
+        return self.slopes(y_true, y_pred) / y_true.shape[1]
 
 
-# What classes outside of fastnet return -------------------------------------------------------------------------------
+def function_of(kind: type[Loss]) -> Callable[[Any, Any], Floats]:
+    """Returns the function form of a loss without arguments, such as `mean_squared_error`."""
+
+    def function(y_true: Any, y_pred: Any) -> Floats:
+        return kind().per_row(y_true, y_pred)
+
+    function.__name__ = function.__qualname__ = kind.name
+    function.__module__ = kind.__module__  # where pickle looks for it
+    function.__doc__ = f"""Returns the loss of each row, (n,), as `{kind.__name__}` defines it.
+
+    Args:
+        y_true: targets, (n, C).
+        y_pred: predictions, (n, C).
+
+    Raises:
+        ValueError: if the shapes do not fit, or the loss does not take such targets.
+        TypeError: if an argument does not hold numbers.
+    """
+    return function
+
+
+# Checks of what a user's code returns -------------------------------------------------------------------------------
 
 
 def real_array(whose: str, value: Any) -> NDArray[Any]:
-    """What a user's function or method returned, as an array of real numbers.
+    """Returns what a user's function or method returned as an array of real numbers.
+
+    Args:
+        whose: the function in errors, such as ``gradient() of the loss 'mine'``.
+        value: what it returned.
 
     Raises:
-        TypeError: if it is none.
+        TypeError: if `value` does not hold real numbers.
     """
     try:
         array: NDArray[Any] = np.asarray(value)
@@ -228,7 +268,7 @@ def real_array(whose: str, value: Any) -> NDArray[Any]:
 
 
 def check_rows(loss: Loss, value: Any, length: int) -> NDArray[Any]:
-    """The loss of each row, (length,), from what a user's code returned: that, or a number for each output."""
+    """Returns the loss of each row, (length,), after a user's code returned one number a row or an output."""
     whose = f"the loss {loss.name!r}"
     rows = real_array(whose, value)
     if rows.ndim == 2 and len(rows) == length and rows.size:
@@ -239,7 +279,7 @@ def check_rows(loss: Loss, value: Any, length: int) -> NDArray[Any]:
 
 
 def check_slopes(loss: Loss, value: Any, shape: tuple[int, ...]) -> NDArray[Any]:
-    """The gradient with respect to the predictions, from what a user's code returned."""
+    """Returns what a user's code returned as the gradient with respect to the predictions, of this shape."""
     whose = f"the gradient of the loss {loss.name!r}"
     gradient = real_array(whose, value)
     if gradient.shape != shape:
@@ -260,7 +300,7 @@ def _bound(method: Any, self: Loss) -> Method:
 def _checked_call(method: Method) -> Method:
     @functools.wraps(method)
     def call(self: Loss, y_true: Floats, y_pred: Floats) -> Any:
-        # Copies, since the arrays are the data set's and the last layer's own.
+        # Copies, since a user's code may write into them, and they belong to the data set and the last layer.
         return check_rows(self, _bound(method, self)(y_true.copy(), y_pred.copy()), len(y_pred))
 
     return call
@@ -300,7 +340,7 @@ def _checked_gradient(method: Method) -> Method:
             )
         dy = self._workspace(output)
         dy[:, :outputs] = slopes[:, :outputs]
-        dy[:, outputs:] = 0  # the kernels add up whole rows
+        dy[:, outputs:] = 0  # the kernels sum whole rows
         return float(total.reshape(())), np.ascontiguousarray(predictions, np.float32), dy
 
     return gradient
@@ -330,10 +370,10 @@ _CHECKED: dict[str, Callable[[Method], Method]] = {
 
 
 def check_trainable(loss: Loss) -> None:
-    """Refuses a loss of the user's own that says what it is, but not what its gradient is.
+    """Refuses a user's loss that has no gradient.
 
     Raises:
-        TypeError: if so.
+        TypeError: if `call` or `derivative` is missing.
     """
     kinds = type(loss).__mro__
 
@@ -355,7 +395,7 @@ def check_trainable(loss: Loss) -> None:
 
 
 def weigh(rows: Floats, dy: Floats, weights: Floats | None) -> float:
-    """The sum of the rows' losses; with weights both they and the gradients' rows are multiplied."""
+    """Returns the sum of the rows' losses; `weights` multiply them and, in place, the rows of the gradient."""
     if weights is None:
         return math.fsum(rows.tolist())
     dy *= weights[:, None]
@@ -363,6 +403,6 @@ def weigh(rows: Floats, dy: Floats, weights: Floats | None) -> float:
 
 
 def wrong_shape(argument: str, shape: tuple[int, ...], units: int) -> str:
-    """The message for targets that do not have as many columns as the model has outputs."""
+    """Returns the message for targets whose number of columns is not the number of outputs."""
     hint = f", or a last layer of {shape[1]} units" if len(shape) == 2 and shape[1] else ""
     return f"{argument} has shape {shape}, but the model has {units} outputs: expected (n, {units}){hint}"

@@ -1,4 +1,4 @@
-"""Crossentropies: - sum of target * log(probability), each computed as one with the activation that makes those."""
+"""Crossentropies: - sum target * log(probability), computed together with the softmax or sigmoid before it."""
 
 import math
 from typing import Any
@@ -12,32 +12,33 @@ from fastnet.checks import Floats
 from fastnet.losses.base import MEAN, Loss, weigh, wrong_shape
 from fastnet.utils import to_categorical
 
-CLIP = 1e-7  # Keras's: a probability is taken to be at least this, and at most 1 minus this
+CLIP = 1e-7  # probabilities are clipped to [CLIP, 1 - CLIP], as in Keras
 
 _GREATEST = float(np.float32(1 - CLIP))  # 1 - 1e-7 in float32, in which Keras computes
 _LOG_LEAST, _LOG_GREATEST = math.log(CLIP), math.log(_GREATEST)
-_LOG_LEAST_REST = math.log(1 - _GREATEST)  # of 1 - p, whose least value float32 makes 1.19e-7
+_LOG_LEAST_REST = math.log(1 - _GREATEST)  # the least value of 1 - p is 1.19e-7 in float32
 
-_SIGMOIDS = ("sigmoid", "hard_sigmoid")  # activations whose outputs are a probability each
+_SIGMOIDS = ("sigmoid", "hard_sigmoid")  # activations whose outputs are probabilities, each by itself
 
 
 class CategoricalCrossentropy(Loss):
-    """- sum over classes of target * log(prediction), the mean over examples.
+    """- sum of target * log(prediction) over the classes, the mean over examples.
 
-    Predictions are divided by their row sum and kept in [1e-7, 1 - 1e-7] for the logarithm, as in Keras. The loss of a
-    row is then at most 16.1. If the model's last activation is softmax, both are computed in one step. The reported
-    loss is the same clipped value. The gradient with respect to the logits is prediction - target, without the clip.
+    Predictions are divided by their row sum and clipped to [1e-7, 1 - 1e-7] for the logarithm, as in Keras. The loss of
+    a row is then at most 16.1. If the last activation of the model is softmax, one kernel computes both. The loss is
+    still clipped, but the gradient with respect to the logits is prediction - target, without the clip.
 
-    With ``from_logits=True`` nothing is clipped: the loss of a row grows with its logits, and has no upper limit.
+    With ``from_logits=True`` nothing is clipped: the loss of a row grows with its logits and has no upper limit.
 
     Args:
-        from_logits: whether the model's outputs are logits, not probabilities.
-        label_smoothing: how much of each target is shared out among all classes, in [0, 1]: t (1 - s) + s / C.
+        from_logits: whether the outputs of the model are logits, not probabilities.
+        label_smoothing: share s of each target that all classes divide among them, in [0, 1]: t (1 - s) + s / C.
             Source: C. Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", 2016, section 7.
         reduction, name: as for `Loss`.
 
     Raises:
-        ValueError, TypeError: if `label_smoothing` is no number of that range.
+        ValueError: if `label_smoothing` is not in [0, 1].
+        TypeError: if `label_smoothing` is not a number.
 
     Example:
         >>> loss = CategoricalCrossentropy()
@@ -70,8 +71,7 @@ class CategoricalCrossentropy(Loss):
     def derivative(self, y_true: Floats, y_pred: Floats) -> Floats:
         targets = self._smooth(y_true)
         if self.from_logits:
-            gradient: Floats = softmax(y_pred) * targets.sum(axis=1, keepdims=True) - targets
-            return gradient
+            return softmax(y_pred) * targets.sum(axis=1, keepdims=True) - targets
         return _gradient_by_probabilities(targets, y_pred)
 
     def takes_logits(self, activation: Activation) -> bool:
@@ -129,16 +129,16 @@ class CategoricalCrossentropy(Loss):
         return (total if weights is None else weigh(rows, dy, weights)), (p if logits else output), dy
 
     def _smooth(self, targets: Floats) -> Floats:
-        # Not in check_targets: metrics see the targets as they were given.
+        # Not in check_targets, since metrics need the targets as they are.
         s = self.label_smoothing
         return targets * (1 - s) + s / targets.shape[1] if s else targets
 
 
 class SparseCategoricalCrossentropy(CategoricalCrossentropy):
-    """`CategoricalCrossentropy` for targets that are labels: whole numbers in [0, C), of shape (n,) or (n, 1).
+    """`CategoricalCrossentropy` for targets that are labels: integers in [0, C), of shape (n,) or (n, 1).
 
     Args:
-        from_logits: whether the model's outputs are logits, not probabilities; then nothing is clipped.
+        from_logits: whether the outputs of the model are logits, not probabilities. Nothing is clipped then.
         reduction, name: as for `Loss`.
 
     Example:
@@ -154,12 +154,6 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
         super().__init__(from_logits, reduction=reduction, name=name)
 
     def check_targets(self, argument: str, y: Any, units: int) -> Floats:
-        """Labels as one-hot rows, (n, units) float32.
-
-        Raises:
-            ValueError: if the shape is another, or a label is not whole or out of range.
-            TypeError: if `y` does not hold numbers.
-        """
         array = checks.numeric(argument, y)
         if array.ndim == 2 and array.shape[1] == units > 1:
             raise ValueError(
@@ -180,19 +174,20 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
 class BinaryCrossentropy(Loss):
     """- t log p - (1 - t) log(1 - p), the mean over outputs and examples.
 
-    Probabilities are kept in [1e-7, 1 - 1e-7] for the logarithms, as in Keras. If the model's last activation is
-    sigmoid, both are computed in one step. The reported loss is the same clipped value. The gradient with respect to
-    the logits is (p - t) / C, without the clip.
+    Probabilities are clipped to [1e-7, 1 - 1e-7] for the logarithms, as in Keras. If the last activation of the model
+    is sigmoid, both are computed in one step. The loss is still clipped, but the gradient with respect to the logits is
+    (p - t) / C, without the clip.
 
     With ``from_logits=True`` nothing is clipped.
 
     Args:
-        from_logits: whether the model's outputs are logits, not probabilities.
-        label_smoothing: how far targets are drawn to 1/2, in [0, 1]: t (1 - s) + s / 2.
+        from_logits: whether the outputs of the model are logits, not probabilities.
+        label_smoothing: share s by which targets move towards 1/2, in [0, 1]: t (1 - s) + s / 2.
         reduction, name: as for `Loss`.
 
     Raises:
-        ValueError, TypeError: if `label_smoothing` is no number of that range.
+        ValueError: if `label_smoothing` is not in [0, 1].
+        TypeError: if `label_smoothing` is not a number.
 
     Example:
         >>> loss = BinaryCrossentropy()
@@ -226,13 +221,10 @@ class BinaryCrossentropy(Loss):
 
     def derivative(self, y_true: Floats, y_pred: Floats) -> Floats:
         t, outputs = self._smooth(y_true), y_true.shape[1]
-        gradient: Floats
         if self.from_logits:
-            gradient = (np.exp(_log_sigmoids(y_pred)[0]) - t) / outputs
-        else:
-            p = np.clip(y_pred, CLIP, 1 - CLIP)
-            gradient = np.where(p == y_pred, (p - t) / (p * (1 - p)), y_pred.dtype.type(0)) / outputs
-        return gradient
+            return (np.exp(_log_sigmoids(y_pred)[0]) - t) / outputs
+        p = np.clip(y_pred, CLIP, 1 - CLIP)
+        return np.where(p == y_pred, (p - t) / (p * (1 - p)), y_pred.dtype.type(0)) / outputs
 
     def takes_logits(self, activation: Activation) -> bool:
         return isinstance(activation, Sigmoid) and not (self.from_logits or self._is_overridden)
@@ -282,7 +274,7 @@ class BinaryCrossentropy(Loss):
         t = self._smooth(targets)
         np.subtract(p[:, :outputs], t, out=dy[:, :outputs])
         dy *= np.float32(1 / (batch * outputs))
-        with np.errstate(all="ignore"):  # what is not finite shows in the loss
+        with np.errstate(all="ignore"):  # the loss reports NaN and infinity
             log_p, log_rest = _log_sigmoids(output[:, :outputs])
             if logits:
                 log_p = np.clip(log_p, _LOG_LEAST, _LOG_GREATEST)
@@ -306,7 +298,7 @@ def _smoothing(value: Any) -> float:
 
 
 def _twice(loss: Loss, activation: Activation) -> str | None:
-    """The advice for a loss from logits after an activation that has made probabilities of them already."""
+    """Returns the advice for a loss from logits after an activation that already returns probabilities."""
     if activation.name not in ("softmax", *_SIGMOIDS):
         return None
     return (
@@ -316,28 +308,29 @@ def _twice(loss: Loss, activation: Activation) -> str | None:
 
 
 def _rows_of(targets: Floats, p: Floats) -> Floats:
-    """- sum t log(clip(p / sum p)) of each row."""
-    with np.errstate(all="ignore"):  # a row of zeros has no shares: its loss is NaN, visibly
+    """Returns - sum t log(clip(p / sum p)) of each row."""
+    with np.errstate(all="ignore"):  # the loss of a row of zeros is NaN
         shares = np.clip(p / p.sum(axis=1, keepdims=True), CLIP, 1 - CLIP)
         rows: Floats = -(targets * np.log(shares)).sum(axis=1)
     return rows
 
 
 def _rows_of_logits(targets: Floats, z: Floats) -> Floats:
-    """- sum t log softmax(z) of each row, without a clip."""
+    """Returns - sum t log softmax(z) of each row, without a clip."""
     with np.errstate(all="ignore"):
         shifted = z - z.max(axis=1, keepdims=True)
         log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-        # The difference of two huge logits is infinite in float32, and 0 * inf is NaN.
+        # The difference of two large logits may be infinite in float32, and 0 * infinity is NaN.
         rows: Floats = -np.multiply(targets, log_p, out=np.zeros_like(log_p), where=targets != 0).sum(axis=1)
     return rows
 
 
 def _gradient_by_probabilities(targets: Floats, p: Floats) -> Floats:
-    """The gradient of `_rows_of` by p: (sum t - t / q) / s, q = p / s, s = sum p, where not clipped."""
+    """Returns the gradient of `_rows_of` with respect to p: (sum t - t / q) / s for q = p / s, s = sum p."""
     with np.errstate(all="ignore"):
         s = p.sum(axis=1, keepdims=True)
         q = p / s
+        # The terms that are clipped are constant.
         t = np.where((q > CLIP) & (q < 1 - CLIP), targets, p.dtype.type(0))
         pull = t.sum(axis=1, keepdims=True) - np.where(t != 0, t / q, p.dtype.type(0))
         gradient: Floats = pull / s
@@ -345,28 +338,27 @@ def _gradient_by_probabilities(targets: Floats, p: Floats) -> Floats:
 
 
 def _log_sigmoids(z: Floats) -> tuple[Floats, Floats]:
-    """log p and log(1 - p) for p = 1 / (1 + exp(-z)); only exp of what is not positive is taken: nothing overflows."""
+    """Returns log p and log(1 - p) for p = 1 / (1 + exp(-z)). Nothing overflows, since exp gets no positive number."""
     common = np.log1p(np.exp(-np.abs(z)))
     return np.minimum(z, 0) - common, -np.maximum(z, 0) - common
 
 
 def _binary_rows(t: Floats, log_p: Floats, log_rest: Floats) -> Floats:
-    rows: Floats = -(t * log_p + (1 - t) * log_rest).mean(axis=1)
-    return rows
+    return -(t * log_p + (1 - t) * log_rest).mean(axis=1)
 
 
 def categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0
 ) -> Floats:
-    """The crossentropy of each row: targets (n, C) and predictions (n, C) to losses (n,); errors as the class."""
+    """Returns the loss of each row, (n,), for targets and predictions (n, C); see `CategoricalCrossentropy`."""
     return CategoricalCrossentropy(from_logits, label_smoothing).per_row(y_true, y_pred)
 
 
 def sparse_categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False) -> Floats:
-    """The crossentropy of each row: labels (n,) and predictions (n, C) to losses (n,); errors as the class."""
+    """Returns the loss of each row, (n,), for labels (n,), predictions (n, C); see `SparseCategoricalCrossentropy`."""
     return SparseCategoricalCrossentropy(from_logits).per_row(y_true, y_pred)
 
 
 def binary_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0) -> Floats:
-    """The binary crossentropy of each row: targets and predictions (n, C) to losses (n,); errors as the class."""
+    """Returns the loss of each row, (n,), for targets and predictions (n, C); see `BinaryCrossentropy`."""
     return BinaryCrossentropy(from_logits, label_smoothing).per_row(y_true, y_pred)

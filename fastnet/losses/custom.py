@@ -1,4 +1,4 @@
-"""Losses of the user's own: a function and its gradient, which are compared if that is asked for."""
+"""A loss from two functions of the user: the loss and its gradient, which can be compared."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ Function = Callable[[Any, Any], Any]
 
 
 class CustomLoss(Loss):
-    """What `custom` returns: a loss whose `call` and `derivative` are two functions."""
+    """A loss whose `call` and `derivative` are two functions; `custom` returns it."""
 
     def __init__(self, function: Function, gradient: Function, name: str | None = None) -> None:
         for argument, value in (("function", function), ("gradient", gradient)):
@@ -23,7 +23,7 @@ class CustomLoss(Loss):
         self.function, self.function_gradient = function, gradient
 
     def call(self, y_true: Floats, y_pred: Floats) -> Floats:
-        # Copies, since the arrays are the data set's and the last layer's own.
+        # Copies, since a user's code may write into them, and they belong to the data set and the last layer.
         return check_rows(self, self.function(y_true.copy(), y_pred.copy()), len(y_pred))
 
     def derivative(self, y_true: Floats, y_pred: Floats) -> Floats:
@@ -33,17 +33,15 @@ class CustomLoss(Loss):
         return {"name": self.name}
 
     def check(self, y_true: Any = None, y_pred: Any = None) -> float:
-        """Compares the gradient with central differences, in float64.
+        """Compares the gradient with central differences in float64, and returns the largest difference.
 
         Args:
-            y_true, y_pred: (n, C), where to compare; by default random numbers between 0.05 and 0.95, (8, 3), which
-                suits probabilities and other numbers alike.
-
-        Returns:
-            The largest difference.
+            y_true: targets for the comparison, (n, C); by default (8, 3) random numbers between 0.05 and 0.95, which
+                suit a loss of probabilities, too.
+            y_pred: predictions for the comparison, of the same shape; by default random numbers like those.
 
         Raises:
-            ValueError: if it is more than 1e-5 of the gradient's size (1e-2 where the function computes in float32).
+            ValueError: if the difference exceeds 1e-5 of the gradient's size (1e-2 if the function returns float32).
         """
         random = np.random.default_rng(0).uniform(0.05, 0.95, (2, 8, 3))
         t: Any = random[0] if y_true is None else checks.numeric("y_true", y_true).astype(np.float64)
@@ -60,7 +58,7 @@ class CustomLoss(Loss):
             below[:, column] -= step
             differences[:, column] = (self.call(t, above) - self.call(t, below)) / (2 * step)
         errors = np.abs(gradient - differences)
-        row, column = divmod(int(errors.argmax()), errors.shape[1])  # argmax finds a NaN, too
+        row, column = divmod(int(errors.argmax()), errors.shape[1])  # argmax finds NaN, too
         largest = float(errors[row, column])
         if not largest <= tolerance * max(1.0, float(np.abs(differences).max())):
             raise ValueError(
@@ -71,22 +69,19 @@ class CustomLoss(Loss):
 
 
 def custom(function: Function, gradient: Function, check: Any = False, name: str | None = None) -> CustomLoss:
-    """A loss of the user's own.
+    """Returns a loss for `compile`, made of your function and its gradient.
 
     Args:
-        function: ``function(y_true, y_pred)`` for arrays (n, C) returns the loss of each row, (n,), or of each output,
-            (n, C), whose mean is the row's.
-        gradient: ``gradient(y_true, y_pred)`` returns the gradient of each row's loss by its predictions, (n, C). The
-            mean over the batch, and weights, are the model's affair.
-        check: True to compare the two on random data, or a pair (y_true, y_pred) to compare them there.
-        name: what it is called, by default as the function.
-
-    Returns:
-        A `Loss`, for `compile`.
+        function: ``function(y_true, y_pred)``, with arrays (n, C), returns the loss of each row, (n,), or of each
+            output, (n, C). The loss of a row is then the mean over its outputs.
+        gradient: ``gradient(y_true, y_pred)`` returns the gradient of each row's loss with respect to its predictions,
+            (n, C). The model itself takes the mean over the batch and applies weights.
+        check: True compares function and gradient on random data, a pair (y_true, y_pred) compares them there.
+        name: the name of the loss; by default that of the function.
 
     Raises:
-        ValueError: if `check` finds that they differ; the message says where and how much.
-        TypeError: if one is not callable.
+        ValueError: if `check` finds a difference. The message says where and how large it is.
+        TypeError: if an argument is not callable.
 
     Example:
         >>> loss = custom(lambda t, p: (p - t) ** 4, lambda t, p: 4 * (p - t) ** 3 / p.shape[1], check=True, name="l4")

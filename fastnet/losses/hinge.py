@@ -1,11 +1,9 @@
-"""Hinge losses: those of support vector machines, which ask for a margin and are 0 beyond it."""
-
-from typing import Any
+"""Hinge losses, known from support vector machines: they demand a margin and are 0 beyond it."""
 
 import numpy as np
 
 from fastnet.checks import Floats
-from fastnet.losses.base import Loss, MeanOverOutputs
+from fastnet.losses.base import Loss, MeanOverOutputs, function_of
 
 
 class Hinge(MeanOverOutputs):
@@ -19,13 +17,11 @@ class Hinge(MeanOverOutputs):
     name = "hinge"
 
     def elements(self, y_true: Floats, y_pred: Floats) -> Floats:
-        elements: Floats = np.maximum(1 - _signs(y_true) * y_pred, 0)
-        return elements
+        return np.maximum(1 - _signs(y_true) * y_pred, 0)
 
     def slopes(self, y_true: Floats, y_pred: Floats) -> Floats:
         t = _signs(y_true)
-        slopes: Floats = np.where(t * y_pred < 1, -t, y_pred.dtype.type(0))
-        return slopes
+        return np.where(t * y_pred < 1, -t, y_pred.dtype.type(0))
 
 
 class SquaredHinge(MeanOverOutputs):
@@ -34,19 +30,17 @@ class SquaredHinge(MeanOverOutputs):
     name = "squared_hinge"
 
     def elements(self, y_true: Floats, y_pred: Floats) -> Floats:
-        elements: Floats = np.square(np.maximum(1 - _signs(y_true) * y_pred, 0))
-        return elements
+        return np.square(np.maximum(1 - _signs(y_true) * y_pred, 0))
 
     def slopes(self, y_true: Floats, y_pred: Floats) -> Floats:
         t = _signs(y_true)
-        slopes: Floats = -2 * t * np.maximum(1 - t * y_pred, 0)
-        return slopes
+        return -2 * t * np.maximum(1 - t * y_pred, 0)
 
 
 class CategoricalHinge(Loss):
-    """max(n - p + 1, 0) for one-hot targets: p the prediction of the right class, n the greatest of the others.
+    """max(n - p + 1, 0) for one-hot targets: p is the prediction of the right class, n the greatest of the others.
 
-    In full n = max((1 - t) y) and p = sum(t y), as in Keras: the right class takes part in the maximum, as a 0.
+    In full, n = max((1 - t) y) and p = sum(t y), as in Keras: the maximum also includes a 0 for the right class.
 
     Source: J. Weston, C. Watkins, "Support Vector Machines for Multi-Class Pattern Recognition", 1999.
     """
@@ -55,8 +49,7 @@ class CategoricalHinge(Loss):
     of_rows = True
 
     def call(self, y_true: Floats, y_pred: Floats) -> Floats:
-        rows: Floats = np.maximum(((1 - y_true) * y_pred).max(axis=1) - (y_true * y_pred).sum(axis=1) + 1, 0)
-        return rows
+        return np.maximum(((1 - y_true) * y_pred).max(axis=1) - (y_true * y_pred).sum(axis=1) + 1, 0)
 
     def derivative(self, y_true: Floats, y_pred: Floats) -> Floats:
         rows, others = np.arange(len(y_true)), (1 - y_true) * y_pred
@@ -68,23 +61,13 @@ class CategoricalHinge(Loss):
 
 
 def _signs(targets: Floats) -> Floats:
-    """-1 and 1 for targets that are all 0 or 1; others as they are."""
-    # Not in check_targets: metrics see the targets as they were given.
+    """Returns -1 and 1 for targets that are all 0 or 1, and other targets unchanged."""
+    # Not in check_targets, since metrics need the targets as they are.
     if ((targets == 0) | (targets == 1)).all():
         return 2 * targets - 1
     return targets
 
 
-def hinge(y_true: Any, y_pred: Any) -> Floats:
-    """The loss of each row: targets and predictions (n, C) to losses (n,); errors as the class."""
-    return Hinge().per_row(y_true, y_pred)
-
-
-def squared_hinge(y_true: Any, y_pred: Any) -> Floats:
-    """The loss of each row: targets and predictions (n, C) to losses (n,); errors as the class."""
-    return SquaredHinge().per_row(y_true, y_pred)
-
-
-def categorical_hinge(y_true: Any, y_pred: Any) -> Floats:
-    """The loss of each row: targets and predictions (n, C) to losses (n,); errors as the class."""
-    return CategoricalHinge().per_row(y_true, y_pred)
+hinge = function_of(Hinge)
+squared_hinge = function_of(SquaredHinge)
+categorical_hinge = function_of(CategoricalHinge)

@@ -1,18 +1,16 @@
-"""Losses between distributions: the Kullback-Leibler divergence, and the Poisson distribution's."""
-
-from typing import Any
+"""Losses between distributions: the Kullback-Leibler divergence and the Poisson loss."""
 
 import numpy as np
 
 from fastnet.activations import Activation
 from fastnet.checks import Floats
-from fastnet.losses.base import Loss, MeanOverOutputs
+from fastnet.losses.base import Loss, MeanOverOutputs, function_of
 
-_EPSILON = 1e-7  # Keras's: the least that a logarithm is taken of
+_EPSILON = 1e-7  # the least argument of a logarithm, as in Keras
 
 
 class KLDivergence(Loss):
-    """Sum over outputs of t log(t / p), the mean over examples; both are kept in [1e-7, 1].
+    """Sum of t log(t / p) over the outputs, the mean over examples; t and p are clipped to [1e-7, 1].
 
     Source: S. Kullback, R. Leibler, "On Information and Sufficiency", Annals of Mathematical Statistics 22, 1951.
 
@@ -26,23 +24,20 @@ class KLDivergence(Loss):
 
     def call(self, y_true: Floats, y_pred: Floats) -> Floats:
         t, p = np.clip(y_true, _EPSILON, 1), np.clip(y_pred, _EPSILON, 1)
-        rows: Floats = (t * np.log(t / p)).sum(axis=1)
-        return rows
+        return (t * np.log(t / p)).sum(axis=1)
 
     def derivative(self, y_true: Floats, y_pred: Floats) -> Floats:
         t, p = np.clip(y_true, _EPSILON, 1), np.clip(y_pred, _EPSILON, 1)
-        gradient: Floats = np.where(p == y_pred, -t / p, y_pred.dtype.type(0))
-        return gradient
+        return np.where(p == y_pred, -t / p, y_pred.dtype.type(0))
 
 
 class Poisson(MeanOverOutputs):
-    """p - t log(p + 1e-7), the mean over outputs and examples: for counts t that are predicted to be p."""
+    """p - t log(p + 1e-7), the mean over outputs and examples, for targets t that are counts."""
 
     name = "poisson"
 
     def elements(self, y_true: Floats, y_pred: Floats) -> Floats:
-        elements: Floats = y_pred - y_true * np.log(y_pred + _EPSILON)
-        return elements
+        return y_pred - y_true * np.log(y_pred + _EPSILON)
 
     def slopes(self, y_true: Floats, y_pred: Floats) -> Floats:
         return 1 - y_true / (y_pred + _EPSILON)
@@ -56,11 +51,5 @@ class Poisson(MeanOverOutputs):
         return super().advice(activation, units)
 
 
-def kl_divergence(y_true: Any, y_pred: Any) -> Floats:
-    """The loss of each row: targets and predictions (n, C) to losses (n,); errors as the class."""
-    return KLDivergence().per_row(y_true, y_pred)
-
-
-def poisson(y_true: Any, y_pred: Any) -> Floats:
-    """The loss of each row: targets and predictions (n, C) to losses (n,); errors as the class."""
-    return Poisson().per_row(y_true, y_pred)
+kl_divergence = function_of(KLDivergence)
+poisson = function_of(Poisson)

@@ -1,4 +1,4 @@
-"""Losses of regression: how far numbers are from those they should be, and vectors from a direction."""
+"""Losses of regression: how far predictions are from numbers, or their direction from that of a vector."""
 
 import math
 from typing import Any
@@ -7,9 +7,9 @@ import numpy as np
 
 from fastnet import checks
 from fastnet.checks import Floats
-from fastnet.losses.base import MEAN, Loss, MeanOverOutputs
+from fastnet.losses.base import MEAN, Loss, MeanOverOutputs, function_of
 
-_EPSILON = 1e-7  # Keras's: what is divided by or added to so that nothing is divided by zero
+_EPSILON = 1e-7  # the least divisor and the least argument of a logarithm, as in Keras
 
 
 class MeanSquaredError(MeanOverOutputs):
@@ -23,8 +23,7 @@ class MeanSquaredError(MeanOverOutputs):
     name = "mean_squared_error"
 
     def elements(self, y_true: Floats, y_pred: Floats) -> Floats:
-        elements: Floats = np.square(y_pred - y_true)
-        return elements
+        return np.square(y_pred - y_true)
 
     def slopes(self, y_true: Floats, y_pred: Floats) -> Floats:
         return 2 * (y_pred - y_true)
@@ -36,12 +35,10 @@ class MeanAbsoluteError(MeanOverOutputs):
     name = "mean_absolute_error"
 
     def elements(self, y_true: Floats, y_pred: Floats) -> Floats:
-        elements: Floats = np.abs(y_pred - y_true)
-        return elements
+        return np.abs(y_pred - y_true)
 
     def slopes(self, y_true: Floats, y_pred: Floats) -> Floats:
-        slopes: Floats = np.sign(y_pred - y_true)
-        return slopes
+        return np.sign(y_pred - y_true)
 
 
 class MeanAbsolutePercentageError(MeanOverOutputs):
@@ -53,24 +50,19 @@ class MeanAbsolutePercentageError(MeanOverOutputs):
         return 100 * np.abs((y_pred - y_true) / np.maximum(np.abs(y_true), _EPSILON))
 
     def slopes(self, y_true: Floats, y_pred: Floats) -> Floats:
-        slopes: Floats = 100 * np.sign(y_pred - y_true) / np.maximum(np.abs(y_true), _EPSILON)
-        return slopes
+        return 100 * np.sign(y_pred - y_true) / np.maximum(np.abs(y_true), _EPSILON)
 
 
 class MeanSquaredLogarithmicError(MeanOverOutputs):
-    """(log(1 + p) - log(1 + t))^2, the mean over outputs and examples; numbers below 1e-7 are taken to be that."""
+    """(log(1 + p) - log(1 + t))^2, the mean over outputs and examples; numbers below 1e-7 count as 1e-7."""
 
     name = "mean_squared_logarithmic_error"
 
     def elements(self, y_true: Floats, y_pred: Floats) -> Floats:
-        elements: Floats = np.square(_log1p(y_pred) - _log1p(y_true))
-        return elements
+        return np.square(_log1p(y_pred) - _log1p(y_true))
 
     def slopes(self, y_true: Floats, y_pred: Floats) -> Floats:
-        slopes: Floats = np.where(
-            y_pred > _EPSILON, 2 * (_log1p(y_pred) - _log1p(y_true)) / (y_pred + 1), y_pred.dtype.type(0)
-        )
-        return slopes
+        return np.where(y_pred > _EPSILON, 2 * (_log1p(y_pred) - _log1p(y_true)) / (y_pred + 1), y_pred.dtype.type(0))
 
 
 class Huber(MeanOverOutputs):
@@ -79,11 +71,12 @@ class Huber(MeanOverOutputs):
     Source: P. Huber, "Robust Estimation of a Location Parameter", Annals of Mathematical Statistics 35, 1964.
 
     Args:
-        delta: where the square becomes a straight line, greater than 0.
+        delta: the error at which the square becomes a straight line, greater than 0.
         reduction, name: as for `Loss`.
 
     Raises:
-        ValueError, TypeError: if `delta` is no such number.
+        ValueError: if `delta` is not greater than 0.
+        TypeError: if `delta` is not a number.
     """
 
     name = "huber"
@@ -96,35 +89,29 @@ class Huber(MeanOverOutputs):
 
     def elements(self, y_true: Floats, y_pred: Floats) -> Floats:
         error = np.abs(y_pred - y_true)
-        elements: Floats = np.where(
-            error <= self.delta, 0.5 * np.square(error), self.delta * error - 0.5 * self.delta**2
-        )
-        return elements
+        return np.where(error <= self.delta, 0.5 * np.square(error), self.delta * error - 0.5 * self.delta**2)
 
     def slopes(self, y_true: Floats, y_pred: Floats) -> Floats:
-        slopes: Floats = np.clip(y_pred - y_true, -self.delta, self.delta)
-        return slopes
+        return np.clip(y_pred - y_true, -self.delta, self.delta)
 
 
 class LogCosh(MeanOverOutputs):
-    """log(cosh(p - t)), the mean over outputs and examples: e^2 / 2 for small errors, |e| - log 2 for great ones."""
+    """log(cosh(p - t)), the mean over outputs and examples: about e^2 / 2 for small errors, |e| - log 2 for large."""
 
     name = "log_cosh"
 
     def elements(self, y_true: Floats, y_pred: Floats) -> Floats:
-        error = np.abs(y_pred - y_true)  # cosh e = exp |e| (1 + exp(-2 |e|)) / 2, so nothing overflows
-        elements: Floats = error + np.log1p(np.exp(-2 * error)) - math.log(2)
-        return elements
+        error = np.abs(y_pred - y_true)  # cosh e = exp |e| (1 + exp(-2 |e|)) / 2: written so, nothing overflows
+        return error + np.log1p(np.exp(-2 * error)) - math.log(2)
 
     def slopes(self, y_true: Floats, y_pred: Floats) -> Floats:
-        slopes: Floats = np.tanh(y_pred - y_true)
-        return slopes
+        return np.tanh(y_pred - y_true)
 
 
 class CosineSimilarity(Loss):
-    """- cos of the angle between a row's targets and its predictions: -1 in the same direction, 1 in the opposite.
+    """- cosine of the angle between targets and predictions of a row: -1 for the same direction, 1 for the opposite.
 
-    A row is divided by its length, or by 1e-7 if it is shorter; to a row of zeros everything is orthogonal.
+    A row is divided by its length, or by 1e-7 if that is greater. A row of zeros is orthogonal to every other.
 
     Example:
         >>> CosineSimilarity()([[0, 1], [1, 0]], [[0, 5], [0, 3]])
@@ -135,16 +122,12 @@ class CosineSimilarity(Loss):
     of_rows = True
 
     def call(self, y_true: Floats, y_pred: Floats) -> Floats:
-        rows: Floats = -(_unit(y_true) * _unit(y_pred)).sum(axis=1)
-        return rows
+        return -(_unit(y_true) * _unit(y_pred)).sum(axis=1)
 
     def derivative(self, y_true: Floats, y_pred: Floats) -> Floats:
-        # d cos / d p = (t^ - p^ cos) / |p| for unit vectors t^ and p^; a row that has no direction gets none
+        # d cos / d p = (t^ - p^ cos) / |p| for unit vectors t^ and p^; 0 for a row without a direction
         t, p, length = _unit(y_true), _unit(y_pred), _length(y_pred)
-        gradient: Floats = np.where(
-            length > _EPSILON, (p * (t * p).sum(axis=1, keepdims=True) - t) / length, y_pred.dtype.type(0)
-        )
-        return gradient
+        return np.where(length > _EPSILON, (p * (t * p).sum(axis=1, keepdims=True) - t) / length, y_pred.dtype.type(0))
 
 
 def _log1p(x: Floats) -> Floats:
@@ -152,44 +135,21 @@ def _log1p(x: Floats) -> Floats:
 
 
 def _length(x: Floats) -> Floats:
-    length: Floats = np.maximum(np.sqrt(np.square(x).sum(axis=1, keepdims=True)), _EPSILON)
-    return length
+    return np.maximum(np.sqrt(np.square(x).sum(axis=1, keepdims=True)), _EPSILON)
 
 
 def _unit(x: Floats) -> Floats:
     return x / _length(x)
 
 
-def mean_squared_error(y_true: Any, y_pred: Any) -> Floats:
-    """The loss of each row: targets and predictions (n, C) to losses (n,); errors as the class."""
-    return MeanSquaredError().per_row(y_true, y_pred)
-
-
-def mean_absolute_error(y_true: Any, y_pred: Any) -> Floats:
-    """The loss of each row: targets and predictions (n, C) to losses (n,); errors as the class."""
-    return MeanAbsoluteError().per_row(y_true, y_pred)
-
-
-def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Floats:
-    """The loss of each row: targets and predictions (n, C) to losses (n,); errors as the class."""
-    return MeanAbsolutePercentageError().per_row(y_true, y_pred)
-
-
-def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Floats:
-    """The loss of each row: targets and predictions (n, C) to losses (n,); errors as the class."""
-    return MeanSquaredLogarithmicError().per_row(y_true, y_pred)
-
-
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Floats:
-    """The loss of each row: targets and predictions (n, C) to losses (n,); errors as the class."""
+    """Returns the loss of each row, (n,), for targets and predictions (n, C); see `Huber`."""
     return Huber(delta).per_row(y_true, y_pred)
 
 
-def log_cosh(y_true: Any, y_pred: Any) -> Floats:
-    """The loss of each row: targets and predictions (n, C) to losses (n,); errors as the class."""
-    return LogCosh().per_row(y_true, y_pred)
-
-
-def cosine_similarity(y_true: Any, y_pred: Any) -> Floats:
-    """The loss of each row, minus the cosine: targets and predictions (n, C) to (n,); errors as the class."""
-    return CosineSimilarity().per_row(y_true, y_pred)
+cosine_similarity = function_of(CosineSimilarity)
+log_cosh = function_of(LogCosh)
+mean_absolute_error = function_of(MeanAbsoluteError)
+mean_absolute_percentage_error = function_of(MeanAbsolutePercentageError)
+mean_squared_error = function_of(MeanSquaredError)
+mean_squared_logarithmic_error = function_of(MeanSquaredLogarithmicError)

@@ -11,6 +11,7 @@ import pytest
 from fastnet import activations, losses
 from fastnet.losses import CLASSES, Loss
 
+_SHARED = ("name", "reduction")  # arguments of all classes
 FUNCTIONS = {
     "binary_crossentropy": "BinaryCrossentropy",
     "categorical_crossentropy": "CategoricalCrossentropy",
@@ -59,6 +60,18 @@ def test_functions_classes_and_descriptions(name: str, kind: str) -> None:
     assert repr(losses.get(losses.serialize(loss))) == f"{kind}()"
     assert name in losses.__all__
     assert kind in losses.__all__
+
+
+@pytest.mark.parametrize(("name", "kind"), FUNCTIONS.items())
+def test_a_function_says_what_it_takes_and_can_be_pickled(name: str, kind: str) -> None:
+    function = getattr(losses, name)
+    parameters = list(inspect.signature(function).parameters)
+    own = [argument for argument in inspect.signature(getattr(losses, kind)).parameters if argument not in _SHARED]
+    assert parameters == ["y_true", "y_pred", *own]
+    assert (function.__name__, function.__qualname__) == (name, name)
+    assert f"`{kind}`" in inspect.getdoc(function)
+    assert inspect.getdoc(function).startswith("Returns the loss of each row, (n,), ")
+    assert pickle.loads(pickle.dumps(function)) is function
 
 
 @pytest.mark.parametrize(
