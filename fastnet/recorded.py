@@ -110,9 +110,9 @@ class _Opaque:
         self.by_position = by_position
 
 
-def is_ours(cls: type) -> bool:
-    """Returns whether a class is fastnet's own."""
-    return cls.__module__.partition(".")[0] == "fastnet"
+def is_ours(thing: Any) -> bool:
+    """Returns whether a class, function or method is fastnet's own, not a user's."""
+    return str(thing.__module__).partition(".")[0] == "fastnet"
 
 
 def _accepts(cls: type, argument: str) -> bool:
@@ -191,7 +191,7 @@ def _automatic(cls: Any) -> Any:
             own = vars(kind).get("get_config")
             if own is not None and not hasattr(own, "_is_automatic"):
                 break  # a subclass wrote one for this constructor; it may call this one through super()
-            if "__init__" in vars(kind):
+            if "__init__" in vars(kind) and not is_ours(kind):  # fastnet's constructors have a get_config somewhere
                 return _recorded(self)
         config: dict[str, Any] = super(cls, self).get_config()
         return config

@@ -1,11 +1,11 @@
-"""RMSprop: its arguments, its variants in a training, and how it prints itself."""
+"""Optimizers: arguments, formulas in a training, subclasses, and how they print themselves."""
 
 from typing import Any
 
 import numpy as np
 import pytest
 
-from fastnet import Sequential, optimizers
+from fastnet import Sequential, optimizers, utils
 from fastnet.layers import Dense, Input
 from fastnet.optimizers import Optimizer, RMSprop
 
@@ -82,6 +82,88 @@ def test_an_optimizer_of_the_users_own_needs_one_method() -> None:
     model.train_on_batch(np.ones((4, 2)), np.eye(2)[[0, 0, 0, 0]])
     for new, old in zip(model.get_weights(), before, strict=True):
         np.testing.assert_allclose(new - old, np.broadcast_to([0.5, -0.5], old.shape), atol=1e-6)
+
+
+def trained(optimizer: Optimizer) -> Sequential:
+    utils.set_random_seed(3)
+    rng = np.random.default_rng(0)
+    model = Sequential([Input((5,)), Dense(4, "relu"), Dense(3, "softmax")])
+    model.compile(optimizer, "categorical_crossentropy")
+    model.fit(rng.standard_normal((32, 5)), np.eye(3)[rng.integers(0, 3, 32)], batch_size=8, epochs=2, verbose=0)
+    return model
+
+
+def test_a_subclass_with_its_own_rates_updates_in_the_product_and_computes_the_same() -> None:
+    class Halved(optimizers.Adam):
+        def _rates(self) -> tuple[float, ...]:
+            rate, *others = super()._rates()
+            return (rate / 2, *others)
+
+    fused, apart = trained(Halved()), trained(Halved(clipvalue=1e9))
+    assert fused.optimizer._in_product
+    assert not apart.optimizer._in_product
+    for a, b, c in zip(
+        fused.get_weights(), apart.get_weights(), trained(optimizers.Adam(0.0005)).get_weights(), strict=True
+    ):
+        assert a.tobytes() == b.tobytes() == c.tobytes()
+
+
+class Doubled:
+    """Not an optimizer by itself: adds to the class that it stands before."""
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: float) -> None:
+        super().update_step(2 * gradient, variable, learning_rate)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("base", [optimizers.SGD, RMSprop])
+def test_a_subclass_that_applies_gradients_itself_is_asked_for_each(base: Any) -> None:
+    class Own(base):
+        def update_step(self, gradient: Any, variable: Any, learning_rate: float) -> None:
+            super().update_step(2 * gradient, variable, learning_rate)
+
+    class Applies(base):
+        def apply(self, variable: Any, gradient: Any) -> None:
+            super().apply(variable, 2 * gradient)
+
+    class Derived(Own):
+        pass
+
+    class Mixed(Doubled, base):
+        pass
+
+    class Plain(base):
+        pass
+
+    results = {kind: trained(kind(0.01)).get_weights() for kind in (Own, Applies, Derived, Mixed, Plain, base)}
+    for one, *same, plain, original in zip(*results.values(), strict=True):
+        assert all(one.tobytes() == other.tobytes() for other in same)
+        assert plain.tobytes() == original.tobytes()
+        assert (one != plain).any()
+
+
+def test_the_constructor_of_a_subclass_may_call_its_bases_first() -> None:
+    class Scaled(Optimizer):
+        def __init__(self, learning_rate: Any = 0.1, factor: float = 2.0, **kwargs: Any) -> None:
+            super().__init__(learning_rate, **kwargs)
+            self.factor = factor
+
+    assert Scaled(lr=0.5, factor=3.0).learning_rate == 0.5
+    schedule = {"class_name": "CosineDecay", "config": {"initial_learning_rate": 0.25, "decay_steps": 10}}
+    assert Scaled(schedule).learning_rate == 0.25
+    for wrong, right in (("facter", "factor"), ("clipnrm", "clipnorm"), ("learning_rat", "learning_rate")):
+        with pytest.raises(
+            TypeError, match=rf"^Scaled\(\) got an unexpected keyword argument '{wrong}'; .* '{right}'\?$"
+        ):
+            Scaled(**{wrong: 1})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("amsgrd", "amsgrad"), ("beta1", "beta_1"), ("weight_decy", "weight_decay")]
+)
+def test_a_near_miss_is_found_among_all_arguments(wrong: str, right: str) -> None:
+    for kind in (optimizers.Adam, optimizers.AdamW):
+        with pytest.raises(TypeError, match=f"'{wrong}'; did you mean '{right}'"):
+            kind(**{wrong: 0.5})
 
 
 def test_the_learning_rate_can_be_changed_and_is_checked() -> None:

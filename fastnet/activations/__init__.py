@@ -16,8 +16,6 @@ Your own activation is a class with the function and its derivative. Both take t
     Dense(10, activation=Square())
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from fastnet import checks

@@ -1,7 +1,5 @@
 """The linear activation, which changes nothing."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

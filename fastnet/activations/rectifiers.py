@@ -1,7 +1,5 @@
 """Rectifiers: relu and its relatives, which are made of straight lines."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

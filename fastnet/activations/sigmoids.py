@@ -1,7 +1,5 @@
 """Sigmoids: S-shaped activations, whose outputs lie between two limits."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The softmax, which turns numbers into probabilities."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -9,8 +9,6 @@ Your own initializer is a class with `__call__(shape)`, or a function that takes
     Dense(10, kernel_initializer=Halves())
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from fastnet import checks

@@ -1,7 +1,5 @@
 """The orthogonal initializer."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

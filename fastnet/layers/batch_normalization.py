@@ -1,7 +1,5 @@
 """BatchNormalization: each feature gets mean 0 and variance 1 over a batch."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -33,60 +33,23 @@ from fastnet.losses.regression import (
 )
 
 __all__ = [
-    "BinaryCrossentropy",
-    "CategoricalCrossentropy",
-    "CategoricalHinge",
-    "CosineSimilarity",
-    "CustomLoss",
-    "Hinge",
-    "Huber",
-    "KLDivergence",
-    "LogCosh",
-    "Loss",
-    "MeanAbsoluteError",
-    "MeanAbsolutePercentageError",
-    "MeanSquaredError",
-    "MeanSquaredLogarithmicError",
-    "Poisson",
-    "SparseCategoricalCrossentropy",
-    "SquaredHinge",
-    "binary_crossentropy",
-    "categorical_crossentropy",
-    "categorical_hinge",
-    "cosine_similarity",
-    "custom",
-    "get",
-    "hinge",
-    "huber",
-    "kl_divergence",
-    "log_cosh",
-    "mean_absolute_error",
-    "mean_absolute_percentage_error",
-    "mean_squared_error",
-    "mean_squared_logarithmic_error",
-    "poisson",
-    "serialize",
-    "sparse_categorical_crossentropy",
-    "squared_hinge",
-]
+    "BinaryCrossentropy", "CategoricalCrossentropy", "CategoricalHinge", "CosineSimilarity", "CustomLoss", "Hinge",
+    "Huber", "KLDivergence", "LogCosh", "Loss", "MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanSquaredError",
+    "MeanSquaredLogarithmicError", "Poisson", "SparseCategoricalCrossentropy", "SquaredHinge", "binary_crossentropy",
+    "categorical_crossentropy", "categorical_hinge", "cosine_similarity", "custom", "get", "hinge", "huber",
+    "kl_divergence", "log_cosh", "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_error",
+    "mean_squared_logarithmic_error", "poisson", "serialize", "sparse_categorical_crossentropy", "squared_hinge",
+]  # fmt: skip
 
-FUNCTIONS: dict[Any, type[Loss]] = {
-    binary_crossentropy: BinaryCrossentropy,
-    categorical_crossentropy: CategoricalCrossentropy,
-    categorical_hinge: CategoricalHinge,
-    cosine_similarity: CosineSimilarity,
-    hinge: Hinge,
-    huber: Huber,
-    kl_divergence: KLDivergence,
-    log_cosh: LogCosh,
-    mean_absolute_error: MeanAbsoluteError,
-    mean_absolute_percentage_error: MeanAbsolutePercentageError,
-    mean_squared_error: MeanSquaredError,
-    mean_squared_logarithmic_error: MeanSquaredLogarithmicError,
-    poisson: Poisson,
-    sparse_categorical_crossentropy: SparseCategoricalCrossentropy,
-    squared_hinge: SquaredHinge,
-}
+CLASSES: dict[str, type[Loss]] = {
+    kind.__name__: kind
+    for kind in (
+        BinaryCrossentropy, CategoricalCrossentropy, CategoricalHinge, CosineSimilarity, Hinge, Huber, KLDivergence,
+        LogCosh, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredError, MeanSquaredLogarithmicError,
+        Poisson, SparseCategoricalCrossentropy, SquaredHinge,
+    )
+}  # fmt: skip
+FUNCTIONS: dict[Any, type[Loss]] = {globals()[kind.name]: kind for kind in CLASSES.values()}
 _SHORT: dict[str, type[Loss]] = {
     "bce": BinaryCrossentropy,
     "kld": KLDivergence,
@@ -95,7 +58,6 @@ _SHORT: dict[str, type[Loss]] = {
     "mse": MeanSquaredError,
     "msle": MeanSquaredLogarithmicError,
 }
-CLASSES: dict[str, type[Loss]] = {kind.__name__: kind for kind in FUNCTIONS.values()}
 _BY_NAME: dict[str, type[Loss]] = {
     **CLASSES,
     **{function.__name__: kind for function, kind in FUNCTIONS.items()},

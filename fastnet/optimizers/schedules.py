@@ -1,6 +1,4 @@
-"""Learning rates that change as a training goes on: a function from the number of steps to a rate."""
-
-from __future__ import annotations
+"""Schedules: learning rates that depend on the number of steps that a training has done."""
 
 import math
 from collections.abc import Sequence
@@ -11,13 +9,13 @@ from fastnet.recorded import Recorded
 
 
 class LearningRateSchedule(Recorded):
-    """Base of all schedules: called with the number of steps done, returns the learning rate of the next one."""
+    """Base of all schedules: called with the number of steps done, returns the learning rate of the next step."""
 
     def __call__(self, step: int) -> float:
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {}
 
     def __repr__(self) -> str:
@@ -25,7 +23,7 @@ class LearningRateSchedule(Recorded):
 
 
 class ExponentialDecay(LearningRateSchedule):
-    """initial_learning_rate * decay_rate ^ (step / decay_steps), the exponent whole if `staircase`."""
+    """initial_learning_rate * decay_rate ^ (step / decay_steps); `staircase` rounds the exponent down."""
 
     def __init__(
         self, initial_learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool = False
@@ -49,7 +47,7 @@ class ExponentialDecay(LearningRateSchedule):
 
 
 class PiecewiseConstantDecay(LearningRateSchedule):
-    """values[0] up to and with step boundaries[0], values[1] up to and with boundaries[1], and so on."""
+    """values[0] up to step boundaries[0] and including it, then values[1] up to boundaries[1], and so on."""
 
     def __init__(self, boundaries: Sequence[float], values: Sequence[float]) -> None:
         self.boundaries = [checks.number("boundaries", b, least=0) for b in boundaries]
@@ -71,7 +69,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
 class PolynomialDecay(LearningRateSchedule):
     """From initial_learning_rate to end_learning_rate in decay_steps steps, along (1 - step / decay_steps) ^ power.
 
-    With `cycle` the decay begins anew, longer each time, instead of staying at its end.
+    After that the rate stays at its end. With `cycle` the decay starts again instead, and takes longer each time.
     """
 
     def __init__(
@@ -104,10 +102,12 @@ class PolynomialDecay(LearningRateSchedule):
 
 
 class CosineDecay(LearningRateSchedule):
-    """Half a cosine from initial_learning_rate to alpha times it in decay_steps steps; if wanted, first a warm-up.
+    """Half a cosine from initial_learning_rate to alpha * initial_learning_rate in decay_steps steps.
 
-    With `warmup_target` the rate first rises from initial_learning_rate to it in `warmup_steps` steps, and the cosine
-    begins there. Source: I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017.
+    With `warmup_target`, the rate first rises from initial_learning_rate to this target in `warmup_steps` steps. The
+    cosine then starts from the target.
+
+    Source: I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017.
     """
 
     def __init__(
@@ -149,5 +149,5 @@ CLASSES: dict[str, type[LearningRateSchedule]] = {
 
 
 def get(description: dict[str, Any]) -> LearningRateSchedule:
-    """A schedule from its description, as `checks.describe` makes it."""
+    """Returns the schedule of a description, as `checks.describe` returns it."""
     return checks.build("learning_rate", description, CLASSES)

@@ -400,6 +400,28 @@ def test_recorded_arguments_hold_for_all_that_makes_a_model_again() -> None:
     assert layer.get_config() == {"by": 2.0, "shift": [1, 2], "name": ""}
 
 
+@pytest.mark.parametrize(
+    ("base", "arguments"),
+    [
+        (optimizers.AdamW, {"weight_decay": 0.1}),
+        (optimizers.Nadam, {"beta_1": 0.5}),
+        (losses.Huber, {"delta": 0.5}),
+        (losses.CategoricalCrossentropy, {"label_smoothing": 0.1}),
+        (metrics.AUC, {"num_thresholds": 50}),
+        (initializers.GlorotUniform, {"seed": 3}),
+        (activations.LeakyRelu, {"negative_slope": 0.5}),
+    ],
+)
+def test_a_class_without_a_constructor_of_its_own_keeps_the_arguments_of_its_base(base: Any, arguments: Any) -> None:
+    class Mine(base):
+        pass
+
+    config = Mine(**arguments).get_config()
+    assert config.items() >= arguments.items()
+    assert Mine.from_config(config).get_config() == config
+    Mine().get_config()
+
+
 def test_a_class_and_its_signature_stay_what_they_are() -> None:
     import inspect
 

@@ -1,0 +1,326 @@
+"""`Optimizer`, the base of all: a learning rate, state for each variable, and the steps of an update."""
+
+import math
+from collections.abc import Iterator
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from fastnet import checks, kernels
+from fastnet.arrays.panels import own
+from fastnet.arrays.sparse import CscBatch
+from fastnet.arrays.variables import Variable
+from fastnet.checks import Floats
+from fastnet.optimizers import schedules
+from fastnet.optimizers.schedules import LearningRateSchedule
+from fastnet.recorded import Recorded, is_ours
+from fastnet.training import interrupts
+
+
+class Sink(Protocol):
+    """What a layer's `backward` hands its gradients to: an optimizer, or a check of the gradients."""
+
+    def begin_step(self) -> None:
+        """Prepares for the gradients of a batch."""
+
+    def apply_product(self, x: Floats | CscBatch, dz: Floats, kernel: Variable, bias: Variable) -> None:
+        """Takes the gradients of a layer's weights as the two factors of a product, which is not computed yet.
+
+        Args:
+            x: the inputs of the layer. They must not change before `end_step`.
+            dz: the gradient with respect to the weighted sums. It must not change before `end_step`, either.
+            kernel: the variable whose gradient is x^T . dz.
+            bias: the variable whose gradient is the column sums of dz.
+        """
+
+    def apply(self, variable: Variable, gradient: Floats) -> None:
+        """Takes the gradient of a variable as an array, packed like `variable.packed`."""
+
+    def end_step(self) -> None:
+        """Is called when all gradients of the batch have been handed over."""
+
+
+def multiply(x: Floats | CscBatch, dz: Floats, kernel: Variable, bias: Variable) -> tuple[Floats, Floats]:
+    """Returns the gradients of kernel and bias as arrays, packed like their variables."""
+    dw, db = np.empty_like(kernel.packed), np.empty_like(bias.packed)
+    if isinstance(x, CscBatch):
+        kernels.csrmm_tn(*x, dz, dw, db)
+    else:
+        kernels.gemm_tn(x, dz, dw, db)
+    return dw, db
+
+
+class Optimizer(Recorded):
+    """Base of all optimizers: a learning rate, and state for each variable.
+
+    Your own subclass overrides `update_step`, which changes one variable. Fastnet's own optimizers name the `rule` of a
+    kernel instead. The kernel of a matrix product then applies the rule to the gradient while it computes it, so the
+    gradient is never written to memory.
+
+    Args:
+        learning_rate: size of a step, at least 0, or a schedule of `fastnet.optimizers.schedules`. The older name
+            ``lr`` is accepted, too.
+        weight_decay: each step first subtracts learning_rate * weight_decay * w from a weight w.
+        clipnorm: limit of the norm of each variable's gradient.
+        clipvalue: limit of the absolute value of each number in a gradient.
+        global_clipnorm: limit of the norm of all gradients together.
+        name: a name, by default the class's in lower case.
+
+    Raises:
+        ValueError: if a number is out of its range, or two ways to clip are given.
+        TypeError: if an argument is not a number, or unknown.
+    """
+
+    rule: int | None = None  # number of the kernel's update rule, if there is one
+    slots: tuple[str, ...] = ()  # names of the state arrays of each variable; a rule uses the first two
+    _is_custom: ClassVar[bool] = False  # whether a user's class says how to apply a gradient
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._is_custom = not (is_ours(cls.apply) and is_ours(cls.update_step))
+
+    def __init__(
+        self,
+        learning_rate: Any,
+        *,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        learning_rate = kwargs.pop("lr", learning_rate)
+        checks.keywords(type(self).__name__, kwargs, ("lr",), _arguments_of(type(self)))
+        if isinstance(learning_rate, dict):
+            learning_rate = schedules.get(learning_rate)
+        if sum(limit is not None for limit in (clipnorm, clipvalue, global_clipnorm)) > 1:
+            raise ValueError("give only one of clipnorm, clipvalue and global_clipnorm")
+        self.learning_rate = learning_rate
+        self.weight_decay = None if weight_decay is None else checks.number("weight_decay", weight_decay, least=0)
+        self.clipnorm = None if clipnorm is None else checks.number("clipnorm", clipnorm, least=0)
+        self.clipvalue = None if clipvalue is None else checks.number("clipvalue", clipvalue, least=0)
+        self.global_clipnorm = (
+            None if global_clipnorm is None else checks.number("global_clipnorm", global_clipnorm, least=0)
+        )
+        self.name = name or type(self).__name__.lower()
+        self.iterations = 0
+        self._slots: dict[tuple[Variable, str], Floats] = {}
+        # What the current step will do once it has all gradients.
+        self._products: list[tuple[Any, ...]] = []
+        self._updates: list[tuple[Variable, Floats]] = []
+        self._step_rate = 0.0
+        self._step_rates: tuple[float, ...] = ()
+        self._in_product = False
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next step.
+
+        Raises:
+            ValueError: if a schedule returns a number that is not finite or below 0.
+            TypeError: if a schedule does not return a number.
+        """
+        if self._schedule is None:
+            return self._fixed_rate
+        name = f"the schedule {type(self._schedule).__name__}'s learning rate at step {self.iterations}"
+        return checks.number(name, self._schedule(self.iterations), least=0)
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        if getattr(self, "_schedule", None) is not None and not isinstance(value, LearningRateSchedule):
+            raise TypeError(
+                "learning_rate follows a schedule, so it cannot be set to a number; make the optimizer with a number "
+                "if a callback is to change it"
+            )
+        self._schedule = value if isinstance(value, LearningRateSchedule) else None
+        self._fixed_rate = 0.0 if self._schedule else checks.number("learning_rate", value, least=0)
+
+    lr = learning_rate
+
+    def slot(self, variable: Variable, name: str) -> Floats:
+        """Returns the state called `name` of a variable, packed like the variable; it starts as zeros."""
+        key = (variable, name)
+        if key not in self._slots:
+            self._slots[key] = variable.pack(np.zeros(variable.shape, np.float32))
+        return self._slots[key]
+
+    # A step: begin_step, then apply or apply_product for each variable, then end_step. Nothing changes before end_step,
+    # so a step that fails earlier, in a user's layer or because there is no memory, leaves everything as it was.
+
+    def begin_step(self) -> None:
+        """Prepares for the gradients of a batch."""
+        self._products.clear()
+        self._updates.clear()
+        self._step_rate = self.learning_rate
+        self._step_rates = self._rates()
+        self._in_product = (
+            self.rule is not None
+            and not self._is_custom
+            and (self.clipnorm, self.clipvalue, self.global_clipnorm, self.weight_decay) == (None,) * 4
+        )
+
+    def apply_product(self, x: Floats | CscBatch, dz: Floats, kernel: Variable, bias: Variable) -> None:
+        """Takes the gradients x^T . dz of `kernel` and the column sums of dz of `bias`, as two factors.
+
+        If possible, `end_step` computes the product and the update in one kernel, and the gradient is never written.
+        """
+        if self._in_product and kernel.is_plain and bias.is_plain:
+            arrays = (*self._arrays(kernel), *self._arrays(bias))
+            rule = (self.rule, *arrays, *self._step_rates)
+            if isinstance(x, CscBatch):
+                self._products.append((kernels.csrmm_tn_update, (*x, dz, *rule), bias, arrays))
+            else:
+                self._products.append((kernels.gemm_tn_update, (x, dz, *rule), bias, arrays))
+            return
+        dw, db = multiply(x, dz, kernel, bias)
+        self.apply(kernel, dw)
+        if not bias.frozen_at_zero:
+            self.apply(bias, db)
+
+    def apply(self, variable: Variable, gradient: Floats) -> None:
+        """Takes the gradient of a variable, packed like it, and may write into the array."""
+        if not variable.trainable:
+            return
+        if variable.regularizer is not None:
+            gradient += variable.pack(variable.regularizer.checked_gradient(variable.numpy(), variable.name))
+        if self.clipvalue is not None:
+            np.clip(gradient, -self.clipvalue, self.clipvalue, out=gradient)
+        elif self.clipnorm is not None:
+            _shorten(gradient, _length(gradient), self.clipnorm)
+        for name in self.slots:
+            self.slot(variable, name)
+        self._updates.append((variable, gradient))
+
+    def end_step(self) -> None:
+        """Updates all variables whose gradients were handed over.
+
+        If an update raises an exception, which only Python code can do, not a kernel, all variables are restored.
+        """
+        if self.global_clipnorm is not None:
+            length = math.sqrt(math.fsum(_length(gradient) ** 2 for _, gradient in self._updates))
+            for _, gradient in self._updates:
+                _shorten(gradient, length, self.global_clipnorm)
+        decays = [self._decay(variable) for variable, _ in self._updates]
+        before = [(array, array.copy()) for array in self._at_risk()] if self._updates else []
+        interrupts.updating = not before  # only kernels run, so Ctrl-C can wait until they are done
+        self.iterations += 1
+        try:
+            for multiply_and_update, arguments, bias, _ in self._products:
+                multiply_and_update(*arguments)
+                if bias.frozen_at_zero:
+                    bias.packed.fill(0)
+            for (variable, gradient), decay in zip(self._updates, decays, strict=True):
+                self._update(variable, gradient, decay)
+        except BaseException:
+            self.iterations -= 1
+            for array, value in before:
+                array[...] = value
+            raise
+        finally:
+            interrupts.updating = False
+            self._products.clear()
+            self._updates.clear()
+
+    def _at_risk(self) -> list[Floats]:
+        """Returns the arrays that this step changes, if Python code takes part in it and may raise an exception."""
+        is_safe = self.rule is not None and not self._is_custom
+        if is_safe and all(variable.constraint is None for variable, _ in self._updates):
+            return []
+        variables = {variable for variable, _ in self._updates}
+        slots = [state for (variable, _), state in self._slots.items() if variable in variables]
+        products = [array for *_, arrays in self._products for array in arrays]
+        return [*(variable.packed for variable in variables), *slots, *products]
+
+    def _decay(self, variable: Variable) -> Floats | None:
+        """Returns what the weight decay subtracts."""
+        return variable.packed * np.float32(self.weight_decay * self._step_rate) if self.weight_decay else None
+
+    def _update(self, variable: Variable, gradient: Floats, decay: Floats | None) -> None:
+        if decay is not None:
+            variable.packed -= decay
+        self.update_step(gradient, variable, self._step_rate)
+        if variable.constraint is not None:
+            variable.packed = variable.pack(variable.constraint.projected(variable.numpy(), variable.name))
+
+    def update_step(self, gradient: Floats, variable: Variable, learning_rate: float) -> None:
+        """Updates one variable: changes `variable.packed` in place.
+
+        Args:
+            gradient: packed like the variable.
+            variable: the variable.
+            learning_rate: that of this step.
+        """
+        if self.rule is None:
+            raise NotImplementedError(f"{type(self).__name__} has no update_step()")
+        w, s, t = (array.reshape(-1) for array in self._arrays(variable))
+        kernels.update(self.rule, w, gradient.reshape(-1), s, t, *self._step_rates)
+
+    def _rates(self) -> tuple[float, ...]:
+        """Returns the numbers in the rule's formula for the next step: rate, m, n, epsilon, for some k (update.pxi)."""
+        return self._step_rate, 0.0, 0.0, 0.0
+
+    def _arrays(self, variable: Variable) -> tuple[Floats, Floats, Floats]:
+        """Returns the array of a variable and two of its state; the rule ignores those that it does not have."""
+        names = self.slots
+        s = self.slot(variable, names[0]) if names else variable.packed
+        t = self.slot(variable, names[1]) if len(names) > 1 else s
+        return variable.packed, s, t
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Arrays that joblib maps into memory are read-only, and a copied array may be misaligned.
+        slots = {key: own(array) for key, array in state["_slots"].items()}
+        self.__dict__.update(state, _slots=slots, _products=[], _updates=[])
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        rate = checks.describe(self._schedule) if self._schedule else self._fixed_rate
+        config: dict[str, Any] = {"learning_rate": rate}
+        for name in ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm"):
+            if getattr(self, name) is not None:
+                config[name] = getattr(self, name)
+        return config
+
+    def __repr__(self) -> str:
+        defaults: dict[str, Any] = {}
+        if is_ours(type(self)):
+            import inspect
+
+            defaults = {p.name: p.default for p in inspect.signature(type(self)).parameters.values()}
+        config = self._shown()
+        if self._schedule and "learning_rate" in config:
+            config["learning_rate"] = self._schedule
+        parts = [
+            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value!r}"
+            for name, value in config.items()
+            if name == "learning_rate" or defaults.get(name) != value
+        ]
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def fraction(argument: str, value: Any) -> float:
+    """Returns `value` as a float in [0, 1)."""
+    return checks.number(argument, value, least=0, below=1)
+
+
+def positive_epsilon(value: Any) -> float:
+    """Returns `value` as a float above 0, also in float32."""
+    return checks.number("epsilon", value, least=float(np.finfo(np.float32).tiny))
+
+
+def _arguments_of(kind: type[Optimizer]) -> Iterator[str]:
+    """Yields the names of all arguments of an optimizer's constructor, for an error about one that is unknown."""
+    import inspect
+
+    for owner in kind.__mro__:
+        if issubclass(owner, Optimizer):
+            yield from (p.name for p in inspect.signature(owner).parameters.values() if p.kind is not p.VAR_KEYWORD)
+
+
+def _length(gradient: Floats) -> float:
+    return math.sqrt(float(np.square(gradient, dtype=np.float64).sum()))
+
+
+def _shorten(gradient: Floats, length: float, most: float) -> None:
+    if length > most:
+        gradient *= np.float32(most / length)
