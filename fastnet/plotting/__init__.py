@@ -1,9 +1,9 @@
-"""Plots of data, training and network, on matplotlib's axes.
+"""Plots data, trainings and networks on matplotlib's axes.
 
-They need matplotlib: `python -m pip install matplotlib`.
+This package needs matplotlib: `python -m pip install matplotlib`.
 
-Each function takes an axes, or makes one, draws into it and returns it; ``plt.show()`` shows it, ``ax.figure.savefig``
-keeps it. `save_all` writes the whole set as files::
+Each function draws into the axes `ax`, or into new axes, and returns them. ``plt.show()`` shows a plot,
+``ax.figure.savefig`` saves it. `save_all` writes all plots as files::
 
     from matplotlib import pyplot as plt
     from fastnet import plotting
@@ -18,7 +18,8 @@ keeps it. `save_all` writes the whole set as files::
     plotting.confusion_matrix(y_test, model.predict(x_test), ax=right)
     figure.savefig("results.png")
 
-Labels are whole numbers (n,) or one-hot rows (n, classes), images (n, 28, 28) or (n, 784), or of any other square size.
+Labels are whole numbers (n,) or one-hot rows (n, classes). Images are (n, 28, 28) or (n, 784), or of another square
+size.
 """
 
 from fastnet.plotting.axes import require_matplotlib

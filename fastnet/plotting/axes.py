@@ -1,4 +1,4 @@
-"""What all plots share: matplotlib, an axes to draw into, colors that the color-blind can tell apart."""
+"""Shared parts of all plots: matplotlib, axes to draw into, colors that color-blind people can tell apart."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ GAP = 2  # pixels between two images of a mosaic
 
 
 def require_matplotlib() -> Any:
-    """The module.
+    """Returns the module matplotlib.
 
     Raises:
-        ImportError: with what to type, if it is not installed.
+        ImportError: if it is not installed; the message has the command that installs it.
     """
     try:
         import matplotlib
@@ -36,12 +36,12 @@ def require_matplotlib() -> Any:
 
 
 def literal(text: str) -> str:
-    """The text as matplotlib shows it unchanged: dollars are no formula, and control characters are escapes."""
+    """Escapes a text for matplotlib: dollars do not start a formula, control characters become visible."""
     return screen.printable(str(text)).replace("$", r"\$")
 
 
 def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
-    """`ax`, or the only axes of a new figure of so many inches, which pyplot knows."""
+    """Returns `ax`; if it is None, the axes of a new pyplot figure of this width and height in inches."""
     require_matplotlib()
     if ax is not None:
         from matplotlib.axes import Axes
@@ -57,20 +57,25 @@ def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
 def write_above(
     ax: Axes, x: float, y: float, text: str, color: str | None = None, size: float = 8, up: float = 2
 ) -> None:
-    """A text `up` points above a place, whatever the scale of the axes; in the style's own color if None."""
+    """Writes a text `up` points above (x, y), whatever the scale of the axes; None is the style's color."""
     ax.annotate(text, (x, y), (0, up), textcoords="offset points", ha="center", va="bottom", fontsize=size, color=color)
 
 
 def points_of(ax: Axes) -> tuple[float, float]:
-    """How wide and high the axes is about to be, in points: before the layout, so about."""
+    """Returns the approximate width and height of the axes in points, before the layout."""
     box = ax.get_window_extent()
     return 72 * box.width / ax.figure.dpi, 72 * box.height / ax.figure.dpi
 
 
 def mosaic(images: NDArray[Any], columns: int, room: int) -> tuple[NDArray[Any], list[tuple[int, int]]]:
-    """The images (n, h, w) as one, row by row, with `room` pixels above each, and where each one's corner is.
+    """Puts images (n, h, w) into one, row by row; returns it and the top left corner of each image.
 
-    What is between them is NaN, which matplotlib leaves blank.
+    The space between them is NaN, which matplotlib leaves blank.
+
+    Args:
+        images: the images.
+        columns: number of images in a row.
+        room: number of free pixels above each image.
     """
     n, height, width = images.shape
     columns = min(columns, n)

@@ -1,4 +1,4 @@
-"""Training curves: loss and metrics by epoch, of a History, or by step, of a StepHistory."""
+"""Plots training curves: loss and metrics by epoch, from a History, or by step, from a StepHistory."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-_SEPARATE = 30  # epochs that can be told apart on the axis
+_SEPARATE = 30  # with more epochs, the marks of single epochs would overlap
 
 
 class StepHistory(Callback):
-    """A callback that keeps the loss and the metrics of every step, for `history` to draw.
+    """Callback that records the loss and the metrics of every step, for the plot of `history`.
 
-    What a training hands to its callbacks are running means of the epoch; a step's own number is worked out from two of
-    them, as if all batches had the same size. So an epoch's last batch, if it is smaller, is mixed with those before.
-    A metric that is no mean over examples, such as AUC, is kept as it is handed over: of the epoch so far.
+    Callbacks get means over the epoch so far. The value of a single step is computed from two successive means, as if
+    all batches had the same size, so the value of a smaller last batch is inexact. A metric that is not a mean over
+    examples, such as AUC, is recorded as it is given: for the epoch so far.
 
     Attributes:
-        history: by name a list with a number a step.
-        validation: by name, without the ``val_``, a list of (number of steps so far, result), one for each validation.
-        epoch_ends: the number of steps at the end of each epoch.
+        history: dict of lists with one number per step.
+        validation: dict of lists of (number of steps so far, result), one entry per validation. Names have no ``val_``.
+        epoch_ends: list of the number of steps at the end of each epoch.
 
     Example:
         >>> steps = StepHistory()
@@ -71,15 +71,16 @@ class StepHistory(Callback):
 
 
 def _is_mean(metric: Metric) -> bool:
-    """Whether its result is a mean over examples, and not, as a root or a ratio, made of such."""
+    """Returns whether a metric's result is a mean over examples, not a root or a ratio of means."""
     return isinstance(metric, AccuracyByShape) or type(metric).result is RunningMean.result
 
 
 def values_of(history: Any) -> Mapping[str, Any]:
-    """What was recorded, by name.
+    """Returns the recorded values by name.
 
     Raises:
-        TypeError, ValueError: if it is no history, or empty.
+        TypeError: if `history` is not a history.
+        ValueError: if it is empty.
     """
     record = history.history if isinstance(history, History | StepHistory) else history
     if not isinstance(record, Mapping):
@@ -90,39 +91,42 @@ def values_of(history: Any) -> Mapping[str, Any]:
 
 
 def whole(record: Mapping[str, Any], history: Any) -> list[str]:
-    """The names, but for the validation's, of which every epoch, or step, has a result."""
+    """Returns the names, without those of the validation, that have a value for every epoch or step."""
     count = len(_epochs(record, history))
     return [name for name in record if not name.startswith("val_") and len(record[name]) == count]
 
 
 def _epochs(record: Mapping[str, Any], history: Any) -> Any:
-    """The epochs' numbers, from 1; those of a dict, or the steps, as many as the longest list has."""
+    """Returns the numbers of the epochs or steps, from 1; a dict has as many as its longest list."""
     if isinstance(history, History):
         return 1 + np.array(history.epoch)
     return 1 + np.arange(max(map(len, record.values()), default=0))
 
 
 def history(history: Any, *, metrics: Any = None, ax: Axes | None = None) -> Axes:
-    """How loss or metrics went: training in solid lines, validation dashed and in the same color.
+    """Plots loss or metrics over the training: solid lines for training, dashed ones for validation.
 
-    Where the dashed line of a loss turns upwards while the solid one still falls, the network has begun to learn its
-    training examples by heart: it overfits. Training results are means over an epoch in which the network still
-    learned, so at first the validation, which comes after it, may be the better.
+    If the dashed line of a loss rises while the solid one still falls, the network overfits: it learns its training
+    examples by heart. Training results are means over an epoch in which the network still changes. So at first the
+    validation, which comes after the epoch, may be better.
 
-    By step, of a `StepHistory`, thin lines are single steps, thick ones their mean over a fiftieth of the training;
-    vertical lines are the ends of epochs.
+    A `StepHistory` is plotted by step. Thin lines are single steps, thick lines are moving means over a fiftieth of the
+    training. Vertical lines mark the ends of epochs.
 
-    A History does not know which epochs were validated if not all were (``validation_freq``). Its validation is left
-    out then, and the legend says so; a StepHistory knows.
+    With ``validation_freq`` above 1, a History does not know which epochs were validated. Its validation is then left
+    out, and the legend says so. A StepHistory knows the epochs.
 
     Args:
-        history: what `fit` returned, its dict ``history.history``, or a `StepHistory`.
-        metrics: a name or a list of names, such as ``["accuracy"]``; the loss if None.
-        ax: where to draw; a new one if None.
+        history: the result of `fit`, its dict ``history.history``, or a `StepHistory`.
+        metrics: a name or a list of names, such as ``["accuracy"]``; None for the loss.
+        ax: the axes to draw into; None for new axes.
+
+    Returns:
+        The axes.
 
     Raises:
-        ValueError: if the history is empty, has no such metric, or has it of some epochs only.
-        TypeError: if it is no history, or `metrics` are no names.
+        ValueError: if the history is empty, does not have the metric, or has it for only some epochs.
+        TypeError: if `history` is not a history, or `metrics` are not names.
         ImportError: if matplotlib is not installed.
     """
     by_step = isinstance(history, StepHistory)
@@ -179,15 +183,16 @@ def history(history: Any, *, metrics: Any = None, ax: Axes | None = None) -> Axe
 
 
 def _points(ax: Axes, label: str, places: Any, values: Any, color: str, style: str) -> None:
-    """A line through a number an epoch; of a result that has several, as one a class, through their means."""
+    """Draws a line with one number per epoch; an array, such as one number per class, is averaged."""
     numbers = [float(np.mean(value)) for value in values]
     marker = "o" if len(numbers) <= _SEPARATE else None
     ax.plot(places, numbers, style, color=color, label=label, marker=marker, markersize=4)
 
 
 def _steps(ax: Axes, label: str, values: Any, color: str) -> None:
+    """Draws the values of single steps as a thin line, and their moving mean as a thick one."""
     numbers = np.asarray(values, np.float64)
     ax.plot(np.arange(1, len(numbers) + 1), numbers, color=color, linewidth=0.4, alpha=0.5)
     window = max(1, len(numbers) // 50)
-    means = np.convolve(numbers, np.full(window, 1 / window), "valid")  # a NaN stays where it is
+    means = np.convolve(numbers, np.full(window, 1 / window), "valid")  # a NaN affects only its own window
     ax.plot(np.arange(window, len(numbers) + 1), means, color=color, linewidth=1.8, label=label)

@@ -1,4 +1,4 @@
-"""save_all: the whole set of plots of a model, as PNG files."""
+"""save_all: writes all plots of a model as PNG files."""
 
 from __future__ import annotations
 
@@ -32,27 +32,28 @@ if TYPE_CHECKING:
 
     from fastnet.models import Sequential
 
-_SHOWN = 30  # digits in the grid
+_SHOWN = 30  # number of digits in the grid
 
 
 def save_all(model: Sequential, history: Any, x: Any, y: Any, folder: Any) -> list[Path]:
-    """Writes every plot that fits the model as a PNG file; no display is needed, and no figure stays open.
+    """Writes every plot that fits the model as a PNG file. It needs no display and leaves no figure open.
 
-    Left out is what does not fit: digits, mistakes and weights as images without square images; confusion matrix and
-    mistakes if `y` holds no labels, as in a regression; calibration and mistakes if the outputs are no probabilities;
-    and all that shows outputs if they are not finite.
+    Plots that do not fit are left out. Digits, mistakes and weights need square images. The confusion matrix and the
+    mistakes need labels in `y`. Calibration and mistakes need outputs that are probabilities. All plots of outputs need
+    finite outputs.
 
     Args:
-        model: built, as a rule trained.
-        history: what `fit` returned, or its dict, or a `StepHistory`; or None, and no curves are drawn.
-        x, y: examples and labels, (n,) or one-hot rows, as a rule the test set.
-        folder: where to write; it is made if it is not there, and files of the same names are replaced.
+        model: a built model, usually a trained one.
+        history: the result of `fit`, its dict, or a `StepHistory`; None for no curves.
+        x: examples, usually the test set.
+        y: their labels, (n,) or one-hot rows.
+        folder: the folder to write to. It is created if needed; files of the same names are replaced.
 
     Returns:
         The files' paths.
 
     Raises:
-        ValueError, TypeError: if the model has no weights, x or y do not fit it, or the history is none or empty.
+        ValueError, TypeError: if the model has no weights, x or y do not fit, or the history is wrong or empty.
         OSError: if the folder or a file cannot be written.
         ImportError: if matplotlib is not installed.
     """
@@ -94,12 +95,12 @@ def save_all(model: Sequential, history: Any, x: Any, y: Any, folder: Any) -> li
 
 
 def _file_name(name: str) -> str:
-    """The name of a plot, or of a metric, without what ends a folder's name or has no place in a file's."""
+    """Replaces the characters of a plot's name that cannot be in a file's name."""
     return re.sub(r'[/\\:*?"<>|]', "_", printable(name))
 
 
 def _fitting(check: Callable[..., Any], *arguments: Any) -> Any:
-    """What the check returns, or None if it refuses."""
+    """Returns the result of a check; None if it raises ValueError."""
     try:
         return check(*arguments)
     except ValueError:
@@ -111,11 +112,11 @@ def _curve(history: Any, name: str) -> Callable[[Axes], Any]:
 
 
 def _write(path: Path, draw: Callable[[Axes], Any], size: tuple[float, float], dpi: int = 150) -> Path:
-    """One plot, in a figure that pyplot does not know, so that nobody has to close it."""
+    """Writes one plot, in a figure that pyplot does not know, so that nobody has to close it."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from fastnet.saving.files import replacing  # what only writing needs
+    from fastnet.saving.files import replacing  # only writing needs it
 
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)

@@ -1,4 +1,4 @@
-"""Plots made of images: digits in a grid, the first layer's weights, an example on its way through the layers."""
+"""Plots images: digits in a grid, the first layer's weights, and an example's outputs layer by layer."""
 
 from __future__ import annotations
 
@@ -21,19 +21,22 @@ if TYPE_CHECKING:
 def digits(
     images: Any, labels: Any = None, predictions: Any = None, *, columns: int = 10, ax: Axes | None = None
 ) -> Axes:
-    """Images in a grid; above each its label, and what was predicted where that is another.
+    """Plots images in a grid, each with its label above it.
 
-    A digit read wrong has a thick frame and both labels above it: "3, is 5" was taken for a 3 and is a 5.
+    A wrong prediction has a thick frame and two labels: "3, is 5" means that a 5 was taken for a 3.
 
     Args:
-        images: (n, h, h) or (n, h * h), of any range.
-        labels: the true ones, (n,) or one-hot rows, or None.
-        predictions: the same, or probabilities, (n, classes), or (n, 1) for two classes.
-        columns: how many images a row has.
-        ax: where to draw; a new one if None.
+        images: array (n, h, h) or (n, h * h), of any range of values.
+        labels: true labels, (n,) or one-hot rows; or None.
+        predictions: predicted labels, or probabilities (n, classes), or (n, 1) for two classes; or None.
+        columns: number of images in a row.
+        ax: the axes to draw into; None for new axes.
+
+    Returns:
+        The axes.
 
     Raises:
-        ValueError, TypeError: if the arrays are not of that kind.
+        ValueError, TypeError: if an array has another type or shape.
         ImportError: if matplotlib is not installed.
     """
     pictures = images_of("images", images)
@@ -61,19 +64,22 @@ def digits(
 
 
 def weights(model: Sequential, *, layer: Any = None, count: int = 64, ax: Axes | None = None) -> Axes:
-    """What the units of the first Dense layer look for: each unit's weights as an image.
+    """Plots the weights of each unit of a Dense layer as an image.
 
-    Red pixels speak for the unit, blue ones against it, white ones do not matter. Units that have learned show strokes
-    and edges; those of a new model, noise.
+    Large inputs at red pixels increase the unit's output, at blue ones they decrease it; white ones have no effect. The
+    units of a trained model show strokes and edges, those of a new model show noise.
 
     Args:
-        model: whose input is a square image.
-        layer: the layer's name or number, if not the first Dense.
-        count: how many units to show.
-        ax: where to draw; a new one if None.
+        model: a model whose inputs are square images.
+        layer: the layer's name or index; None for the first Dense layer.
+        count: number of units to show.
+        ax: the axes to draw into; None for new axes.
+
+    Returns:
+        The axes.
 
     Raises:
-        ValueError, TypeError: if the model or the layer is not of that kind.
+        ValueError, TypeError: if the model or the layer does not fit.
         ImportError: if matplotlib is not installed.
     """
     count = checks.integer("count", count, least=1)
@@ -103,19 +109,22 @@ def weights(model: Sequential, *, layer: Any = None, count: int = 64, ax: Axes |
 
 
 def activations(model: Sequential, x: Any, *, ax: Axes | None = None) -> Axes:
-    """One example on its way through the network: the input, what each Dense layer makes of it, the output.
+    """Plots one example layer by layer: the input, the output of each Dense layer, the prediction.
 
-    A hidden layer's units are pixels, row by row, bright where a unit fires; under them stand the least and the
-    greatest value. The output's are bars. What follows a Dense layer and only changes its values, such as an activation
-    or a normalization, is taken together with it.
+    The outputs of a hidden layer are pixels, row by row; bright pixels are large values. The range of values is written
+    below them. The last layer's outputs are bars. Layers after a Dense layer that only change its values, such as an
+    activation or a normalization, are shown together with it.
 
     Args:
-        model: built, of any shape.
-        x: one example, with or without the batch's axis.
-        ax: where to draw; a new one if None. The parts get axes of their own in it.
+        model: a built model.
+        x: one example, with or without the batch axis.
+        ax: the axes to draw into; None for new axes. Each layer gets its own axes inside them.
+
+    Returns:
+        The axes.
 
     Raises:
-        ValueError, TypeError: if the model has no weights, x is not one example of its shape, or an output not finite.
+        ValueError, TypeError: if the model has no weights, x is not one example, or an output is not finite.
         ImportError: if matplotlib is not installed.
     """
     check_built(model)
@@ -183,7 +192,7 @@ def _bars(ax: Axes, numbers: Any) -> None:
 
 
 def _pixels(ax: Axes, numbers: Any, cmap: str) -> None:
-    """An image; or numbers as the pixels of a square, what is left over blank."""
+    """Draws an image; a row of numbers is drawn as the pixels of a square, with blank pixels at its end."""
     if numbers.ndim == 1:
         side = math.ceil(math.sqrt(len(numbers)))
         square = np.full(side * side, np.nan)

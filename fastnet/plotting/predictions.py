@@ -1,4 +1,4 @@
-"""Plots of what a network gets right and wrong: confusion matrix, the worst mistakes, calibration."""
+"""Plots correct and wrong predictions: confusion matrix, worst mistakes, calibration."""
 
 from __future__ import annotations
 
@@ -17,23 +17,26 @@ if TYPE_CHECKING:
     from fastnet.models import Sequential
 
 _BARE = "#f7f7f7"
-_MOST_CLASSES = 200  # that a confusion matrix can show: with more, no cell can be read
+_MOST_CLASSES = 200  # with more classes, the cells of a confusion matrix cannot be read
 
 
 def confusion_matrix(y_true: Any, y_pred: Any, *, normalize: bool = False, ax: Axes | None = None) -> Axes:
-    """Which class was taken for which: a row a true class, a column a predicted one.
+    """Plots a confusion matrix, with a row for each true class and a column for each predicted one.
 
-    What is right is on the diagonal, in blue. The mistakes are in orange on a scale of their own, or the few of a good
-    network would not be seen: the darkest orange cell is the pair of classes that it takes for one another most often.
+    Correct answers are on the diagonal, in blue. Mistakes are orange, with a color scale of their own, so that the few
+    mistakes of a good network are visible. The darkest orange cell is the most frequent confusion.
 
     Args:
         y_true: true labels, (n,) or one-hot rows.
-        y_pred: predicted labels, (n,), or probabilities, (n, classes), or (n, 1) for two classes.
+        y_pred: predicted labels (n,), or probabilities (n, classes), or (n, 1) for two classes.
         normalize: whether to show shares of the true class instead of counts.
-        ax: where to draw; a new one if None.
+        ax: the axes to draw into; None for new axes.
+
+    Returns:
+        The axes.
 
     Raises:
-        ValueError, TypeError: if the arrays are not of that kind or length, or there are more than 200 classes.
+        ValueError, TypeError: if an array has another type or shape, or there are more than 200 classes.
         ImportError: if matplotlib is not installed.
     """
     true = labels_of("y_true", y_true)
@@ -70,18 +73,23 @@ def confusion_matrix(y_true: Any, y_pred: Any, *, normalize: bool = False, ax: A
 
 
 def mistakes(model: Sequential, x: Any, y: Any, *, count: int = 12, ax: Axes | None = None) -> Axes:
-    """The examples that the network got most surely wrong, with the probabilities of its answer and of the truth.
+    """Plots the wrong answers with the highest probability, and the probability of the true class.
 
-    Some of them a person would misread too, or their label is wrong; the others show what the network has not learned.
+    A person would misread some of them too, and some labels are wrong. The others show what the network has not
+    learned.
 
     Args:
         model: a classifier of square images.
-        x, y: images and labels, (n,) or one-hot rows.
-        count: how many to show, the worst first.
-        ax: where to draw; a new one if None.
+        x: images.
+        y: their true labels, (n,) or one-hot rows.
+        count: number of mistakes to show, the worst first.
+        ax: the axes to draw into; None for new axes.
+
+    Returns:
+        The axes.
 
     Raises:
-        ValueError, TypeError: if the model, x or y are not of that kind.
+        ValueError, TypeError: if the model, x or y do not fit.
         ImportError: if matplotlib is not installed.
     """
     count = checks.integer("count", count, least=1)
@@ -101,7 +109,7 @@ def mistakes(model: Sequential, x: Any, y: Any, *, count: int = 12, ax: Axes | N
     side = pictures.shape[1]
     width, height = points_of(ax)
     cells = [min(width / n, height / math.ceil(len(worst) / n) / 1.4) for n in range(1, len(worst) + 1)]
-    size = min(8, max(cells) / 8)  # a text is as long as eight times its height
+    size = min(8, max(cells) / 8)  # a text is about eight times as long as it is high
     whole, corners = mosaic(pictures[worst], 1 + int(np.argmax(cells)), room=round(0.4 * side))
     ax.imshow(whole, cmap="gray_r", interpolation="nearest")
     for i, (top, left) in zip(worst, corners, strict=True):
@@ -112,23 +120,27 @@ def mistakes(model: Sequential, x: Any, y: Any, *, count: int = 12, ax: Axes | N
 
 
 def calibration(y_true: Any, probabilities: Any, *, bins: int = 10, ax: Axes | None = None) -> Axes:
-    """Whether the network is as often right as it says: its confidence against its accuracy.
+    """Plots accuracy against confidence: is the network right as often as its probabilities say?
 
-    The predictions are sorted by the probability of the class that they chose into bins of the same width, and each bar
-    says how many of a bin were right; a dot is at the bin's mean confidence. On the dashed line a network is as good as
-    its word, below it is too sure of itself. Bins of few predictions, which are counted at the bottom, say little.
+    The confidence of a prediction is the probability of its class. Predictions are sorted into bins of the same width
+    by confidence. A bar shows the accuracy of a bin, a dot its mean confidence. On the dashed line the two are equal.
+    Below the line the network is too confident. The number of predictions in a bin is written at the bottom; a bin with
+    few predictions says little.
 
     The title has the expected calibration error, the mean distance to the line: the sum over bins of
     n_b / n |accuracy_b - confidence_b|. Source: C. Guo et al., "On calibration of modern neural networks", 2017.
 
     Args:
         y_true: true labels, (n,) or one-hot rows.
-        probabilities: what the model predicted, (n, classes), or (n,) or (n, 1) for two classes.
-        bins: into how many the confidences are sorted.
-        ax: where to draw; a new one if None.
+        probabilities: predicted probabilities (n, classes), or (n,) or (n, 1) for two classes.
+        bins: number of bins.
+        ax: the axes to draw into; None for new axes.
+
+    Returns:
+        The axes.
 
     Raises:
-        ValueError, TypeError: if the arrays are not of that kind or length.
+        ValueError, TypeError: if an array has another type or shape.
         ImportError: if matplotlib is not installed.
     """
     bins = checks.integer("bins", bins, least=1)

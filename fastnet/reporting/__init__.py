@@ -1,7 +1,7 @@
-"""The report: one HTML page about a trained model, to read on a phone, to print, or to hand in.
+"""The report: one HTML page about a trained model, to read on a phone, to print or to hand in.
 
-`page.report` checks, gathers and writes; each section of the page is a module of its own. The package is not called
-`report`, since `fastnet.report` is the function, which the import of a module of that name would replace.
+`page.report` checks its arguments, collects the results and writes the page. Each section of the page has its own
+module. The package is not called `report`, because importing it would replace the function `fastnet.report`.
 """
 
 from fastnet.reporting.page import report

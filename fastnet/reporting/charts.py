@@ -1,4 +1,4 @@
-"""Charts as inline SVG: lines, points and columns. Colours and sizes of text are the page's, through its style."""
+"""Draws charts as inline SVG: lines, points and columns. The page's style sets colours and text sizes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LEFT, RIGHT, TOP, BOTTOM = 60, 14, 14, 44
 
 
 class Line(NamedTuple):
-    """Points joined in their order; a y that is not finite leaves a gap."""
+    """A line through points, in their order. A y that is not finite leaves a gap."""
 
     name: str
     x: Sequence[float]
@@ -21,7 +21,7 @@ class Line(NamedTuple):
 
 
 class _Frame:
-    """The axes' ranges, and from numbers to places in the drawing."""
+    """The axes of a chart: their ranges, and the positions of numbers in the drawing."""
 
     def __init__(self, x: tuple[float, float], y: tuple[float, float]) -> None:
         self.x, self.y = _wide(*x), _wide(*y)
@@ -33,7 +33,7 @@ class _Frame:
         return HEIGHT - BOTTOM - (y - self.y[0]) / (self.y[1] - self.y[0]) * (HEIGHT - TOP - BOTTOM)
 
     def axes(self, x_name: str, y_name: str, whole: bool = False) -> Markup:
-        """Grid, numbers and names; `whole` if the x are counted."""
+        """Draws grid, numbers and names of the axes; with `whole`, the x axis has whole numbers only."""
         right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
         parts = []
         for y in ticks(*self.y):
@@ -60,7 +60,7 @@ class _Frame:
 
 
 def lines(series: Sequence[Line], x_name: str, y_name: str, label: str) -> Markup:
-    """Up to two lines over whole numbers, such as epochs; what is not finite is not drawn."""
+    """Draws up to two lines over whole numbers, such as epochs. Values that are not finite are not drawn."""
     xs = [x for line in series for x in line.x]
     ys = [y for line in series for y in line.y if math.isfinite(y)] or [0.0]
     frame = _Frame((min(xs), max(xs)), _padded(min(ys), max(ys)))
@@ -82,14 +82,14 @@ def lines(series: Sequence[Line], x_name: str, y_name: str, label: str) -> Marku
 
 
 def _mark(x: float, y: float, series: int) -> Markup:
-    """A disc for the first line, a square for the second: told apart without colours."""
+    """Draws a disc for the first line, a square for the second, so that no colour is needed to tell them apart."""
     if series == 0:
         return tag("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r=4, class_="mark s1")
     return tag("rect", x=f"{x - 3.7:.1f}", y=f"{y - 3.7:.1f}", width=7.4, height=7.4, class_="mark s2")
 
 
 def points(x: Sequence[float], y: Sequence[float], x_name: str, y_name: str, label: str) -> Markup:
-    """Points on axes of one range, with the diagonal on which y is x."""
+    """Draws points on axes with the same range, and the diagonal y = x."""
     both = _padded(min(*x, *y), max(*x, *y))
     frame = _Frame(both, both)
     low, high = frame.x
@@ -106,7 +106,7 @@ def points(x: Sequence[float], y: Sequence[float], x_name: str, y_name: str, lab
 
 
 def columns(edges: Sequence[float], counts: Sequence[int], x_name: str, y_name: str, label: str) -> Markup:
-    """A histogram: counts between each two edges."""
+    """Draws a histogram: the count between each two neighbouring edges."""
     frame = _Frame((edges[0], edges[-1]), (0, max(counts) * 1.05))
     base = frame.down(0)
     bars = []
@@ -118,7 +118,7 @@ def columns(edges: Sequence[float], counts: Sequence[int], x_name: str, y_name: 
 
 
 def ticks(low: float, high: float, whole: bool = False, most: int = 6) -> list[float]:
-    """Round numbers from `low` to `high`: steps of 1, 2 or 5 times a power of ten.
+    """Returns round numbers from `low` to `high`, in steps of 1, 2 or 5 times a power of ten.
 
     Example:
         >>> ticks(0.03, 0.27)
@@ -139,18 +139,18 @@ def _multiples(low: float, high: float, step: float) -> Iterator[float]:
 
 
 def _short(value: float) -> str:
-    """A round number, in full if it has room beside an axis: two that differ must look so."""
+    """Writes a number beside an axis, in full if there is room, so that different numbers look different."""
     return f"{value:.10g}" if value == 0 or 1e-4 <= abs(value) < 1e5 else f"{value:.3g}"
 
 
 def _padded(low: float, high: float) -> tuple[float, float]:
-    """A little room; none below zero where nothing is."""
+    """Adds a little room on both sides of a range; a range without negative numbers stays so."""
     room = (high - low) * 0.06
     return (max(0.0, low - room) if low >= 0 else low - room), high + room
 
 
 def _wide(low: float, high: float) -> tuple[float, float]:
-    """A range that is not empty, not even as floats see it."""
+    """Widens a range that is empty, or too narrow for floats."""
     least = max(abs(low), abs(high), 1e-30) * 1e-6
     if high - low > least:
         return low, high

@@ -1,4 +1,4 @@
-"""Classes: which are taken for which, and how well each is known."""
+"""Sections on classes: the confusion matrix, accuracy by class, accuracy by label."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from fastnet.reporting.subject import Subject
 CONFUSIONS = 10
 
 CONFUSION_LEAD = (
-    "Row by row: what the examples of a class were taken for. On the diagonal, in blue, they were right; orange cells "
-    "are confusions, and a strong one names two classes that look alike to the network."
+    "Each row shows what the examples of one class were taken for. Blue cells, on the diagonal, are correct answers. "
+    "Orange cells are confusions: a strong one marks two classes that look alike to the network."
 )
 ACCURACY_LEAD = (
-    "Found is the share of a class's own examples that were recognised (recall); right is the share of the answers "
-    "naming the class that were true (precision). A class with few examples found is one to look at."
+    "Found is the share of a class's examples that were recognised (recall). Right is the share of the answers naming "
+    "the class that were correct (precision). Look first at classes with a small share found."
 )
 
 
 def matrix(examples: Examples, classes: int) -> NDArray[np.intp]:
-    """Counts of examples by true class, the rows, and predicted class, the columns."""
+    """Counts examples by true class (rows) and predicted class (columns)."""
     pairs = examples.truth * classes + examples.predicted
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
@@ -62,12 +62,12 @@ def _as_table(names: list[str], counts: NDArray[np.intp]) -> Markup:
     for i, name in enumerate(names):
         cells = [tag("th", name, scope="row")]
         for j, count in enumerate(counts[i].tolist()):
-            # The square root: confusions are rare, and the second rarest shall be seen too.
+            # The square root makes rare confusions visible.
             strength = 0.45 * shares[i, j] if i == j else 0.65 * float(np.sqrt(off[i, j] / most))
             kind = ("hit" if i == j else "miss") if count else "none"
             cells.append(tag("td", str(count), class_=kind, style=f"--strength:{strength:.3f}" if count else None))
         rows.append(tag("tr", *cells))
-    is_long = max(map(len, names)) > 3  # on a phone such names stand upright above the columns
+    is_long = max(map(len, names)) > 3  # on a phone, such names are written vertically above the columns
     head = tag(
         "tr",
         tag("th", tag("span", "true ↓"), " ", tag("span", "taken for →"), scope="col", class_="corner"),
@@ -85,7 +85,9 @@ def _as_picture(counts: NDArray[np.intp]) -> Markup:
     step = -(-classes // 512)
     alt = f"Confusion matrix of {classes} classes: {percent(float(np.trace(counts) / counts.sum()))} on the diagonal"
     image = tag("img", src=png.heat(np.sqrt(shares[::step, ::step])), alt=alt, class_="map")
-    text = f"{classes} classes are too many for a table: rows are true, columns predicted, from the upper left corner."
+    text = (
+        f"{classes} classes are too many for a table. Rows are true classes, columns predicted ones, from the top left."
+    )
     return tag("figure", image, tag("figcaption", text))
 
 
@@ -110,8 +112,8 @@ def accuracy(subject: Subject) -> Section:
     head = ("class", "examples", "missed", "found", "right")
     said_best = tag(
         "p",
-        f"Best known is {clip(names[best])}, {percent(right[best] / held[best])} of whose examples were found; least "
-        f"known is {clip(names[worst])}, with {percent(right[worst] / held[worst])}.",
+        f"The best class is {clip(names[best])}: {percent(right[best] / held[best])} of its examples were found. The "
+        f"worst is {clip(names[worst])}, with {percent(right[worst] / held[worst])}.",
     )
     whole = table(head, rows, "Accuracy by class")
     body = join(said_best, whole if len(names) <= CLASSES_SHOWN else details(f"All {len(names)} classes", whole))
@@ -119,7 +121,7 @@ def accuracy(subject: Subject) -> Section:
 
 
 def labels(subject: Subject) -> Section:
-    """For outputs that each say yes or no: how often each was right."""
+    """Makes the section for outputs that each answer yes or no: how often each was right."""
     examples = subject.examples
     assert examples is not None
     truth = examples.targets > 0.5
@@ -137,9 +139,9 @@ def labels(subject: Subject) -> Section:
             )
         )
     lead = (
-        "An example may have several labels here, so each is a question of its own, answered yes above one half. Found "
-        "is the share of the examples with a label that got it (recall), right the share of the answers yes that were "
-        "true (precision)."
+        "An example may have several labels. Each output answers one question: above one half it says yes. Found is "
+        "the share of the examples with a label that got it (recall). Right is the share of the answers yes that were "
+        "correct (precision)."
     )
     text = f"{percent(float((truth == said).all(axis=1).mean()), 2)} of the examples have all labels right."
     whole = table(("label", "answers right", "found", "right"), rows, "Each label")

@@ -1,4 +1,4 @@
-"""Training: the loss and the metrics, epoch by epoch, as curves and as a table."""
+"""Section on the training: loss and metrics of each epoch, as curves and as a table."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from fastnet.reporting import charts
 from fastnet.reporting.subject import Record, Subject
 
 CHART_LIMIT, POINT_LIMIT = 8, 400
-HARDLY = 0.05  # by which the validation loss may have grown since it was least
+HARDLY = 0.05  # relative growth of the validation loss, since its minimum, that counts as no change
 
 LEAD = (
-    "Each epoch is one walk through the training examples. The loss, which training makes small, should fall quickly "
-    "at first and then level off; where the validation curve turns while the training curve goes on, the network has "
-    "begun to learn its examples by heart."
+    "In each epoch the network sees every training example once. Training minimises the loss: it should fall quickly "
+    "at first and then level off. If the validation loss rises while the training loss still falls, the network "
+    "overfits: it learns its examples by heart."
 )
 
 
@@ -58,14 +58,14 @@ def _figure(base: str, record: Record) -> Markup:
 
 
 def _thinned(epochs: list[int], values: list[float]) -> tuple[list[int], list[float]]:
-    """Not more points than can be seen, the last one among them."""
+    """Thins a long curve to at most `POINT_LIMIT` points, including the last one."""
     step = -(-len(values) // POINT_LIMIT)
     first = (len(values) - 1) % step
     return epochs[first::step], values[first::step]
 
 
 def _verdict(record: Record) -> Markup | None:
-    """Where the validation loss was least, in words."""
+    """Says in which epoch the validation loss was least, and what follows from it."""
     values = [value if math.isfinite(value) else math.inf for value in record.values.get("val_loss", [])]
     if len(values) < 2 or min(values) == math.inf:
         return None
@@ -78,7 +78,7 @@ def _verdict(record: Record) -> Markup | None:
         if values[-1] - values[best] < HARDLY * abs(values[best]):
             text += " and has hardly changed since: more epochs would not help much."
         else:
-            text += ": what came later taught the network more of its own examples than of others."
+            text += ": what came later improved the network on its training examples, but not on others: it overfits."
     return tag("p", text)
 
 

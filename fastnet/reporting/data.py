@@ -1,4 +1,4 @@
-"""The data: shape, type and range, how many examples each class has, and some of them."""
+"""Section on the data: shape, type and range, the number of examples of each class, some examples."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from fastnet.inspection.markup import (
 from fastnet.reporting import png
 from fastnet.reporting.subject import Subject
 
-SHOWN, COLUMNS = 20, 8  # pictures; features of an example that is none
-CLASSES_SHOWN = 30  # without being asked
+SHOWN, COLUMNS = 20, 8  # number of images shown; number of features, if an example is not an image
+CLASSES_SHOWN = 30  # with more classes, a table is hidden until it is clicked
 
 
 def section(subject: Subject) -> Section:
@@ -46,11 +46,11 @@ def section(subject: Subject) -> Section:
         parts += [tag("h3", "Examples with each label"), _counts(subject.names, held, x.shape[0])]
     parts += [tag("h3", "Some of them"), _some(subject, examples)]
     lead = (
-        "What the network was tested on. Look whether the classes are about equally frequent: if not, a network that "
-        "always names the most frequent one seems good. The range of x tells whether it was scaled."
+        "The data that the network was tested on. Are the classes about equally frequent? If not, a network that "
+        "always names the most frequent class seems good. The range of x shows whether x was scaled."
         if examples.kind == CLASSES
-        else "What the network was tested on. The range of x tells whether it was scaled: networks learn best from "
-        "numbers around 1."
+        else "The data that the network was tested on. The range of x shows whether x was scaled: networks learn best "
+        "from numbers around 1."
     )
     return Section("data", "The data", lead, join(*parts))
 
@@ -95,11 +95,11 @@ def _some(subject: Subject, examples: Examples) -> Markup:
         for i in which
     ]
     how = "The larger a number, the more it stands out from the page." if paint.ink else "0 is black."
-    return join(tag("div", *figures, class_="pictures"), note(f"{how} Under each image stands what is true of it."))
+    return join(tag("div", *figures, class_="pictures"), note(f"{how} The text under each image is its true answer."))
 
 
 def caption(subject: Subject, examples: Examples, i: int) -> str:
-    """What is true of an example."""
+    """Writes the true class, labels or numbers of an example."""
     if examples.kind == CLASSES:
         return clip(subject.names[examples.truth[i]])
     if examples.kind == LABELS:
@@ -122,13 +122,13 @@ def _as_table(subject: Subject, examples: Examples) -> Markup:
 
 
 class Painter:
-    """Draws examples that are square images, all on one scale of shades."""
+    """Draws examples that are square images, all with the same scale of shades."""
 
     def __init__(self, examples: Examples, side: int) -> None:
         self._examples, self._side = examples, side
         x = examples.x
         self._low, self._high = float(x.min()), float(x.max())
-        # Mostly background, as a digit: drawn as with ink. Else as a photograph.
+        # Mostly background, like a digit: large numbers are drawn as ink. Otherwise they are drawn as light.
         self.ink = float(x.mean(dtype=np.float64)) < (self._low + self._high) / 2
 
     def __call__(self, i: int, alt: str) -> Markup:

@@ -1,4 +1,4 @@
-"""The evaluation: loss and metrics on the data that were given, and how far chance could have moved them."""
+"""Section on the evaluation: loss and metrics on the given data, and a confidence interval of the accuracy."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from fastnet.inspection.markup import Markup, Section, clip, format_number, join
 from fastnet.reporting.subject import Subject
 
 LEAD = (
-    "The test: how well the network does on examples that, as they should, had no part in its training. Only these "
-    "numbers say what it is worth."
+    "The results on the given examples, which should not be training examples. Only these numbers show how well the "
+    "network does on new data."
 )
 
 
@@ -40,8 +40,9 @@ def section(subject: Subject) -> Section:
             tag(
                 "p",
                 f"{percent((count - wrong) / count, 2)} of {plural(count, 'example')} were right. Other examples of "
-                f"the same kind would give a little more or less: with 95 % confidence it is between {percent(low, 2)} "
-                f"and {percent(high, 2)} in the long run. A network that differs by less may just have been lucky.",
+                f"the same kind would give a slightly different result: with 95 % confidence the true accuracy is "
+                f"between {percent(low, 2)} and {percent(high, 2)}. A smaller difference between two networks may be "
+                "chance.",
             )
         )
     parts += [text for text in [_compared(subject, examples, shares)] if text]
@@ -53,7 +54,7 @@ def tile(value: str, name: str) -> Markup:
 
 
 def wilson(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
-    """The interval of the true share, with a certainty of 95 %, when `right` of `count` were right.
+    """Returns the 95 % confidence interval of the true share, if `right` of `count` were right.
 
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
 
@@ -68,7 +69,7 @@ def wilson(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
 
 
 def _shares(examples: Examples) -> set[str]:
-    """The metrics that are shares of 1 and read best in percent."""
+    """Returns the names of the metrics that are accuracies and are shown in percent."""
     return {
         name
         for name, value in examples.results.items()
@@ -77,7 +78,7 @@ def _shares(examples: Examples) -> set[str]:
 
 
 def _compared(subject: Subject, examples: Examples, shares: set[str]) -> Markup | None:
-    """The last epoch of training beside the test."""
+    """Compares the results with those of the last training epoch."""
     record = subject.record
     if record is None:
         return None
@@ -94,6 +95,6 @@ def _compared(subject: Subject, examples: Examples, shares: set[str]) -> Markup 
         return None
     return tag(
         "p",
-        f"Compared with the last epoch: {'; '.join(pairs)}. A network mostly does a little better on what it learned "
-        "from; a wide gap says that it learned that by heart.",
+        f"Compared with the last epoch: {'; '.join(pairs)}. A network usually does a little better on its training "
+        "examples. A large gap means that it overfits: it has learned them by heart.",
     )

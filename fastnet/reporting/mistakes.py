@@ -1,4 +1,4 @@
-"""The worst mistakes: the examples of which the network was surest and wrong, with its probabilities."""
+"""Section on the worst mistakes: wrong answers that the network was most certain of, with its probabilities."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from fastnet.reporting.subject import Subject
 SHOWN, CANDIDATES = 18, 3
 
 LEAD = (
-    "The examples of which the network was surest, and wrong. Ask of each whether you would have known better: what is "
-    "hard for you too is no great fault; what is easy for you shows what the network does not see."
+    "The wrong answers that the network was most certain of. Would you have known better? If an example is hard for "
+    "you too, the mistake is no great fault. If it is easy for you, it shows what the network does not see."
 )
 
 

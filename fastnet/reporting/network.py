@@ -1,4 +1,4 @@
-"""The model: its layers, where the numbers of their weights come from, and how it learned."""
+"""Section on the model: its layers, how their numbers of weights follow, and how it was compiled."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from fastnet.layers import Dense, Layer
 from fastnet.reporting.subject import Subject
 
 LEAD = (
-    "Numbers go in at the top and through one layer after the other. A dense layer of n units on m inputs has m × n "
-    "weights and n biases, which are all that training changes."
+    "An example goes through the layers from top to bottom. A dense layer with m inputs and n units has m × n weights "
+    "and n biases. Training changes only these numbers."
 )
 
 
@@ -50,7 +50,7 @@ def section(subject: Subject) -> Section:
 
 
 def _sizes(subject: Subject) -> list[str]:
-    """How many numbers an example is, at the input and after each dense layer."""
+    """Writes how many numbers an example has at the input and after each dense layer."""
     shape = (subject.model.input_shape or (None,))[1:]
     sizes = [f"{' × '.join(str(n) for n in shape)} input{'' if shape == (1,) else 's'}"]
     sizes += [plural(layer.units, "unit") for layer in dense_layers(subject.model)]

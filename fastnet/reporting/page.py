@@ -1,4 +1,4 @@
-"""The report's page: checks what it is given, puts the sections into the template, and writes the file."""
+"""Writes the report: checks the arguments, fills the page's template with the sections, writes the file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from fastnet.reporting.subject import Subject, record_of
 if TYPE_CHECKING:
     from fastnet.models import Sequential
 
-PROFILED = 2048  # examples of the profile's epoch
+PROFILED = 2048  # number of examples that a profile trains on
 
 _BY_KIND: dict[str | None, list[Callable[[Subject], Section]]] = {
     CLASSES: [classes.confusion, classes.accuracy, mistakes.section],
@@ -59,24 +59,23 @@ def report(
     """Writes a page about a trained model: one HTML file, under 3 MB, that needs no network and no other file.
 
     It shows the data, the model, the training curves, the evaluation, the confusion matrix, each class, the worst
-    mistakes, the first layer's weights, where the time went, and how to repeat it; of a regression, what was predicted
-    against what is true. A section for which nothing is given says so. The model and the random numbers that follow
-    are as if there had been no report.
+    mistakes, the first layer's weights, a profile, and how to repeat the training. For a regression it shows predicted
+    against true values. A section without data says what is missing. The model and the random numbers are not changed.
 
     Args:
-        model: trained; with x and y also compiled.
-        history: what `fit` returned, or its dict.
-        x, y: examples that it has not been trained with, and what is true of them, as for `evaluate`; of classes both
-            labels, (n,), and one-hot rows, (n, C), will do.
-        path: the file's name; a file of that name is replaced.
+        model: a trained model; with x and y it must be compiled too.
+        history: the result of `fit`, or its dict.
+        x: examples that the model was not trained on, as for `evaluate`.
+        y: their targets. For classes, both labels (n,) and one-hot rows (n, C) are accepted.
+        path: the file's name; an existing file is replaced.
         title: the page's heading.
-        about: a sentence on the data, such as where they come from.
-        class_names: the names of the classes or, of a regression, of the outputs; by default their numbers.
-        profile: what `model.profile` returned; by default one is taken of 2,048 examples, and False leaves it out.
-        batch_size: examples a step, for the profile (32 by default) and to be told in how to repeat it.
-        seed: what `set_random_seed` was given, to be told in how to repeat it.
-        images: whether examples that may be square images, (s, s), (s, s, 1) or s * s numbers with s of at least 8,
-            are shown as such.
+        about: a sentence on the data, such as their source.
+        class_names: the names of the classes or, in a regression, of the outputs; by default their numbers.
+        profile: the result of `model.profile`. By default, 2,048 examples are profiled; False leaves the profile out.
+        batch_size: examples per step, for the profile (by default 32) and for the program that repeats the training.
+        seed: the argument of `set_random_seed`, for the program that repeats the training.
+        images: whether to show examples that may be square images as images: shapes (s, s) and (s, s, 1), or s * s
+            numbers with s of at least 8.
 
     Returns:
         The path.
@@ -85,8 +84,8 @@ def report(
         ValueError: if the model was never trained or its weights are not finite; if the history is empty; if one of
             x and y is given without the other, or their shapes do not fit; if `class_names` has another length.
         RuntimeError: if the model is not compiled, but x and y are given.
-        TypeError: if an argument is not of that kind.
-        OSError: if the file cannot be written. After any error a file of that name is as it was.
+        TypeError: if an argument has the wrong type.
+        OSError: if the file cannot be written. After any error an existing file is unchanged.
 
     Example:
         >>> import tempfile
@@ -100,7 +99,7 @@ def report(
         ...     report(model, history, x, x**2, f"{folder}/parabola.html", seed=7).name
         'parabola.html'
     """
-    from fastnet.saving.files import replace_file  # what only writing needs
+    from fastnet.saving.files import replace_file  # only writing needs it
 
     target = _checked_path(path)
     for name, text in (("title", title), ("about", about)):
@@ -127,7 +126,7 @@ def report(
 
 
 def page(subject: Subject, title: str) -> str:
-    """The page as a text."""
+    """Returns the page as a text."""
     kind = subject.examples.kind if subject.examples is not None else None
     makers = [data.section, network.section, curves.section, evaluation.section, *_BY_KIND[kind]]
     makers += [weights.section, timing.section, repeat.section]
@@ -159,7 +158,7 @@ def _rendered(section: Section) -> Markup:
 
 
 def _summary(subject: Subject) -> Markup:
-    """The few numbers that one wants first."""
+    """Builds the summary at the top: the most important numbers."""
     tiles = []
     examples, record = subject.examples, subject.record
     if examples is not None and examples.kind == CLASSES:
@@ -176,7 +175,7 @@ def _summary(subject: Subject) -> Markup:
 
 
 def _profile(model: Sequential, examples: Examples, batch_size: int | None) -> Profile:
-    """One of some examples, in silence: what there is to warn of, the training has said."""
+    """Profiles the model on some examples, without warnings: `fit` has given them already."""
     assert model.loss is not None
     x, targets = examples.x[:PROFILED], examples.targets[:PROFILED]
     y = targets.argmax(axis=1) if model.loss.of_labels else targets

@@ -1,4 +1,4 @@
-"""Small pictures as PNG in a data URI, written by hand: a digit, or the weights of a unit.
+"""Writes small images, such as a digit or the weights of a unit, as PNG in a data URI.
 
 Source of the format: W3C, "Portable Network Graphics (PNG) Specification (Third Edition)", 2025.
 """
@@ -13,20 +13,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE_LIMIT = 64  # pixels; of a larger picture only some are taken
+SIDE_LIMIT = 64  # pixels; a larger image is reduced to every second pixel, every third and so on
 
-_POSITIVE, _NEGATIVE = (214, 96, 13), (43, 99, 201)  # orange and blue, which the colour-blind tell apart
-_LEVELS = 127  # of each sign
+_POSITIVE, _NEGATIVE = (214, 96, 13), (43, 99, 201)  # orange and blue, which colour-blind people can tell apart
+_LEVELS = 127  # number of shades for each sign
 
 
 def png(pixels: NDArray[np.uint8], palette: bytes = b"", opacity: bytes = b"") -> bytes:
-    """A PNG file.
+    """Returns the bytes of a PNG file.
 
     Args:
-        pixels: (h, w) shades from black to white or, with a palette, numbers of its entries.
-        palette, opacity: of each entry red, green and blue, and how opaque it is.
+        pixels: (h, w) shades from black (0) to white (255) or, with a palette, indices into it.
+        palette: red, green and blue of each entry.
+        opacity: opacity of each entry, from 0 to 255.
     """
-    rows = b"".join(b"\0" + row.tobytes() for row in pixels)  # each row begins with its filter: none
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)  # each row begins with 0: no filter
     height, width = pixels.shape
     chunks = [
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3 if palette else 0, 0, 0, 0)),
@@ -43,17 +44,18 @@ def png(pixels: NDArray[np.uint8], palette: bytes = b"", opacity: bytes = b"") -
 
 
 def uri(data: bytes) -> str:
+    """Returns a PNG file as a data URI."""
     return f"data:image/png;base64,{base64.b64encode(data).decode()}"
 
 
 def shades(image: NDArray[Any], low: float, high: float, ink: bool) -> str:
-    """An image, (h, w), in shades of grey from `low` to `high`, as a data URI; with `ink` the greatest is black."""
+    """Draws an image (h, w) in shades of grey, `low` black and `high` white, or the reverse with `ink`."""
     levels = np.clip((_shrunk(image) - low) / ((high - low) or 1) * 255, 0, 255)
     return uri(png(np.rint(255 - levels if ink else levels).astype(np.uint8)))
 
 
 def signed(values: NDArray[Any], most: float) -> str:
-    """Numbers, (h, w), from -`most` in blue over 0, which is transparent, to `most` in orange, as a data URI."""
+    """Draws numbers (h, w): -`most` is blue, 0 is transparent, `most` is orange."""
     levels = np.clip(_shrunk(values) / (most or 1) * _LEVELS, -_LEVELS, _LEVELS) + _LEVELS
     palette = bytes([*_NEGATIVE] * _LEVELS + [*_POSITIVE] * (_LEVELS + 1))
     opacity = bytes(abs(i - _LEVELS) * 255 // _LEVELS for i in range(2 * _LEVELS + 1))
@@ -61,7 +63,7 @@ def signed(values: NDArray[Any], most: float) -> str:
 
 
 def heat(shares: NDArray[Any]) -> str:
-    """Shares of 1, (h, w), as blue of that opacity, as a data URI."""
+    """Draws shares (h, w) between 0 and 1 in blue, with the share as opacity."""
     levels = np.rint(np.clip(shares, 0, 1) * 255).astype(np.uint8)
     return uri(png(levels, bytes([*_NEGATIVE] * 256), bytes(range(256))))
 

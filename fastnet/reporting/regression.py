@@ -1,4 +1,4 @@
-"""Regression: what was predicted against what is true, how far off, and where worst."""
+"""Sections on a regression: predicted against true values, errors, and the worst mistakes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from fastnet.reporting.subject import Subject
 POINTS, OUTPUTS, WORST, BINS = 400, 6, 12, 8
 
 LEAD = (
-    "Each point is an example: across what is true, upwards what the network said. On the dashed diagonal it was "
-    "right. Points above it on the left and below on the right mean that the network shies away from extremes."
+    "Each point is an example. The horizontal axis is the true value, the vertical axis the predicted one. Points on "
+    "the dashed diagonal are exact. If points lie above it on the left and below it on the right, the network avoids "
+    "extreme values."
 )
-WORST_LEAD = "The examples that the network missed by most: outliers of the data, mistakes in them, or rare cases."
+WORST_LEAD = "The examples with the largest errors. They may be outliers, mistakes in the data or rare cases."
 
 
 def predicted(subject: Subject) -> Section:
@@ -34,7 +35,7 @@ def predicted(subject: Subject) -> Section:
 
 
 def _scores(subject: Subject) -> Markup:
-    """Of each output the usual measures; R² is the share of the variance that the predictions explain."""
+    """Builds the table of error measures; R² is the share of the variance that the predictions explain."""
     examples = subject.examples
     assert examples is not None
     rows = []
@@ -54,7 +55,7 @@ def _scores(subject: Subject) -> Markup:
         )
     head = ("output", "R²", "mean absolute error", "root mean square error", "mean error")
     measures = table(head, rows, "Measures of each output")
-    told = note("R² is 1 for perfect predictions, and 0 for always saying the mean.")
+    told = note("R² is 1 for perfect predictions, and 0 for always predicting the mean.")
     return join(measures, told)
 
 

@@ -1,4 +1,4 @@
-"""How to repeat it: the program that makes the model again, its description, and what it was computed with."""
+"""Section on how to repeat the training: a program, the model's description, the machine."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from fastnet.saving import configuration
 
 TEXT_LIMIT = 100_000  # characters of code or JSON
 
-_NAMES = {"version": "fastnet", "isa": "instruction set"}  # for those who do not know show_config
+_NAMES = {"version": "fastnet", "isa": "instruction set"}  # clearer names than those of show_config
 
 LEAD = (
-    "With the same data, seed, versions and arguments of fit this program makes the same network, to the last bit, on "
-    "any number of threads of the same instruction set."
+    "This program makes the same network, bit for bit, with the same data, seed, versions, arguments of fit and "
+    "instruction set, on any number of threads."
 )
 
 
@@ -35,7 +35,7 @@ def section(subject: Subject) -> Section:
         model = {"class_name": "Sequential", "config": subject.model.get_config(), "compile": compiled}
         described = model | described
         program = _pre(code(subject, compiled))
-    except TypeError as error:  # a class of the user's own that does not say what its constructor was given
+    except TypeError as error:  # a user's own class whose arguments are not recorded
         program = note(f"The program that makes the model cannot be written: {error}.")
     pairs = [(name, ", ".join(value) if isinstance(value, list) else value) for name, value in config.items()]
     parts = [
@@ -49,20 +49,20 @@ def section(subject: Subject) -> Section:
 
 
 def _unknown(subject: Subject) -> list[Markup]:
-    """What a repetition needs, but the report was not told."""
+    """Lists what a repetition needs and the report does not know."""
     notes = []
     if subject.seed is None:
         notes.append(note("No seed was given, so the initial weights and the order of the examples are unknown."))
     if subject.model.optimizer is not None and subject.batch_size is None:
-        notes.append(note("No batch size was given, so fit's own, 32, stands here."))
+        notes.append(note("No batch size was given, so the program uses fit's default, 32."))
     if subject.record is not None and any(name.startswith("val_") for name in subject.record.values):
-        text = "The training was watched on validation examples: give fit the same validation_split or validation_data."
+        text = "The training used validation examples: give fit the same validation_split or validation_data."
         notes.append(note(text))
     return notes
 
 
 def code(subject: Subject, compiled: dict[str, Any] | None) -> str:
-    """The program: from the seed to `fit`; x_train and y_train are the reader's."""
+    """Writes the program, from the seed to `fit`. The reader provides x_train and y_train."""
     lines = ["import fastnet", "from fastnet import layers, losses, metrics, optimizers", ""]
     if subject.seed is not None:
         lines.append(f"fastnet.utils.set_random_seed({subject.seed})")
@@ -94,7 +94,7 @@ def code(subject: Subject, compiled: dict[str, Any] | None) -> str:
 
 
 def _call(module: str, description: Any, public: Any) -> str:
-    """An object as the call that makes it; what is not fastnet's by its bare name."""
+    """Renders an object as a constructor call; a class that is not fastnet's without a module."""
     if not isinstance(description, dict):
         return str(description) if str(description).isidentifier() else repr(description)
     name, config = description["class_name"], description["config"]
@@ -119,7 +119,7 @@ def _epochs(record: Record | None) -> int | None:
 
 
 def _pre(text: str) -> Markup:
-    """Code in a box that scrolls; strings and numbers are left as they are, names of arguments are set quieter."""
+    """Builds a box with code that scrolls."""
     cut = len(text) > TEXT_LIMIT
     shown = tag("pre", tag("code", text[:TEXT_LIMIT]), tabindex="0", role="region", aria_label="Code")
     return join(shown, note(f"Cut off after {TEXT_LIMIT:,} characters.") if cut else None)

@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 
 class Record(NamedTuple):
-    """A training: its epochs' numbers, from 1, and of each name the numbers that were recorded."""
+    """The record of a training: the epochs' numbers, from 1, and the recorded numbers by name."""
 
     epochs: list[int]
     values: dict[str, list[float]]
-    left_out: list[str]  # what is not one number an epoch
+    left_out: list[str]  # names without exactly one number per epoch
 
 
 class Subject(NamedTuple):
-    """All that the sections show."""
+    """Everything that the sections of a report show."""
 
     model: Sequential
     record: Record | None
     examples: Examples | None
     names: list[str]
-    side: int | None  # of an example, if it is a square image
+    side: int | None  # side of an example that is a square image
     profile: Profile | None
     batch_size: int | None
     seed: int | None
@@ -38,10 +38,11 @@ class Subject(NamedTuple):
 
 
 def record_of(history: Any) -> Record | None:
-    """What `fit` returned, or its dict, as numbers.
+    """Checks the history that `fit` returned, or its dict, and converts it to numbers.
 
     Raises:
-        TypeError, ValueError: as `report`.
+        TypeError: if it is not a history, or holds something other than numbers.
+        ValueError: if it is empty.
     """
     if history is None:
         return None

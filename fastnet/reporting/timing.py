@@ -1,4 +1,4 @@
-"""Where the time of a training step goes: the kernels of a profile, and what each of them does."""
+"""Section on time: the kernels of a profile, and what each of them does."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from fastnet.inspection.markup import Section, bar, details, format_number, join
 from fastnet.reporting.subject import Subject
 
 LEAD = (
-    "A training step, taken apart into the compiled functions, the kernels, that it calls. The products of matrices "
-    "usually take most of it; in a small network the Python around the kernels does."
+    "The time of a training step, divided among the compiled functions (kernels) that it calls. The products of "
+    "matrices usually take most of it. In a small network, the Python code around the kernels does."
 )
 
 # What each kernel does, in words; fastnet/kernels/reference.py has the mathematics.
 _DOES = {
-    "activation_backward": "the way back through an activation",
+    "activation_backward": "gradient of an activation",
     "activation_forward": "an activation",
     "all_finite": "looks for NaN and infinity in the batch",
-    "count_correct": "counts the right answers",
-    "csr_transpose": "turns the batch's numbers that are not 0 into columns",
+    "count_correct": "counts the correct answers",
+    "csr_transpose": "sorts the batch's nonzeros by columns",
     "csrmm_bias_act": "input × weights + bias, and the activation, without the zeros of the input",
     "csrmm_tn": "gradient of the weights, without the zeros of the input",
     "csrmm_tn_update": "gradient of the weights, without the zeros of the input, and the optimizer's step",
     "dropout": "sets random numbers to 0",
-    "formula_backward": "the way back through an activation",
+    "formula_backward": "gradient of an activation",
     "formula_forward": "an activation",
     "gemm_bias_act": "input × weights + bias, and the activation",
-    "gemm_nt": "the gradient carried back to the layer before",
+    "gemm_nt": "gradient with respect to the layer's input",
     "gemm_tn": "gradient of the weights",
     "gemm_tn_update": "gradient of the weights, and the optimizer's step",
     "gemv_bias_act": "input × weights + bias for one example",
     "softmax": "softmax",
-    "softmax_backward": "the way back through softmax",
-    "softmax_crossentropy": "softmax, loss and their gradient",
+    "softmax_backward": "gradient of softmax",
+    "softmax_crossentropy": "softmax, loss and the gradient of both",
     "update": "the optimizer's step",
 }
 

@@ -1,4 +1,4 @@
-"""The first layer's weights as images: what each of its units looks for."""
+"""Section on the first dense layer: the weights of its units as images."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from fastnet.reporting.subject import Subject
 SHOWN = 48
 
 LEAD = (
-    "What each unit of the first dense layer looks for: large inputs where it is orange make it fire, where it is blue "
-    "they keep it quiet. Strokes and blobs were learned; where pixels never change, the weights are still the random "
-    "speckles that they began as."
+    "The weights of each unit of the first dense layer. Large inputs at orange pixels increase its output, at blue "
+    "ones they decrease it. The network has learned strokes and blobs. Where pixels never change, the weights still "
+    "have their random initial values."
 )
 
 
@@ -23,7 +23,7 @@ def section(subject: Subject) -> Section:
     layer = next(iter(dense_layers(subject.model)), None)
     side = subject.side
     if layer is None or side is None or layer.input_shape != (side * side,):
-        text = "The first layer's weights are shown if an example is a square image; here it is none."
+        text = "The first layer's weights are shown only if an example is a square image. These are not."
         return Section("weights", title, "", note(text))
     kernel = layer.kernel.numpy()
     lengths = np.sqrt((kernel**2).sum(axis=0))
@@ -44,7 +44,7 @@ def section(subject: Subject) -> Section:
     which = (
         f"Of {kernel.shape[1]:,} units, the {len(chosen)} with the strongest weights" if not is_last else "All units"
     )
-    scale = note(f"{which}; full colour is a weight of {format_number(most, 2)} or more. The numbers are the units'.")
+    scale = note(f"{which}. Full colour is a weight of {format_number(most, 2)} or more. Numbers name the units.")
     bias = layer.bias.numpy() if layer.use_bias else np.zeros(kernel.shape[1])
     rows = [
         (
