@@ -60,7 +60,7 @@ class Rows:
                     gathered = np.empty(shape, array.dtype)
                 rows = gathered[: len(which)]
                 # mode="clip" lets NumPy write straight into `out`; row numbers have nothing to clip.
-                np.take(array, which, axis=0, out=rows, mode="clip")
+                array.take(which, 0, rows, "clip")
             if rows.dtype == np.float32:
                 return rows  # type: ignore[no-any-return]
             if floats is None:

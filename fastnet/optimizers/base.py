@@ -14,7 +14,7 @@ from fastnet.checks import Floats
 from fastnet.optimizers import schedules
 from fastnet.optimizers.schedules import LearningRateSchedule
 from fastnet.recorded import Recorded, is_ours
-from fastnet.training import interrupts
+from fastnet.terminal import interrupts
 
 
 class Sink(Protocol):
@@ -106,6 +106,7 @@ class Optimizer(Recorded):
         self.name = name or type(self).__name__.lower()
         self.iterations = 0
         self._slots: dict[tuple[Variable, str], Floats] = {}
+        self._arrays_of_layer: dict[Variable, tuple[Floats, ...]] = {}  # by kernel: its arrays and those of its bias
         # What the current step will do once it has all gradients.
         self._products: list[tuple[Any, ...]] = []
         self._updates: list[tuple[Variable, Floats]] = []
@@ -145,6 +146,11 @@ class Optimizer(Recorded):
             self._slots[key] = variable.pack(np.zeros(variable.shape, np.float32))
         return self._slots[key]
 
+    def replace_slots(self, slots: dict[tuple[Variable, str], Floats]) -> None:
+        """Takes over the state of all variables, by variable and name, as a file has it."""
+        self._slots = slots
+        self._arrays_of_layer.clear()
+
     # A step: begin_step, then apply or apply_product for each variable, then end_step. Nothing changes before end_step,
     # so a step that fails earlier, in a user's layer or because there is no memory, leaves everything as it was.
 
@@ -166,7 +172,9 @@ class Optimizer(Recorded):
         If possible, `end_step` computes the product and the update in one kernel, and the gradient is never written.
         """
         if self._in_product and kernel.is_plain and bias.is_plain:
-            arrays = (*self._arrays(kernel), *self._arrays(bias))
+            arrays = self._arrays_of_layer.get(kernel)
+            if arrays is None:
+                arrays = self._arrays_of_layer[kernel] = (*self._arrays(kernel), *self._arrays(bias))
             rule = (self.rule, *arrays, *self._step_rates)
             if isinstance(x, CscBatch):
                 self._products.append((kernels.csrmm_tn_update, (*x, dz, *rule), bias, arrays))
@@ -270,7 +278,7 @@ class Optimizer(Recorded):
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Arrays that joblib maps into memory are read-only, and a copied array may be misaligned.
         slots = {key: own(array) for key, array in state["_slots"].items()}
-        self.__dict__.update(state, _slots=slots, _products=[], _updates=[])
+        self.__dict__.update(state, _slots=slots, _arrays_of_layer={}, _products=[], _updates=[])
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

@@ -330,4 +330,4 @@ def set_optimizer(file: File, model: Model, optimizer: Optimizer) -> None:
     if saved["learning_rate"] is not None:
         optimizer.learning_rate = saved["learning_rate"]
     optimizer.iterations = saved["iterations"]
-    optimizer._slots = slots
+    optimizer.replace_slots(slots)

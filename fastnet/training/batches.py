@@ -81,13 +81,13 @@ class Batches:
         targets = self._targets
         for step in range(first, first + self._steps):
             start = step % self._count * self._batch_size
-            which: Any = slice(start, min(self._rows, start + self._batch_size))
-            if order is not None:
+            which: Any = slice(start, start + self._batch_size)
+            if order is None:
+                chosen = targets[which]
+            else:
                 which = order[which]
                 chosen = self._gathered[: len(which)]
-                np.take(targets, which, axis=0, out=chosen, mode="clip")
-            else:
-                chosen = targets[which]
+                targets.take(which, 0, chosen, "clip")
             weights = None if self._weights is None else self._weights[which]
             yield Batch(self._read(which), chosen, weights, self._first)
 
