@@ -1,4 +1,4 @@
-"""Data sets: mnist, the handwritten digits, and synthetic, digits that are drawn here and need no network."""
+"""Data sets: `mnist`, handwritten digits, and `synthetic`, digits that are drawn here without a download."""
 
 import sys
 

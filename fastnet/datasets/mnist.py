@@ -1,7 +1,7 @@
-"""MNIST: 60,000 + 10,000 handwritten digits, from files, caches or the network, and never unchecked.
+"""Loads MNIST, 60,000 + 10,000 handwritten digits, from files, caches or the network, and checks every file.
 
-Y. LeCun, C. Cortes and C. Burges, "The MNIST database of handwritten digits", 1998; CC BY-SA 3.0. What a file contains,
-uncompressed, must be the original to the bit; how it was compressed and what exactly it is called does not matter.
+Y. LeCun, C. Cortes and C. Burges, "The MNIST database of handwritten digits", 1998; CC BY-SA 3.0. The uncompressed
+content of a file must equal the original bit for bit. Its compression and its exact name do not matter.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from fastnet.terminal.screen import printable
 
 try:
     import fcntl
-except ImportError:  # no POSIX: processes do not wait for each other, and each downloads
+except ImportError:  # without POSIX, processes do not wait for each other, so each one downloads
     fcntl = None  # type: ignore[assignment]
 
 Bytes = NDArray[np.uint8]
@@ -37,15 +37,15 @@ Data = tuple[tuple[Bytes, Bytes], tuple[Bytes, Bytes]]
 
 
 class _Part(NamedTuple):
-    file: str  # of the original distribution, without .gz
-    key: str  # in Keras's mnist.npz
+    file: str  # name in the original distribution, without .gz
+    key: str  # name in Keras's mnist.npz
     shape: tuple[int, ...]
     sha256: str  # of the uncompressed IDX file
-    halves: tuple[int, int]  # CRC-32 of the numbers' first and second half: one is right in a damaged MNIST
+    halves: tuple[int, int]  # CRC-32 of the first and second half of the numbers; in a damaged MNIST, one is right
 
     @property
     def header(self) -> bytes:
-        """IDX: two zeros, 8 for unsigned bytes, the number of dimensions, then each, big-endian."""
+        """The header in IDX format: two zeros, 8 for unsigned bytes, number of dimensions, each one big-endian."""
         return bytes([0, 0, 8, len(self.shape)]) + b"".join(n.to_bytes(4, "big") for n in self.shape)
 
 
@@ -79,53 +79,53 @@ _PARTS = (
         (0x73C9B6E4, 0x1EF7002E),
     ),
 )
-_IDX_TYPES = {8: "uint8", 9: "int8", 11: "int16", 12: "int32", 13: "float32", 14: "float64"}  # by the third byte
+_IDX_TYPES = {8: "uint8", 9: "int8", 11: "int16", 12: "int32", 13: "float32", 14: "float64"}  # third byte of a file
 
-# Folders that serve the four files with .gz, tried in this order, then Keras's single file.
+# Tried in this order: folders with the four files as .gz, then Keras's single file.
 MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://raw.githubusercontent.com/fgnt/mnist/master/",
     "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
 )
-_CHUNK = 2**20  # bytes unpacked at a time
-_TIMEOUT = (5, 15)  # seconds to connect, and without a byte
+_CHUNK = 2**20  # bytes decompressed at a time
+_TIMEOUT = (5, 15)  # seconds to connect, and to wait for the next byte
 
-# A mirror sends 11.6 MB. It is given up when it sends more than this, or takes longer than so many seconds plus the
-# time that this slow a network needs for what has come.
+# A mirror sends 11.6 MB. A download stops if it is larger than _MOST_BYTES, or if it takes longer than _PATIENCE plus
+# the time for its bytes at _LEAST_SPEED.
 _MOST_BYTES = 2**24
 _PATIENCE = 20  # seconds
-_LEAST_SPEED = 50_000  # bytes a second
-_LOCK_WAIT = 600  # seconds to wait for another process that downloads
+_LEAST_SPEED = 50_000  # bytes per second
+_LOCK_WAIT = 600  # seconds to wait for a download by another process
 
 
 class MnistNotFoundError(FileNotFoundError):
-    """No place was named, no cache has the digits, and no mirror could be reached."""
+    """MNIST was not found: no path was given, no cache has it, and no mirror could be reached."""
 
 
 def load_data(path: str | os.PathLike[str] | None = None) -> Data:
-    """The digits and their labels.
+    """Loads the digits and their labels.
 
-    Looked for, in this order: at `path`; at the environment variable ``FASTNET_DATA``; in fastnet's cache (``mnist`` in
-    the user's cache folder for fastnet); in Keras's (``~/.keras/datasets/mnist.npz``); on public mirrors, from which
-    they go to fastnet's cache. A place that was named, by `path` or ``FASTNET_DATA``, is the only one looked at.
+    If `path` or else the environment variable ``FASTNET_DATA`` is given, only that place is searched. Otherwise the
+    search order is: fastnet's cache (``mnist`` in the user's cache folder for fastnet), Keras's cache
+    (``~/.keras/datasets/mnist.npz``), public mirrors. A download is kept in fastnet's cache.
 
-    The four files may be packed with gzip or not, whatever their names say. They may also be called
+    The four files may be compressed with gzip or not, whatever their names say. They may also be called
     ``train-images.idx3-ubyte`` and so on, or lie in ``MNIST/raw`` below the folder, as torchvision puts them.
 
     Args:
-        path: a folder with the four IDX files or with Keras's ``mnist.npz``, or such an npz file. ``"mnist.npz"``,
-            Keras's default, is the same as None if there is no such file in the current folder.
+        path: a folder with the four IDX files or with Keras's ``mnist.npz``; or such an npz file. Keras's default,
+            ``"mnist.npz"``, means None if there is no such file in the current folder.
 
     Returns:
         ``(x_train, y_train), (x_test, y_test)``: uint8 arrays (60000, 28, 28), (60000,), (10000, 28, 28), (10000,).
 
     Raises:
-        FileNotFoundError: if a named place lacks a file, or the digits are nowhere and cannot be downloaded (then a
-            MnistNotFoundError, which tells every place that was looked at).
-        ValueError: if a file at a named place is truncated or corrupt, or is of another data set.
-        TypeError: if `path` is no path.
-        OSError: if a named place cannot be read.
+        FileNotFoundError: if the given place lacks a file. If no place was given and nothing could be downloaded, a
+            MnistNotFoundError, which lists every place that was searched.
+        ValueError: if a file at the given place is truncated or corrupt, or belongs to another data set.
+        TypeError: if `path` is not a path.
+        OSError: if the given place cannot be read.
     """
     if isinstance(path, str) and path == "mnist.npz" and not os.path.exists(path):
         path = None
@@ -133,7 +133,7 @@ def load_data(path: str | os.PathLike[str] | None = None) -> Data:
 
 
 def load_data_and_source(path: str | os.PathLike[str] | None = None) -> tuple[Data, str]:
-    """What `load_data` returns, and in words where it came from; errors as there, but ``"mnist.npz"`` is a file."""
+    """Loads the data as `load_data` does, and returns its source in words; ``"mnist.npz"`` is always a file here."""
     if path is not None:
         try:
             text = os.fsdecode(path)
@@ -152,7 +152,7 @@ def load_data_and_source(path: str | os.PathLike[str] | None = None) -> tuple[Da
     found, failures = _look_in_caches(cache)
     if found is None:
         with _turn(cache.parent) as note:
-            # The process that was waited for has filled the cache, or has noted why it could not.
+            # Another process may have filled the cache meanwhile, or written down why it could not.
             found, failures = _look_in_caches(cache)
             refusals = note.read().decode().splitlines()
             if found is None and not refusals:
@@ -179,7 +179,7 @@ def _cache_folder() -> Path:
 
 
 def _look_in_caches(cache: Path) -> tuple[tuple[Data, str] | None, list[str]]:
-    """What the caches have and which of them has it, or None; and why others do not have it."""
+    """Loads the data from a cache; returns it with its source, or None, and why other caches failed."""
     failures: list[str] = []
     for place, name in (
         (str(cache), "fastnet's cache"),
@@ -196,7 +196,7 @@ def _look_in_caches(cache: Path) -> tuple[tuple[Data, str] | None, list[str]]:
 
 
 def _read(place: str) -> Data:
-    """The data of a folder or an npz file, checked."""
+    """Reads and checks the data of a folder or an npz file."""
     path = Path(os.path.expanduser(place))
     name = printable(str(path))
     try:
@@ -230,7 +230,7 @@ def _paired(arrays: list[Bytes]) -> Data:
 
 
 def _find(place: Path, name: str) -> Path | None:
-    """The file of that name or with .gz, in capitals or not, with any of "-._" for "-"; the exact name comes first."""
+    """Finds a file by its name, with or without .gz, in any case, with any of "-._" for "-"; prefers the exact name."""
     for folder in _folders(place):
         with os.scandir(folder) as entries:
             names = sorted((entry.name for entry in entries if entry.is_file()), key=lambda s: (s != s.lower(), s))
@@ -242,7 +242,7 @@ def _find(place: Path, name: str) -> Path | None:
 
 
 def _folders(place: Path) -> Iterator[Path]:
-    """The folder, and those in which torchvision keeps the files: raw in its MNIST, which lies in the named one."""
+    """Returns the folder, and the folders below it in which torchvision keeps the files: raw and MNIST/raw."""
     yield place
     for names in (("raw",), ("mnist", "raw")):
         folders = [place]
@@ -252,7 +252,7 @@ def _folders(place: Path) -> Iterator[Path]:
 
 
 def _unpacked(stream: IO[bytes], most: int, name: str) -> Bytes:
-    """The bytes of a file, whether it is a gzip file or not, but no more than `most` + 1: it may claim any length."""
+    """Reads a file, compressed with gzip or not, but at most `most` + 1 bytes, whatever length it claims."""
     packed = stream.read(2) == b"\x1f\x8b"
     stream.seek(0)
     source = gzip.GzipFile(fileobj=stream) if packed else stream
@@ -276,7 +276,7 @@ def _read_idx(stream: IO[bytes], part: _Part, name: str) -> Bytes:
 
 
 def _fault(content: Bytes, part: _Part) -> str:
-    """What is wrong with an IDX file that has not the right header and length."""
+    """Says what is wrong with an IDX file whose header or length is not that of MNIST."""
     size = len(part.header) + math.prod(part.shape)
     head = content[:1024].tobytes()  # at most 255 dimensions
     if part.header.startswith(head[: len(part.header)]):
@@ -288,14 +288,14 @@ def _fault(content: Bytes, part: _Part) -> str:
         return f"is not MNIST: it is no IDX file, but begins with {head[:8]!r}"
     shape = tuple(int.from_bytes(head[4 + 4 * i : 8 + 4 * i], "big") for i in range(head[3]))
     promised = 4 + 4 * len(shape) + math.prod(shape) * np.dtype(kind).itemsize
-    if len(content) == promised or size < len(content) < promised:  # or: as far as it was read
+    if len(content) == promised or size < len(content) < promised:  # the second: only a part was read
         return f"is not MNIST: it is an IDX file of {kind} {shape!s:.80}, expected uint8 {part.shape}"
     return f"is truncated or corrupt: its header promises {promised:,} bytes uncompressed, but it has {len(content):,}"
 
 
 def _read_npz(stream: IO[bytes], name: str) -> list[Bytes]:
-    most = sum(math.prod(part.shape) for part in _PARTS) + _CHUNK  # the chunk: what a zip file has beside its content
-    if stream.read(2) == b"\x1f\x8b":  # it was packed once more
+    most = sum(math.prod(part.shape) for part in _PARTS) + _CHUNK  # _CHUNK is for the headers in a zip file
+    if stream.read(2) == b"\x1f\x8b":  # it was compressed once more
         stream.seek(0)
         stream = io.BytesIO(_unpacked(stream, most, name).data)
     if stream.seek(0, io.SEEK_END) > most:
@@ -308,7 +308,7 @@ def _read_npz(stream: IO[bytes], name: str) -> list[Bytes]:
             members = [_member(archive, part) for part in _PARTS]
     except MemoryError:
         raise
-    except Exception as error:  # zipfile and NumPy's header parser raise a dozen kinds
+    except Exception as error:  # zipfile and NumPy's header parser raise a dozen kinds of errors
         raise ValueError(f"{name} is not Keras's mnist.npz, or is corrupt: {error}") from error
     for part, (found, array) in zip(_PARTS, members, strict=True):
         if array is None:
@@ -318,10 +318,10 @@ def _read_npz(stream: IO[bytes], name: str) -> list[Bytes]:
 
 
 def _member(archive: zipfile.ZipFile, part: _Part) -> tuple[str, Bytes | None]:
-    """The type and shape of an array, and its numbers, which are not unpacked unless those are right."""
+    """Returns an array's type and shape in words, and its numbers, or None if type or shape are wrong."""
     with archive.open(f"{part.key}.npy") as stream:
         version = np.lib.format.read_magic(stream)
-        if version != (1, 0):  # the others have room for headers of 4 GB
+        if version != (1, 0):  # other versions allow headers of 4 GB
             raise ValueError(f"{part.key} is stored in version {version} of NumPy's format, expected (1, 0)")
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
         found = f"{dtype} {shape}{' in Fortran order' * fortran}"
@@ -335,7 +335,7 @@ def _member(archive: zipfile.ZipFile, part: _Part) -> tuple[str, Bytes | None]:
 
 
 def _check(content: Bytes, part: _Part, name: str) -> None:
-    """Refuses numbers that are not MNIST's, and says whether they are damaged or others."""
+    """Checks that numbers are MNIST's; the error says whether they are damaged or another data set."""
     digest = hashlib.sha256(part.header)
     digest.update(content.data)
     if digest.hexdigest() == part.sha256:
@@ -357,11 +357,12 @@ def _check(content: Bytes, part: _Part, name: str) -> None:
 def _turn(folder: Path) -> Iterator[IO[bytes]]:
     """Waits until no other process downloads into the folder.
 
-    Each holds a lock on a file there, which the kernel frees however the process ends. Where that cannot be, nobody
-    waits: what is downloaded is checked, and put into the cache in one step, so that only the work is done twice.
+    A process that downloads holds a lock on a file in the folder. The system releases it however the process ends.
+    Without locks nobody waits, so two processes may download the same. That does no harm, because each download is
+    checked and put into the cache in one step.
 
     Yields:
-        A file with what the process that was waited for has written into it; empty if it has not, or there was none.
+        A file with the notes of the process before. It is empty if that process wrote none, or there was none.
     """
     path = folder / ".mnist.lock"
     waited, deadline = False, time.monotonic() + _LOCK_WAIT
@@ -371,7 +372,7 @@ def _turn(folder: Path) -> Iterator[IO[bytes]]:
                 waited = True
                 time.sleep(0.05)
             if locked and not waited:
-                file.truncate(0)  # a note of somebody long gone
+                file.truncate(0)  # an old note of a process that has ended
             file.seek(0)
             if _is_at(path, file) or not locked or (waited and file.read(1)):
                 try:
@@ -382,11 +383,11 @@ def _turn(folder: Path) -> Iterator[IO[bytes]]:
                         with contextlib.suppress(OSError):
                             path.unlink()
                 return
-            # The file was removed before it was locked: others will lock a new one.
+            # The file was removed before it was locked, so other processes lock a new one.
 
 
 def _lock_file(path: Path) -> IO[bytes]:
-    """The file, or one in memory where none can be written."""
+    """Opens the lock file; returns a file in memory if none can be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return open(path, "a+b")
@@ -395,7 +396,7 @@ def _lock_file(path: Path) -> IO[bytes]:
 
 
 def _lock(file: IO[bytes]) -> bool:
-    """Locks the file; whether nobody else holds it, as far as can be known."""
+    """Locks the file; returns False if another process holds the lock."""
     if fcntl is not None and not isinstance(file, io.BytesIO):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -407,7 +408,7 @@ def _lock(file: IO[bytes]) -> bool:
 
 
 def _is_at(path: Path, file: IO[bytes]) -> bool:
-    """Whether the file is still the one of that name; one in memory has none to lose."""
+    """Returns whether `path` still names this open file; always True for a file in memory."""
     if isinstance(file, io.BytesIO):
         return True
     try:
@@ -417,8 +418,8 @@ def _is_at(path: Path, file: IO[bytes]) -> bool:
 
 
 def _look_in_mirrors(cache: Path) -> tuple[tuple[Data, str] | None, list[str]]:
-    """What a mirror has, now also in the cache, and which mirror it was, or None; and why others were no help."""
-    for folder in cache.parent.glob(".download-*"):  # what earlier versions of fastnet left when they were killed
+    """Downloads from the first mirror that works, into the cache; returns the data with its source, and failures."""
+    for folder in cache.parent.glob(".download-*"):  # left by earlier versions of fastnet that were killed
         shutil.rmtree(folder, ignore_errors=True)
     failures = []
     for mirror in MIRRORS:
@@ -432,7 +433,7 @@ def _look_in_mirrors(cache: Path) -> tuple[tuple[Data, str] | None, list[str]]:
 
 
 def _download(mirror: str) -> tuple[Data, dict[str, bytes]]:
-    """The data from a mirror, checked, and the files as they came, by the names that the cache has for them."""
+    """Downloads and checks the data of a mirror; returns it, and the files by their names in the cache."""
     transfer = _Transfer()
     if mirror.endswith(".npz"):
         content = transfer.fetch(mirror)
@@ -446,19 +447,19 @@ def _download(mirror: str) -> tuple[Data, dict[str, bytes]]:
 
 
 class _Transfer:
-    """Fetches files from one mirror, in bounded size and time."""
+    """Downloads files from one mirror, with limits for size and time."""
 
     def __init__(self) -> None:
         self.start = time.monotonic()
-        self.count = 0  # bytes of all files
-        self.content = bytearray()  # of this file
+        self.count = 0  # bytes of all files so far
+        self.content = bytearray()  # bytes of the current file
         self.ended = False
 
     def fetch(self, url: str) -> bytes:
-        """The file's content.
+        """Downloads a file and returns its content.
 
-        A thread gets it, since a mirror that sends a byte now and then can hold up a read, or the headers, for hours.
-        When the time is over the thread is left to itself: it ends at the next bytes.
+        A thread downloads it, because a mirror that sends a byte now and then could block a read for hours. When the
+        time is over, this method returns. The thread ends at the next bytes.
         """
         failures: list[BaseException] = []
 
@@ -488,14 +489,14 @@ class _Transfer:
         finally:
             self.ended = thread.is_alive()
         if failures:
-            raise failures.pop()  # left there it would refer to itself, and keep the connection open
+            raise failures.pop()  # pop, because the list would keep the error, and with it the connection
         return bytes(self.content)
 
     def seconds_left(self) -> float:
         return self.start + _PATIENCE + self.count / _LEAST_SPEED - time.monotonic()
 
     def write(self, chunk: bytes) -> None:
-        """Takes what has come: for the downloader this object is the file to write to."""
+        """Appends a chunk; the downloader writes to this object as to a file."""
         if self.ended:
             raise TimeoutError("nobody waits for it any more")
         self.count += len(chunk)
@@ -504,23 +505,23 @@ class _Transfer:
         self.content += chunk
 
     def flush(self) -> None:
-        """Does nothing, as there is no file."""
+        """Does nothing; the downloader expects the method of a file."""
 
 
 def _refuse_redirection(response: Any, **_: Any) -> None:
-    """No mirror redirects; the network library would first read all that comes with a redirection, without a bound."""
+    """Refuses redirections: no mirror needs them, and the network library would read their bodies without a limit."""
     if response.is_redirect:
         response.close()
         raise ValueError(f"it redirects to {response.headers['Location']}")
 
 
 def _keep(cache: Path, files: dict[str, bytes]) -> str:
-    """Puts each file into the cache in one step, so that one there is always whole; says how that went."""
-    from fastnet.saving.files import replace_file  # what only writing needs
+    """Puts files into the cache, each in one step, so that none is ever half written; returns the result in words."""
+    from fastnet.saving.files import replace_file  # only writing needs it
 
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        for part in _PARTS:  # what would be read before the new files was not good
+        for part in _PARTS:  # older files, which would be read before the new ones, are not valid
             while stale := _find(cache, part.file):
                 stale.unlink()
         for name, content in files.items():
@@ -534,7 +535,7 @@ def _keep(cache: Path, files: dict[str, bytes]) -> str:
 
 
 def _gist(error: BaseException) -> str:
-    """The innermost reason, on one line: a network library wraps it several times."""
+    """Returns the innermost error on one line; network libraries wrap it several times."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__ or error
     return printable(f"{type(error).__name__}: {error}".splitlines()[0][:200])

@@ -1,9 +1,9 @@
-"""Digits that look handwritten, drawn here from strokes: MNIST's shapes and types without a file or a network.
+"""Draws digits that look handwritten: data of MNIST's shapes and types, without a file or a network.
 
-Each digit has a few ways of writing it, each a list of strokes, each stroke a list of points that the pen passes. For
-every image the points are moved a little, a smooth curve is laid through them, the whole is scaled, slanted, turned and
-shifted, and the pen's ink is spread over the 28 x 28 pixels, thick or thin, with uneven pressure. About a fifth of the
-pixels is not zero, as in MNIST, and the tutorial's network learns them to between 97 and 99 %.
+There are a few ways of writing each digit. A way is a list of strokes, and a stroke is a list of points that the pen
+passes. For each image, the points are moved a little, and a smooth curve is drawn through them. The digit is then
+scaled, slanted, turned and shifted. The pen's ink is spread over the 28 x 28 pixels, thick or thin, with varying
+pressure. About a fifth of the pixels are nonzero, as in MNIST. The tutorial's network gets 97 to 99 % of them right.
 """
 
 import re
@@ -19,8 +19,8 @@ Stroke = list[tuple[float, float]]
 
 _TRAIN, _TEST = 60000, 10000
 _SIDE = 28
-_BOX = 19.0  # pixels that a digit is high before it is scaled
-_CHUNK = 250  # images drawn at once: their pixels stay in the cache
+_BOX = 19.0  # height of a digit in pixels, before it is scaled
+_CHUNK = 250  # images drawn at once, so few that their pixels stay in the processor's cache
 _STEPS = 7  # points drawn between two of a stroke's points
 
 # Ways of writing each digit: strokes, divided by /, of points x,y in hundredths of a square, y downwards.
@@ -72,7 +72,7 @@ _WAYS = {
 
 
 def load_data(seed: int = 0) -> tuple[tuple[Bytes, Bytes], tuple[Bytes, Bytes]]:
-    """Draws the digits; the same for the same seed.
+    """Draws the digits. The same seed gives the same digits.
 
     Args:
         seed: a whole number, at least 0.
@@ -105,10 +105,11 @@ def _strokes(text: str) -> list[Stroke]:
 
 
 def _curve(strokes: list[Stroke]) -> tuple[Floats, NDArray[np.bool_]]:
-    """The matrix that makes smooth curves of the strokes' points, and which of their pieces are ink.
+    """Returns the matrix that turns the strokes' points into smooth curves, and which pieces of them have ink.
 
-    Catmull-Rom splines (E. Catmull and R. Rom, "A class of local interpolating splines", 1974): between two points of a
-    stroke the curve is a cubic in t through both, whose slope at each is half the way between its neighbours.
+    The curves are Catmull-Rom splines (E. Catmull and R. Rom, "A class of local interpolating splines", 1974). Between
+    two points of a stroke, the curve is a cubic polynomial in t through both. Its slope at a point is half the
+    difference of the two neighbouring points.
     """
     count = sum(len(stroke) for stroke in strokes)
     rows, links = [], []
@@ -134,7 +135,7 @@ def _curve(strokes: list[Stroke]) -> tuple[Floats, NDArray[np.bool_]]:
 
 
 def _draw(points: Floats, basis: Floats, links: NDArray[np.bool_], count: int, rng: np.random.Generator) -> Bytes:
-    """`count` images, (count, 28, 28), of one way of writing a digit."""
+    """Draws `count` images, (count, 28, 28), of one way of writing a digit."""
 
     def normal(*shape: int) -> Floats:
         return rng.standard_normal((count, *shape), np.float32)
@@ -146,7 +147,7 @@ def _draw(points: Floats, basis: Floats, links: NDArray[np.bool_], count: int, r
     moved = points.T + sloppiness * normal(*points.T.shape)
     x, y = np.einsum("ncp,tp->cnt", moved, basis) - np.float32(0.5)
 
-    # Curvature: a bow of the whole sheet. Then scale and slant, then a turn.
+    # Bend the whole image, then scale and slant it, then rotate it.
     x = x + uniform(-0.25, 0.25) * (y * y - np.float32(0.08))
     y = y + uniform(-0.18, 0.18) * (x * x - np.float32(0.08))
     scale = uniform(0.82, 1.08) * np.float32(_BOX)
@@ -154,19 +155,19 @@ def _draw(points: Floats, basis: Floats, links: NDArray[np.bool_], count: int, r
     angle = np.float32(0.14) * normal(1)
     x, y = np.cos(angle) * x - np.sin(angle) * y, np.sin(angle) * x + np.cos(angle) * y
 
-    # As in MNIST the digit's middle, here of its ink, is put in the middle of the image, and here moved a little.
+    # Put the centre of the ink in the middle of the image, as in MNIST, then move it a little.
     middle = np.float32((_SIDE - 1) / 2)
     x = x - x.mean(axis=1, keepdims=True) + middle + np.float32(0.5) * normal(1)
     y = y - y.mean(axis=1, keepdims=True) + middle + np.float32(0.5) * normal(1)
 
-    # Ink is proportional to the way of the pen, and to a pressure that wanders along it.
+    # Ink is proportional to the length of the pen's path and to its pressure, which varies along the path.
     way = np.hypot(np.diff(x, axis=1), np.diff(y, axis=1)) * links
     pressure = 1 + uniform(0.0, 0.35) * np.sin(
         uniform(1, 9) * np.linspace(0, 1, way.shape[1], dtype=np.float32) + uniform(0, 6.3)
     )
     ink = _splat((x[:, 1:] + x[:, :-1]) / 2, (y[:, 1:] + y[:, :-1]) / 2, way * pressure)
 
-    # A pen has a width: spread the ink, then let strong ink saturate and weak ink vanish.
+    # A pen has a width: spread the ink. Then strong ink saturates and weak ink vanishes.
     spread = uniform(0.13, 0.26)[:, :, None]
     for axis in (1, 2, 1, 2):
         share = spread * ink
@@ -181,9 +182,9 @@ def _draw(points: Floats, basis: Floats, links: NDArray[np.bool_], count: int, r
 
 
 def _splat(x: Floats, y: Floats, weight: Floats) -> Floats:
-    """Images to which each point adds its weight, shared among the four pixels around it."""
+    """Makes images from points: each point adds its weight to the four pixels around it."""
     count = len(x)
-    weight = weight * ((x >= 0) & (x < _SIDE - 1) & (y >= 0) & (y < _SIDE - 1))  # what is off the sheet leaves no ink
+    weight = weight * ((x >= 0) & (x < _SIDE - 1) & (y >= 0) & (y < _SIDE - 1))  # points outside the image leave no ink
     x, y = np.clip(x, 0, _SIDE - 1.001), np.clip(y, 0, _SIDE - 1.001)
     column, row = x.astype(np.int32), y.astype(np.int32)
     right, down = x - column, y - row

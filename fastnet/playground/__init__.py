@@ -1,6 +1,6 @@
-"""The playground: a page on which one draws a digit and watches a network read it. Run it: python -m fastnet.playground
+"""The playground: a page to draw a digit on and watch a network read it. Run it: python -m fastnet.playground
 
-The page computes everything itself, so the page that is served and the file that `export_html` writes are the same.
+The page computes everything itself. So the served page and the file of `export_html` are the same.
 """
 
 from fastnet.playground.page import UnsuitableModelError, export_html

@@ -1,6 +1,6 @@
 """Draw a digit and watch a network read it: python -m fastnet.playground
 
-Finds or trains a model, makes the page of it (page.py) and serves it (server.py) until Ctrl-C.
+Finds or trains a model, makes its page (page.py) and serves it (server.py) until Ctrl-C.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ORIGIN = {
 
 
 def playground(options: argparse.Namespace) -> None:
-    """Serves the page of the model that was named, or of fastnet's own."""
+    """Serves the page of the given model, or of fastnet's own."""
     if options.model is None:
         model, about = own_model(options.retrain)
     else:
@@ -47,9 +47,9 @@ def playground(options: argparse.Namespace) -> None:
 
 
 def own_model(retrain: bool = False) -> tuple[Sequential, str]:
-    """The model from the cache, or a newly trained one, and where it comes from in words.
+    """Returns a model from the cache, or trains one, and returns its origin in words.
 
-    Synthetic digits are the second choice: what learned from them is not taken once FASTNET_DATA names real ones.
+    A model that was trained on synthetic digits is not used if FASTNET_DATA names real ones.
     """
     for kind in ORIGIN:
         if not retrain and not (kind == "synthetic" and os.environ.get("FASTNET_DATA")):
@@ -64,11 +64,11 @@ def own_model(retrain: bool = False) -> tuple[Sequential, str]:
 
 
 def cached(kind: str) -> Sequential | None:
-    """The model of an earlier start, if there is one and it is whole."""
+    """Returns the model of an earlier start; None if there is none or it cannot be used."""
     path = cache_path(kind)
     try:
         model = load_model(path)
-        page(model)  # whether it is what the page needs
+        page(model)  # checks that the page can show it
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -79,7 +79,7 @@ def cached(kind: str) -> Sequential | None:
 
 
 def training_data() -> tuple[str, tuple[datasets.mnist.Bytes, datasets.mnist.Bytes]]:
-    """Real digits if they can be had, else synthetic ones, after a line that says so; errors as `mnist.load_data`."""
+    """Loads MNIST, or synthetic digits, with a message, if MNIST is not available; errors as `mnist.load_data`."""
     try:
         (train, _), source = datasets.mnist.load_data_and_source()
     except datasets.mnist.MnistNotFoundError:
@@ -94,7 +94,7 @@ def training_data() -> tuple[str, tuple[datasets.mnist.Bytes, datasets.mnist.Byt
 
 
 def trained(x: datasets.mnist.Bytes, y: datasets.mnist.Bytes, epochs: int = EPOCHS) -> Sequential:
-    """The tutorial's network, trained; with a Dropout, since drawn digits differ more than MNIST's among themselves."""
+    """Trains the tutorial's network, with Dropout, because drawn digits vary more than MNIST's."""
     set_random_seed(0)
     model = Sequential(
         [
@@ -112,7 +112,7 @@ def trained(x: datasets.mnist.Bytes, y: datasets.mnist.Bytes, epochs: int = EPOC
 
 
 def keep(model: Sequential, kind: str) -> None:
-    """Saves the model for the next start; where that cannot be, says so and goes on."""
+    """Saves the model for the next start; prints a message if that fails."""
     path = cache_path(kind)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,25 +124,25 @@ def keep(model: Sequential, kind: str) -> None:
 
 
 def cache_path(kind: str) -> Path:
-    from platformdirs import user_cache_path  # as datasets/mnist.py: imported when used
+    from platformdirs import user_cache_path  # imported only when used, as in datasets/mnist.py
 
     return user_cache_path("fastnet") / "playground" / f"{kind}.safetensors"
 
 
 def open_browser(address: str) -> None:
-    """Opens a browser that has a window; one that would take over the terminal only if BROWSER asks for it."""
+    """Opens a browser with a window; a browser in the terminal only if BROWSER names it."""
     try:
         browser = webbrowser.get()
-    except webbrowser.Error:  # there is none: the address was printed
+    except webbrowser.Error:  # no browser; the address was printed
         return
     if type(browser) is webbrowser.GenericBrowser and not os.environ.get("BROWSER"):
         return
-    # Some browsers return only when they are closed.
+    # In a thread, because some browsers return only when they are closed.
     threading.Thread(target=browser.open, args=(address,), daemon=True).start()
 
 
 def port(text: str) -> int:
-    """An option's value: a port."""
+    """Checks an option's value and returns it as a port."""
     if not text.isascii() or not text.isdecimal() or len(text) > 5 or int(text) >= 2**16:
         raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {text!r}")
     return int(text)
@@ -169,14 +169,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The program; returns its exit code."""
+    """Runs the program; returns its exit code."""
     options = parser().parse_args(arguments)
     try:
         playground(options)
     except (OSError, ValueError, MemoryError) as error:
         print(f"error: {printable(str(error))}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:  # in a training; while it serves, Ctrl-C is the way to end it
+    except KeyboardInterrupt:  # during training; `serve` handles Ctrl-C itself
         print("interrupted", file=sys.stderr)
         return 130
     return 0

@@ -1,6 +1,6 @@
-"""The playground's page of a model: one HTML file with the network in it, which needs no server and no network.
+"""Makes the playground's page for a model: one HTML file with the weights in it, which needs no server.
 
-The forward pass is written again in JavaScript, in page.html; `described` says in which steps the page has to take it.
+page.html has the forward pass in JavaScript. `described` lists the steps that the page computes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Step = dict[str, Any]
 
-WEIGHT_LIMIT = 2**24  # a page of 90 MB: more, and a browser stumbles
+WEIGHT_LIMIT = 2**24  # a page of 90 MB; browsers have problems with larger ones
 
 _TRAINING_ONLY = (layers.Dropout, layers.GaussianNoise, layers.AlphaDropout)
 _SAME_NUMBERS = (layers.Flatten, layers.Reshape)
@@ -47,26 +47,26 @@ _CLIPPED = (activations.ClippedRelu, activations.LeakyRelu, activations.Relu6)
 
 
 class UnsuitableModelError(ValueError):
-    """A model that cannot read a drawn digit, or computes what the page does not know, or was never trained."""
+    """The model cannot read a drawn digit, has layers that the page does not know, or was never trained."""
 
 
 def export_html(model: Sequential, filepath: Any, title: str = "Draw a digit", ink: float | None = None) -> None:
-    """Writes the playground as one file, to mail to a class or to put on any web space.
+    """Writes the playground as one file, which can be mailed or put on a web site.
 
     Args:
-        model: a trained model of 784 inputs, (784,) or (28, 28) or alike, and 10 outputs, of dense layers.
-        filepath: the file's name; a file of that name is replaced.
+        model: a trained model of dense layers with 784 inputs, such as (784,) or (28, 28), and 10 outputs.
+        filepath: the file's name; an existing file is replaced.
         title: the page's heading.
-        ink: what a pixel full of ink is to the model, such as 255 or 1. By default it is 255 if the model begins with
-            a `Rescaling` or a `BatchNormalization`, and 1 if not.
+        ink: the model's input for a pixel full of ink, such as 255 or 1. By default it is 255 if the model begins with
+            `Rescaling` or `BatchNormalization`, and 1 if not.
 
     Raises:
         UnsuitableModelError: if the model has other inputs or outputs, was never trained, has weights that are not
             finite, or has a layer or an activation that the page does not know.
-        TypeError, ValueError: if an argument is not of that kind.
-        OSError: if the file cannot be written; a file of that name is as it was then.
+        TypeError, ValueError: if an argument is wrong.
+        OSError: if the file cannot be written. An existing file is unchanged then.
     """
-    from fastnet.saving.files import replace_file  # what only writing needs
+    from fastnet.saving.files import replace_file  # only writing needs it
 
     try:
         path = os.path.realpath(os.fsdecode(filepath))
@@ -79,11 +79,13 @@ def export_html(model: Sequential, filepath: Any, title: str = "Draw a digit", i
 
 
 def page(model: Sequential, title: str = "Draw a digit", about: str = "", ink: float | None = None) -> str:
-    """The page as a text.
+    """Returns the page as a text.
 
     Args:
-        model, title, ink: as for `export_html`.
-        about: a sentence on where the model comes from, shown at the end.
+        model: as for `export_html`.
+        title: as for `export_html`.
+        about: a sentence on the model's origin, which is shown at the end.
+        ink: as for `export_html`.
 
     Raises:
         UnsuitableModelError, TypeError, ValueError: as `export_html`.
@@ -96,13 +98,13 @@ def page(model: Sequential, title: str = "Draw a digit", about: str = "", ink: f
         "TITLE": html.escape(printable(title)),
         "ABOUT": html.escape(printable(f"{_sizes(model)} {about}".strip())),
         "POLICY": policy(template),
-        "NETWORK": json.dumps(network, allow_nan=False),  # numbers and names of our own: no markup can be in it
+        "NETWORK": json.dumps(network, allow_nan=False),  # only numbers and fastnet's own names, so it has no markup
     }
     return re.sub(r"@@(\w+)@@", lambda match: parts[match[1]], template)
 
 
 def policy(text: str) -> str:
-    """The Content-Security-Policy of a page: its own scripts and style run, and nothing is loaded or sent."""
+    """Returns the Content-Security-Policy of a page: only its own scripts and style, nothing loaded or sent."""
     scripts, styles = (
         " ".join(
             f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
@@ -117,17 +119,18 @@ def policy(text: str) -> str:
 
 
 def described(model: Sequential, ink: float | None = None) -> dict[str, Any]:
-    """What the page's script has to know of a model.
+    """Describes a model for the page's script.
 
     Returns:
-        A dict that JSON can hold:
+        A dict in types that JSON has:
 
-        - ink: what a pixel full of ink is to the model;
-        - steps: what is computed, one after the other, each with its `kind`: "dense" with kernel, (inputs, units), and
-          bias; "activation" with its name and constants; "affine" with scale and offset, repeated along the numbers.
-          Arrays are float32, little end first, in base64;
-        - hidden: title, units and the threshold of firing, for what each dense layer but the first is given;
-        - logits: whether the output is still to become probabilities.
+        - ink: the model's input for a pixel full of ink;
+        - steps: the steps of the forward pass in order, each with its `kind`: "dense" with kernel (inputs, units) and
+          bias; "activation" with name and constants; "affine" with scale and offset, repeated along the numbers.
+          Arrays are float32, little-endian, in base64;
+        - hidden: for the input of each dense layer after the first: title, number of units, and the value above which
+          a unit is shown as active;
+        - logits: whether a softmax must turn the outputs into probabilities.
 
     Raises:
         UnsuitableModelError, TypeError, ValueError: as `export_html`.
@@ -136,7 +139,7 @@ def described(model: Sequential, ink: float | None = None) -> dict[str, Any]:
     steps: list[Step] = []
     hidden: list[dict[str, Any]] = []
     threshold, has_dense = 0.0, False
-    with model._lock:  # no training moves a weight meanwhile
+    with model._lock:  # so that no training changes a weight meanwhile
         for layer in model.layers:
             for step in _steps_of(layer):
                 if step["kind"] == "dense" and has_dense:
@@ -191,7 +194,7 @@ def _check(model: Any, ink: Any) -> None:
 
 
 def _steps_of(layer: Layer) -> list[Step]:
-    """What the page computes for a layer; a subclass may compute anything, so only the very classes are known."""
+    """Returns the page's steps for a layer. A subclass may compute anything, so only exact classes are accepted."""
     kind = type(layer)
     if kind in _TRAINING_ONLY or kind in _SAME_NUMBERS:
         return []
@@ -231,7 +234,7 @@ def _activation(layer: Layer, activation: Activation) -> list[Step]:
 
 
 def _normalization(layer: layers.BatchNormalization) -> Step:
-    """As one factor and one summand for each feature, which batches no longer change once it is trained."""
+    """Returns a trained BatchNormalization as a step with one scale and one offset for each feature."""
     rank = 1 + len(layer.input_shape or ())
     if layer.axis not in (-1, rank - 1):
         raise UnsuitableModelError(
@@ -257,10 +260,10 @@ def _base64(array: Floats) -> str:
 
 
 def _is_logits(model: Sequential, last: Step) -> bool:
-    """Whether the outputs are probabilities only after a softmax.
+    """Returns whether the outputs are logits, which need a softmax to become probabilities.
 
     Raises:
-        UnsuitableModelError: if they are neither probabilities nor such.
+        UnsuitableModelError: if they are neither probabilities nor logits.
     """
     if last.get("name") in ("softmax", "sigmoid"):
         return False
@@ -273,6 +276,6 @@ def _is_logits(model: Sequential, last: Step) -> bool:
 
 
 def _sizes(model: Sequential) -> str:
-    """The network in a sentence: how many numbers go from layer to layer, and the weights."""
+    """Describes the network in a sentence: the sizes of its layers and its number of weights."""
     units = [str(layer.units) for layer in model.layers if isinstance(layer, layers.Dense)]
     return f"The network: {' → '.join([str(SIDE * SIDE), *units])}, {model.count_params():,} weights."

@@ -1,6 +1,6 @@
-"""What a network that learned MNIST must be shown of a drawing: the digit at the size and place of MNIST's digits.
+"""Prepares a drawing for a network that learned MNIST: gives the digit the size and place of MNIST's digits.
 
-The page does the same in JavaScript (`lookAt` in page.html); this is its twin, for tests and for use in Python.
+The page does the same in JavaScript (`lookAt` in page.html). This twin is for tests and for use in Python.
 """
 
 from __future__ import annotations
@@ -12,27 +12,27 @@ from numpy.typing import NDArray
 
 from fastnet import checks
 
-SIDE = 28  # pixels of an MNIST image
-BOX = 20  # of them, that a digit is high, or wide if it is wider than high
-CENTRE = 14.5  # where its centre of mass is to be: the middle of the fifteenth pixel, as it is in MNIST
+SIDE = 28  # side of an MNIST image in pixels
+BOX = 20  # the longer side of a digit in pixels
+CENTRE = 14.5  # position of the digit's centre of mass: the middle of the fifteenth pixel, as in MNIST
 
 
 def look_at(drawing: Any) -> NDArray[np.uint8]:
-    """The image that the network sees of a drawing.
+    """Turns a drawing into the image that the network sees.
 
-    The digit, cut out, is scaled into a box of 20 x 20 with its proportions kept: each pixel of the small image is the
-    mean ink of the piece of paper that it covers. Then the box is moved by whole pixels until the centre of mass is
-    in the middle of the image, or as near to it as the image's edge allows.
-    Source: Y. LeCun et al., "The MNIST database of handwritten digits", on how NIST's images became MNIST's.
+    The digit is cut out and scaled to fit a box of 20 x 20 pixels, with its proportions kept. Each pixel is the mean
+    ink of the area that it covers. Then the box is moved by whole pixels until the centre of mass is in the middle of
+    the image, or as near as the image's edge allows.
+    Source: Y. LeCun et al., "The MNIST database of handwritten digits", on how MNIST was made from NIST's images.
 
     Args:
-        drawing: (height, width), any size; ink from 0, none, to 255.
+        drawing: array (height, width) of any size, with ink from 0 (none) to 255.
 
     Returns:
-        uint8 (28, 28); all zero for a blank sheet.
+        uint8 array (28, 28); all zeros for an empty drawing.
 
     Raises:
-        ValueError: if the drawing is of another shape, or holds numbers that are not from 0 to 255.
+        ValueError: if the drawing has another shape, or holds numbers outside 0 to 255.
         TypeError: if it does not hold numbers.
     """
     ink = np.asarray(checks.numeric("drawing", drawing), np.float64)
@@ -50,13 +50,13 @@ def look_at(drawing: Any) -> NDArray[np.uint8]:
 
 
 def _shares(mass: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
-    """How much of each pixel of the image a row, or a column, of the digit covers: (28, len(mass)).
+    """Returns how much of each pixel of the image each row (or column) of the digit covers: (28, len(mass)).
 
     Args:
-        mass: the ink in each row, or column.
-        scale: how large a row becomes.
+        mass: the ink in each row (or column).
+        scale: the height of a scaled row, in pixels.
     """
-    place = np.arange(len(mass)) * scale  # where each begins, counted from the digit's edge
+    place = np.arange(len(mass)) * scale  # start of each row, measured from the digit's edge
     middle = (mass * (place + scale / 2)).sum() / mass.sum()
     start = np.clip(np.floor(CENTRE - middle + 0.5), 0, SIDE - np.ceil(len(mass) * scale - 1e-9))
     pixels = np.arange(SIDE)[:, None]

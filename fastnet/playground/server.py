@@ -1,7 +1,7 @@
-"""The server of the playground: it answers one page, to this machine alone.
+"""The playground's server: serves one page, to this machine only.
 
-It computes nothing and takes nothing in: the page has the network in it. What else a browser, or a foreign site that
-uses one, may ask for is refused before it is looked at.
+It computes nothing and accepts no data, because the page contains the network. It refuses every other request of a
+browser, or of a foreign web site that uses the browser, without reading it.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from typing import Any
 from fastnet.playground.page import policy
 
 ADDRESS = "127.0.0.1"
-CONNECTIONS = 32  # at once; a page needs one
-SECONDS = 10  # that a request may take to come, and an answer to be taken
+CONNECTIONS = 32  # open at the same time; a page needs one
+SECONDS = 10  # time limit to receive a request, and to send an answer
 
 
 class Request(socket.SocketIO):
-    """What comes through a connection, until a moment and no longer: a byte now and then does not keep it open."""
+    """The input of a connection, with a time limit for the whole request, so that single bytes do not extend it."""
 
     def __init__(self, connection: socket.socket, seconds: float) -> None:
         super().__init__(connection, "r")
@@ -41,13 +41,13 @@ class Request(socket.SocketIO):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection: one request, one answer, and it is closed."""
+    """Handles one connection: reads one request, sends one answer, closes."""
 
     server: Server
     timeout = SECONDS
     server_version = "fastnet"
     sys_version = ""
-    default_request_version = "HTTP/1.0"  # 0.9, where nothing better is understood, has no headers in its answers
+    default_request_version = "HTTP/1.0"  # the default, HTTP/0.9, has no headers in its answers
 
     def setup(self) -> None:
         super().setup()
@@ -67,9 +67,9 @@ class Handler(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _refuse_method  # noqa: N815
 
     def _is_welcome(self) -> bool:
-        """Whether the request may be answered; if not, the refusal is sent."""
+        """Returns whether the request may be answered; sends the refusal if not."""
         hosts = self.headers.get_all("Host", [])
-        # A foreign site whose name was made to point here would ask in that name: DNS rebinding.
+        # DNS rebinding: a foreign site whose name points to this machine sends requests under that name.
         if len(hosts) != 1 or hosts[0].strip().lower() not in self.server.hosts:
             self._refuse(HTTPStatus.FORBIDDEN, f"this server is {self.server.address} and no other")
         elif "Transfer-Encoding" in self.headers or self.headers.get("Content-Length", "0").strip() != "0":
@@ -81,7 +81,7 @@ class Handler(BaseHTTPRequestHandler):
         return False
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Refuses what http.server does not understand; what it would say repeats parts of the request."""
+        """Refuses requests that http.server does not understand; its own answer would repeat parts of them."""
         status = HTTPStatus(code)
         self._refuse(status, status.description or status.phrase)
 
@@ -89,7 +89,7 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(status, f"{status.value} {status.phrase}: {why}\n".encode(), "text/plain; charset=utf-8", headers)
 
     def _answer(self, status: HTTPStatus, body: bytes, kind: str, headers: dict[str, str] | None = None) -> None:
-        self.close_connection = True  # what may follow, as a body, is not read
+        self.close_connection = True  # a body that may follow is not read
         self.connection.settimeout(self.timeout)
         self.send_response(status)
         for name, value in {
@@ -109,23 +109,23 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing: the terminal is the user's."""
+        """Logs nothing, so that the terminal stays free for the user."""
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Serves a page on 127.0.0.1, at a port that is free.
+    """Serves a page on 127.0.0.1.
 
     Args:
         page: the page.
-        port: the port to take if it is free; if it is not, or 0, the system chooses another.
+        port: the port to use. If it is in use, or 0, the system chooses another one.
 
     Attributes:
-        port: the one it took.
-        address: where the page is.
-        refused: why it is not the port that was asked for, or None.
+        port: the port in use.
+        address: the page's address.
+        refused: the error of the requested port, or None.
     """
 
-    allow_reuse_address = os.name == "posix"  # elsewhere it would let two servers have the same port
+    allow_reuse_address = os.name == "posix"  # on other systems, two servers could then have the same port
     request_queue_size = CONNECTIONS
     daemon_threads = True
     block_on_close = False
@@ -137,7 +137,7 @@ class Server(socketserver.ThreadingTCPServer):
         self._free = threading.BoundedSemaphore(CONNECTIONS)
         try:
             super().__init__((ADDRESS, port), Handler)
-        except OSError as error:  # in use, or not for this user
+        except OSError as error:  # the port is in use, or needs more rights
             if not port:
                 raise
             self.refused = error
@@ -148,13 +148,13 @@ class Server(socketserver.ThreadingTCPServer):
         self.hosts = {f"{name}:{self.port}" for name in names} | (set(names) if self.port == 80 else set())
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Gives a connection a thread, unless there are too many."""
+        """Starts a thread for a connection, unless there are too many."""
         if not self._free.acquire(blocking=False):
             self.shutdown_request(request)
             return
         try:
             super().process_request(request, client_address)
-        except BaseException:  # no thread could be had
+        except BaseException:  # no thread could be started
             self._free.release()
             raise
 
@@ -165,18 +165,19 @@ class Server(socketserver.ThreadingTCPServer):
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Says nothing of a connection that broke: browsers do that."""
+        """Ignores broken connections: browsers often close them early."""
 
 
 def serve(page: str, port: int, started: Callable[[Server], None]) -> None:
     """Serves the page until Ctrl-C.
 
     Args:
-        page, port: as for `Server`.
-        started: called with the server once it listens; from then on a browser that asks waits for its answer.
+        page: the page.
+        port: the port, as for `Server`.
+        started: function that is called with the server as soon as it listens. Browsers can connect from then on.
 
     Raises:
-        OSError: if no port can be had.
+        OSError: if no port is available.
     """
     with Server(page, port) as server:
         started(server)

@@ -1,1 +1,1 @@
-"""What is drawn as text: what a stream can show, the progress bar, digits and curves."""
+"""Draws text on a terminal or into a file: the progress bar, digits, bars and curves."""

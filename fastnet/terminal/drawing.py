@@ -1,4 +1,4 @@
-"""Pictures as text, for a terminal or a file: digits, bars and curves. screen.py says what a stream can show."""
+"""Draws pictures as text, for a terminal or a file: digits, bars and curves. screen.py knows what a stream can show."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastnet.terminal import screen
 
-PAGE = 80  # columns of what has no width of its own, as a file
+PAGE = 80  # columns for a stream without a width, such as a file
 
 _SHADES, _ASCII = " ░▒▓█", " .+#@"
 _HALVES = " ▄▀█"  # nothing, lower, upper, both
@@ -20,16 +20,16 @@ _RESET = "\x1b[0m"
 
 
 def digit(image: Any, width: int | None = None, stream: TextIO | None = None) -> str:
-    """An image as text, empty rows above and below left out.
+    """Draws an image as text, without empty rows at the top and bottom.
 
-    With colours ink is light on dark, and a character holds two pixels, one above the other. Without, ink is dense, and
-    a pixel takes two characters; where the room is too narrow for that, a character again holds two pixels, and then is
-    black or blank. Where even that is too wide, the image is halved.
+    With colours, ink is light on dark, and a character shows two pixels, one above the other. Without colours, dense
+    characters are ink, and a pixel takes two characters. If that is too wide, a character shows two pixels, each black
+    or blank. If that is still too wide, the image is halved.
 
     Args:
-        image: (h, w), ink from 0, none, to 255.
-        width: the columns that it may take; by default the window's.
-        stream: what it is for; by default standard output.
+        image: array (h, w) with ink from 0 (none) to 255.
+        width: number of columns to use; by default the window's.
+        stream: the stream that will show it; by default standard output.
 
     Example:
         >>> import numpy as np
@@ -56,12 +56,13 @@ def digit(image: Any, width: int | None = None, stream: TextIO | None = None) ->
 def side_by_side(
     pictures: Sequence[str], captions: Sequence[str], width: int | None = None, stream: TextIO | None = None
 ) -> str:
-    """Texts next to one another, each under its caption, as many in a row as there is room for.
+    """Puts pictures next to each other, each below its caption, as many in a row as there is room for.
 
     Args:
-        pictures, captions: as many of one as of the other.
-        width: the columns that they may take; by default the window's, or 80.
-        stream: what they are for; by default standard output.
+        pictures: the pictures as text.
+        captions: a caption for each picture.
+        width: number of columns to use; by default the window's, or 80.
+        stream: the stream that will show it; by default standard output.
 
     Example:
         >>> print(side_by_side(["##\\n##", "###"], ["two", "one"]))
@@ -84,7 +85,7 @@ def side_by_side(
 
 
 def bar(share: float, width: int = 20, stream: TextIO | None = None) -> str:
-    """A bar of `share`, from 0 to 1, of `width` characters, to an eighth of one where the stream shows them.
+    """Draws a bar for `share`, from 0 to 1, with `width` characters for 1; in eighths of a character if possible.
 
     Example:
         >>> bar(0.5, width=8)
@@ -104,18 +105,18 @@ def answer(
     width: int | None = None,
     stream: TextIO | None = None,
 ) -> str:
-    """A digit, and beside it, or below it where the room is narrow, the probability of each class as a bar.
+    """Draws a digit and, beside or below it, the probability of each class as a bar.
 
     Args:
-        image: (h, w), ink from 0, none, to 255.
-        probabilities: (C,), from 0 to 1.
-        captions: of the digit and of the probabilities.
-        width: the columns that it may take; by default the window's, or 80.
-        stream: what it is for; by default standard output.
+        image: array (h, w) with ink from 0 (none) to 255.
+        probabilities: probability of each class, (C,).
+        captions: captions of the digit and of the bars.
+        width: number of columns to use; by default the window's, or 80.
+        stream: the stream that will show it; by default standard output.
     """
     limit = width or screen.columns(stream) or PAGE
     label = len("0 100.0% ")
-    beside = limit - np.shape(image)[1] - 2 - label  # the columns left for the bars
+    beside = limit - np.shape(image)[1] - 2 - label  # columns left for bars beside the digit
     length = max(1, min(20, limit - label if beside < 8 else beside))
     room = limit if beside < 8 else limit - 2 - label - length
     bars = [f"{i} {share:6.1%} {bar(share, length, stream)}" for i, share in enumerate(probabilities)]
@@ -123,15 +124,15 @@ def answer(
 
 
 def curve(values: Sequence[float], width: int | None = None, height: int = 6, stream: TextIO | None = None) -> str:
-    """A small plot of a number an epoch; at the side the greatest and the least, below the first and the last epoch.
+    """Draws a small plot with one number per epoch, its range at the side, and the epochs' range below.
 
-    Numbers that are not finite leave a gap. Of more epochs than there are columns, some are left out.
+    Numbers that are not finite leave a gap. If there are more epochs than columns, some are left out.
 
     Args:
-        values: a number an epoch.
-        width: the columns that it may take; by default the window's, or 80.
-        height: the rows between the greatest and the least, with theirs.
-        stream: what it is for; by default standard output.
+        values: one number per epoch.
+        width: number of columns to use; by default the window's, or 80.
+        height: number of rows, from the largest number to the smallest.
+        stream: the stream that will show it; by default standard output.
 
     Example:
         >>> print(curve([0.4, 0.2, 0.1], height=2))
@@ -151,7 +152,7 @@ def curve(values: Sequence[float], width: int | None = None, height: int = 6, st
     margin = max(map(len, labels))
     room = max(2, (width or screen.columns(stream) or PAGE) - margin - 2)
     shown = np.unique(np.linspace(0, len(numbers) - 1, min(len(numbers), room)).round().astype(int))
-    step = min(3, room // len(shown))  # columns an epoch
+    step = min(3, room // len(shown))  # columns per epoch
     rows = [[" "] * (step * len(shown)) for _ in labels]
     for column, number in enumerate(numbers[shown]):
         if math.isfinite(number):
@@ -171,13 +172,13 @@ def _text(lines: Iterator[str] | Sequence[str]) -> str:
 
 
 def _used(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Without the empty rows above and below; one row of an empty image."""
+    """Removes empty rows at the top and bottom; keeps one row of an empty image."""
     rows = np.flatnonzero(pixels.any(axis=1))
     return pixels[rows[0] : rows[-1] + 1] if len(rows) else pixels[:1]
 
 
 def _pooled(pixels: NDArray[np.uint8], across: int) -> NDArray[np.uint8]:
-    """Of two pixels down, and so many across, the one with most ink, so that no stroke is lost."""
+    """Replaces each block of 2 x `across` pixels by the one with the most ink, so that no stroke is lost."""
     height, width = pixels.shape
     padded = np.pad(pixels, ((0, height % 2), (0, width % across)))
     pooled: NDArray[np.uint8] = padded.reshape(len(padded) // 2, 2, -1, across).max(axis=(1, 3))
@@ -185,13 +186,13 @@ def _pooled(pixels: NDArray[np.uint8], across: int) -> NDArray[np.uint8]:
 
 
 def _letters(pixels: NDArray[np.uint8], shades: str, times: int) -> Iterator[str]:
-    """A pixel so many times a shade; the least ink is seen."""
+    """Writes each pixel as `times` characters of its shade. Any ink, however little, is visible."""
     levels = (pixels.astype(int) * (len(shades) - 1) + 254) // 255
     return ("".join(times * shades[level] for level in row) for row in levels.tolist())
 
 
 def _pairs(pixels: NDArray[np.uint8]) -> Iterator[list[tuple[int, int]]]:
-    """Line by line the pixels one above the other."""
+    """Returns for each line of text the pairs of pixels, upper and lower."""
     padded = np.pad(pixels, ((0, len(pixels) % 2), (0, 0))).tolist()
     return (list(zip(*rows, strict=True)) for rows in zip(padded[::2], padded[1::2], strict=True))
 
@@ -201,7 +202,7 @@ def _black(pixels: NDArray[np.uint8]) -> Iterator[str]:
 
 
 def _colored(pixels: NDArray[np.uint8], colors: int) -> Iterator[str]:
-    """The upper pixel is the letter's colour, the lower its ground's; a code stands only where they change."""
+    """Writes two pixels as the foreground and background colours of a character, with codes only at changes."""
     for row in _pairs(pixels):
         line, before = "", None
         for pair in row:
@@ -212,14 +213,14 @@ def _colored(pixels: NDArray[np.uint8], colors: int) -> Iterator[str]:
 
 
 def _grey(value: int, colors: int) -> str:
-    """A grey as a terminal's colour; of 256 colours number 16 is black, 231 white, and 232 to 255 are 8, 18 ... 238."""
+    """Returns the colour code of a grey. Of 256 colours, 16 is black, 231 white, and 232 to 255 are 8, 18 ... 238."""
     if colors > 256:
         return f"2;{value};{value};{value}"
     return f"5;{16 if value < 4 else 231 if value > 246 else 232 + min(max(value - 3, 0) // 10, 23)}"
 
 
 def _beside(blocks: Sequence[tuple[list[str], int]]) -> Iterator[str]:
-    """Line by line blocks of so many columns, two blanks between."""
+    """Joins blocks of lines side by side; each block is padded to its width, with two blanks between blocks."""
     for i in range(max(len(lines) for lines, _ in blocks)):
         cells = [(lines[i] if i < len(lines) else "", wide) for lines, wide in blocks]
         yield "  ".join(text + " " * (wide - screen.width_of(text)) for text, wide in cells)

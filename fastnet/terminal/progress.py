@@ -3,11 +3,11 @@
      79/469 [====>.........................] - ETA: 1s - loss: 0.1114 - accuracy: 0.9679
     469/469 [==============================] - 1s 2ms/step - loss: 0.1032 - accuracy: 0.9697
 
-On a terminal or in a notebook the line is redrawn in place, ten times a second; anywhere else, and with ``verbose=2``,
-one plain line is written at the end. Between two drawings a step costs one look at the clock.
+On a terminal or in a notebook, the line is redrawn in place ten times a second. Elsewhere, and with ``verbose=2``, one
+plain line is written at the end. Between two drawings, a step only reads the clock.
 
-A line on a terminal fits the window: first the bar gets shorter, then values are left out from the right. Output that
-fails, as a pipe that nobody reads any more, ends no training.
+On a terminal, a line fits the window: first the bar gets shorter, then values are left out from the right. An error of
+the output, such as a closed pipe, does not end the training.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ Values = Callable[[], dict[str, float]]
 
 
 def check_verbose(verbose: Any) -> int:
-    """0, 1 or 2; "auto" is 1.
+    """Checks that `verbose` is 0, 1, 2 or "auto", and returns it as a number; "auto" is 1.
 
     Raises:
         ValueError: if it is anything else.
@@ -40,7 +40,7 @@ def check_verbose(verbose: Any) -> int:
 
 
 def format_duration(seconds: float) -> str:
-    """Time left: 12s, 3:05 or 1:02:03."""
+    """Writes the time left, such as 12s, 3:05 or 1:02:03."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole}s"
@@ -49,7 +49,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_step(seconds: float, micro: str = "µ") -> str:
-    """Time a step, in the largest unit of which it has one: 2s/step, 2ms/step, 300µs/step."""
+    """Writes the time per step in a fitting unit, such as 2s/step, 2ms/step or 300µs/step."""
     for unit, size in (("s", 1.0), ("ms", 1e-3)):
         if seconds >= size * 0.9995:
             return f"{seconds / size:.0f}{unit}/step"
@@ -57,7 +57,7 @@ def format_step(seconds: float, micro: str = "µ") -> str:
 
 
 def format_values(values: dict[str, Any], stream: TextIO | None = None) -> str:
-    """Of a metric that is an array, a number a class, the mean is shown."""
+    """Writes names and values. If a metric is an array, such as one number per class, its mean is shown."""
     means = {screen.printable(name, stream=stream): float(np.mean(value)) for name, value in values.items()}
     return "".join(
         f" - {name}: {value:.4f}" if 1e-3 < abs(value) < 1e9 else f" - {name}: {value:.4e}"
@@ -68,20 +68,20 @@ def format_values(values: dict[str, Any], stream: TextIO | None = None) -> str:
 def fit_line(
     count: str, bar: Callable[[int], str] | None, timing: str, values: list[str], room: int | None, more: str
 ) -> str:
-    """A line of at most `room` columns: the count, a bar, the timing, and as many values as there is room for.
+    """Writes a line of at most `room` columns: the count, a bar, the timing, and as many values as fit.
 
-    The bar gets shorter first. Then values are left out from the right, but the first one goes after the timing.
+    The bar gets shorter first. Then values are left out from the right. The timing is left out before the first value.
 
     Args:
-        count: the beginning, which is never left out.
-        bar: draws a bar of so many characters; None for a line without one.
-        timing: how long it takes.
-        values: what is reported.
-        room: the columns there are; None if any number will do.
-        more: an ellipsis, for what is left out.
+        count: the beginning of the line, which is never left out.
+        bar: function that draws a bar of a given length; None for a line without a bar.
+        timing: text of the time.
+        values: texts of the loss and the metrics.
+        room: number of columns; None for no limit.
+        more: an ellipsis, which replaces values that are left out.
     """
     shown, end = [timing, *values], ""
-    length = WIDTH + 3  # of the bar: a blank and two brackets come with it
+    length = WIDTH + 3  # length of the bar with a blank and two brackets
     if room is not None:
         while (free := room - screen.width_of("".join([count, *shown, end]))) < 0 and any(shown):
             if len(shown) <= 2 and shown[0]:
@@ -96,16 +96,16 @@ def fit_line(
 
 
 def say(text: str) -> None:
-    """Prints a line at once. Output that fails ends no training: who trains may have closed the window."""
+    """Prints a line at once. An error of the output is ignored: the user may have closed the window."""
     with contextlib.suppress(Exception):  # a stand-in for a stream may raise anything
         print(text, flush=True)
 
 
 class ProgressBar:
-    """Shows how far a loop of `steps` steps has come.
+    """Shows the progress of a loop.
 
     Args:
-        steps: how many there are; 0 if nobody knows.
+        steps: number of steps; 0 if it is unknown.
         verbose: 0 shows nothing, 1 a bar, 2 one line at the end.
     """
 
@@ -116,14 +116,18 @@ class ProgressBar:
         self._redraws = self._stream is not None and verbose == 1 and screen.redraws(self._stream)
         self._micro = "µ" if self._stream is None or screen.shows("µ", self._stream) else "u"
         self._more = " …" if self._stream is None or screen.shows("…", self._stream) else " ..."
-        self._drawn = 0  # columns of the unfinished line on the screen
+        self._drawn = 0  # number of columns of the unfinished line on the screen
         self._start = time.perf_counter()
         self._next = self._start if self._redraws else float("inf")
 
     def update(self, step: int, values: Values) -> None:
-        """After step number `step`, from 1; `values` is asked for loss and metrics only when something is drawn.
+        """Redraws the bar if it is time.
 
-        Nothing is drawn in the first step, when `step` is still 0, and after the last one, when `finish` follows.
+        Nothing is drawn during the first step, when `step` is 0, or after the last step, when `finish` follows.
+
+        Args:
+            step: number of finished steps.
+            values: function that returns loss and metrics. It is called only when the bar is drawn.
         """
         self._done = step
         now = time.perf_counter()
@@ -143,7 +147,7 @@ class ProgressBar:
         self._draw(count, bar, f" - ETA: {format_duration(left)}", values())
 
     def finish(self, values: dict[str, float]) -> None:
-        """After the last step: the line that stays."""
+        """Writes the final line after the last step."""
         if self._stream is None:
             return
         seconds = time.perf_counter() - self._start
@@ -157,7 +161,7 @@ class ProgressBar:
             self._write(self._line(count, None, f" - {seconds:.0f}s - {step}", values, room) + "\n")
 
     def close(self) -> None:
-        """Ends an unfinished line, so that what is printed next (an error, a prompt) has its own."""
+        """Ends an unfinished line, so that later output, such as an error, starts on a new line."""
         if self._drawn:
             self._write("\n")
             self._drawn = 0
@@ -178,7 +182,7 @@ class ProgressBar:
     ) -> None:
         if self._stream is None:
             return
-        room = screen.room(self._stream)  # asked for each time: a window can change
+        room = screen.room(self._stream)  # read each time, because the window's size can change
         line = self._line(count, bar, timing, values, room)
         width = screen.width_of(line)
         before = self._drawn if room is None else min(self._drawn, room)
@@ -186,7 +190,7 @@ class ProgressBar:
         self._write(f"\r{line}{' ' * (before - width)}" + ("\n" if last else ""))
 
     def _write(self, text: str) -> None:
-        """Writes; a stream that fails, as a closed one, gets nothing more, and the training goes on."""
+        """Writes to the stream. After an error, such as a closed stream, nothing more is written."""
         if self._stream is None:
             return
         try:

@@ -1,19 +1,19 @@
-"""What a stream can show: whether it redraws a line, how wide it is, which characters and how many colours it knows."""
+"""Finds out what a stream can show: redrawn lines, its width, its characters and colours."""
 
 import os
 import re
 import sys
 from typing import TextIO
 
-_USUAL = 80  # columns of a terminal that does not report them
+_USUAL = 80  # assumed columns of a terminal that does not report them
 _CODES = re.compile(r"\x1b\[[0-9;]*m")
-# Control characters, line separators, changes of the writing direction, and what has no width.
+# Control characters, line separators, changes of the writing direction, and characters without a width.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 _TRUE_COLOR = re.compile(r".*-direct\d*|xterm-kitty|xterm-ghostty|alacritty|foot|wezterm")  # values of TERM
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether somebody sits there; not if there is no stream, as in a program without a console."""
+    """Returns whether the stream is a terminal; False if there is no stream, as in programs without a console."""
     try:
         return stream is not None and stream.isatty()
     except (AttributeError, ValueError):  # a stand-in for a stream, or a closed one
@@ -21,15 +21,18 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 
 def redraws(stream: TextIO) -> bool:
-    """Whether a carriage return takes the cursor back to the line's beginning: a terminal, or a notebook's cell."""
+    """Returns whether a carriage return lets a line be redrawn: on a terminal or in a notebook."""
     return _is_notebook(stream) or is_terminal(stream)
 
 
 def columns(stream: TextIO | None = None) -> int | None:
-    """The width of the terminal, by default standard output's; None if there is no terminal, or it reports 0 columns.
+    """Returns the width of a stream's terminal; None if there is no terminal, or its width is unknown.
 
-    COLUMNS, if it is set, can make the text narrower than the window, or say how wide a terminal is that does not
-    report it. It makes no line longer than the window.
+    The environment variable COLUMNS can make the text narrower than the window, and gives the width if the terminal
+    does not report it. It cannot make a line longer than the window.
+
+    Args:
+        stream: the stream; by default standard output.
     """
     reported = _reported(stream or sys.stdout)
     if reported is None:
@@ -40,18 +43,18 @@ def columns(stream: TextIO | None = None) -> int | None:
 
 
 def room(stream: TextIO) -> int | None:
-    """How many columns a line may take without wrapping; None if it may take any, as in a file or a notebook.
+    """Returns how many columns a line can have without wrapping; None for no limit, as in a file or a notebook.
 
-    One less than the window has: some terminals begin a new line as soon as the last column is written. A terminal
-    that reports 0 columns is taken to have 80.
+    It is one less than the width of the window, because some terminals wrap as soon as the last column is written. A
+    terminal that reports 0 columns is assumed to have 80.
     """
     width = columns(stream) or (_USUAL if _reported(stream) == 0 else None)
     return None if width is None else width - 1
 
 
 def _reported(stream: TextIO | None) -> int | None:
-    """The columns that the stream's terminal reports, 0 if it does not know them; None if there is no terminal."""
-    if stream is None or _is_notebook(stream):  # whose file, if there is one, is the terminal that Jupyter runs in
+    """Returns the columns that the terminal reports, 0 if it does not know them; None if there is no terminal."""
+    if stream is None or _is_notebook(stream):  # a notebook's file may be the terminal in which Jupyter was started
         return None
     try:
         return os.get_terminal_size(stream.fileno()).columns
@@ -64,7 +67,7 @@ def _is_notebook(stream: TextIO) -> bool:
 
 
 def shows(text: str, stream: TextIO | None = None) -> bool:
-    """Whether the stream, by default standard output, can encode the text."""
+    """Returns whether the stream, by default standard output, can encode the text."""
     encoding = getattr(stream or sys.stdout, "encoding", None) or "ascii"
     try:
         text.encode(encoding)
@@ -74,15 +77,15 @@ def shows(text: str, stream: TextIO | None = None) -> bool:
 
 
 def printable(text: str, keep: str = "", stream: TextIO | None = None) -> str:
-    """The text with control characters as escapes, such as \\x1b, and halves of surrogate pairs as question marks.
+    """Replaces control characters by escapes such as \\x1b, and halves of surrogate pairs by question marks.
 
-    A name comes from a user or a file. A control character in it could move the cursor or break a table, and half of a
-    surrogate pair cannot be encoded, so that printing or writing it would end in an error.
+    Names come from users and files. A control character in a name could move the cursor or break a table. Half of a
+    surrogate pair cannot be encoded, so printing it would raise an error.
 
     Args:
         text: any text.
-        keep: control characters that stay as they are, such as a newline.
-        stream: where it will be written; what cannot be encoded there is an escape too.
+        keep: control characters to keep, such as a newline.
+        stream: the stream that will show it. Characters that it cannot encode become escapes too.
 
     Example:
         >>> print(printable("a\\x1b[31m\\ud800"))
@@ -90,17 +93,17 @@ def printable(text: str, keep: str = "", stream: TextIO | None = None) -> str:
     """
     whole = text.encode("utf-8", "replace").decode()
     escaped = _CONTROL.sub(lambda found: found[0] if found[0] in keep else ascii(found[0])[1:-1], whole)
-    encoding = getattr(stream, "encoding", None)  # a StringIO has none, and takes all
+    encoding = getattr(stream, "encoding", None)  # a StringIO has no encoding and accepts every character
     return escaped.encode(encoding, "backslashreplace").decode(encoding) if encoding else escaped
 
 
 def colors(stream: TextIO | None = None) -> int:
-    """How many colours the stream, by default standard output, shows: 2^24, 256, or 0 where codes would be noise.
+    """Returns how many colours the stream, by default standard output, can show: 2^24, 256 or 0.
 
-    The environment decides as users know it from other programs: NO_COLOR (https://no-color.org) forbids colours,
-    FORCE_COLOR (https://force-color.org) asks for them also where there is no terminal, COLORTERM and TERM say what
-    the terminal can (TERM alone behind ssh, which drops COLORTERM), WT_SESSION that it is Windows Terminal. A terminal
-    of 16 colours has too few greys: none.
+    The environment decides, as in other programs. NO_COLOR (https://no-color.org) forbids colours. FORCE_COLOR
+    (https://force-color.org) asks for them even without a terminal. COLORTERM and TERM describe the terminal; over ssh
+    there is only TERM. WT_SESSION is set by Windows Terminal. A terminal with 16 colours has too few greys, so it
+    counts as 0.
     """
     environment = os.environ
     if environment.get("NO_COLOR"):
@@ -117,13 +120,13 @@ def colors(stream: TextIO | None = None) -> int:
 
 
 def width_of(line: str) -> int:
-    """How many columns a line takes; codes for colours take none, and letters of East Asian scripts two."""
+    """Returns the width of a line in columns. Colour codes have no width; East Asian characters have two columns."""
     text = _CODES.sub("", line)
     return len(text) if text.isascii() else sum(map(_width_of_letter, text))
 
 
 def cut(line: str, width: int) -> str:
-    """The beginning of a line without codes, in at most `width` columns."""
+    """Cuts a line without colour codes to at most `width` columns."""
     while width_of(line) > width:
         line = line[:-1]
     return line
@@ -132,6 +135,6 @@ def cut(line: str, width: int) -> str:
 def _width_of_letter(letter: str) -> int:
     import unicodedata
 
-    if unicodedata.category(letter) in ("Mn", "Me", "Cf"):  # an accent on the letter before, or a mark for joining
+    if unicodedata.category(letter) in ("Mn", "Me", "Cf"):  # an accent on the letter before, or a joining mark
         return 0
     return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
