@@ -1,4 +1,4 @@
-"""fastnet: small neural networks on a CPU, in the words of Keras, at the speed of the machine.
+"""fastnet: small neural networks on a CPU, with the API of Keras and fast kernels.
 
 import fastnet as keras
 
@@ -68,7 +68,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """What reads and writes files is imported when it is first used: it needs a dozen modules of Python's own."""
+    """Imports the parts that read and write files when first used, so that `import fastnet` stays fast."""
     if name in ("datasets", "plotting", "saving"):
         return importlib.import_module(f"fastnet.{name}")
     if name == "export_html":
@@ -78,7 +78,7 @@ def __getattr__(name: str) -> Any:
     raise checks.no_such(sys.modules[__name__], "fastnet has no", name, sys._getframe(1))
 
 
-# A name that is missing is answered with those that there are.
+# The error for a missing name lists the names that exist.
 for _module, _kind, _names in (
     (layers, "layer", layers.__all__),
     (losses, "loss", losses.CLASSES),

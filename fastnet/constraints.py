@@ -10,26 +10,26 @@ from fastnet import checks
 from fastnet.checks import Floats
 from fastnet.recorded import Recorded
 
-_EPSILON = np.float32(1e-7)  # Keras's: keeps a quotient from zero
+_EPSILON = np.float32(1e-7)  # Keras's value: avoids a division by zero
 
 
 class Constraint(Recorded):
-    """Base of all constraints: called with an array, returns the nearest one that is allowed."""
+    """Base class of all constraints. Called with an array, it returns the nearest allowed array."""
 
     def __call__(self, w: Floats) -> Floats:
-        """Computes the nearest allowed array, of w's shape."""
+        """Computes the nearest allowed array, in w's shape."""
         raise NotImplementedError(f"{type(self).__name__} has no __call__()")
 
     def projected(self, w: Floats, of: str) -> Floats:
-        """The nearest allowed array as float32.
+        """Returns the nearest allowed array as float32.
 
         Raises:
-            ValueError, TypeError: if a subclass returns something else than numbers of w's shape.
+            ValueError, TypeError: if a subclass does not return numbers in w's shape.
         """
         return checks.same_shape(f"{of}: what the constraint {type(self).__name__} returned", self(w), w.shape)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {}
 
     def __repr__(self) -> str:
@@ -42,11 +42,11 @@ def _norms(w: Floats, axis: Any) -> Floats:
 
 
 class MaxNorm(Constraint):
-    """Shrinks what is longer than `max_value`: for a kernel (inputs, units) and axis 0, each unit's weights.
+    """Limits the length (Euclidean norm) of each unit's weight vector to `max_value`.
 
     Args:
-        max_value: a length of at least 0.
-        axis: along which the length is taken.
+        max_value: the largest length, at least 0.
+        axis: the axis along which the norm is computed; 0 for a kernel (inputs, units).
 
     Source: N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014.
     """
@@ -64,17 +64,17 @@ class MaxNorm(Constraint):
 
 
 class NonNeg(Constraint):
-    """Makes 0 of what is below it."""
+    """Sets negative weights to 0."""
 
     def __call__(self, w: Floats) -> Floats:
         return np.maximum(w, np.float32(0))
 
 
 class UnitNorm(Constraint):
-    """Gives each unit's weights the length 1.
+    """Scales each unit's weight vector to the length (Euclidean norm) 1.
 
     Args:
-        axis: along which the length is taken.
+        axis: the axis along which the norm is computed; 0 for a kernel (inputs, units).
     """
 
     def __init__(self, axis: int = 0) -> None:
@@ -96,11 +96,11 @@ _BY_NAME: dict[str, type[Constraint]] = {"max_norm": MaxNorm, "non_neg": NonNeg,
 
 
 def get(identifier: Any, argument: str = "constraint") -> Constraint | None:
-    """The constraint of a name, with its defaults, the object itself, or None.
+    """Returns the constraint of a name with its defaults, a given constraint itself, or None.
 
     Raises:
-        ValueError: if there is none of that name.
-        TypeError: if it is of another type.
+        ValueError: if no constraint has this name.
+        TypeError: if `identifier` is of another type.
     """
     if identifier is None or isinstance(identifier, Constraint):
         return identifier
@@ -108,5 +108,5 @@ def get(identifier: Any, argument: str = "constraint") -> Constraint | None:
 
 
 def serialize(constraint: Constraint | None) -> dict[str, Any] | None:
-    """Name and arguments, as `get` takes them."""
+    """Returns the name and the arguments, as `get` takes them."""
     return None if constraint is None else checks.describe(constraint)

@@ -1,6 +1,6 @@
 """The "hello world" of deep learning: a network learns to read handwritten digits. Run it: python -m fastnet.mnist
 
-This is the tutorial as a program, to be read from `tutorial` downwards; what follows are its small helpers.
+This is the tutorial as a program. Start reading at `tutorial`; the functions after it are small helpers.
 """
 
 import argparse
@@ -19,11 +19,11 @@ from fastnet.datasets.mnist import Bytes
 from fastnet.terminal import drawing, screen
 from fastnet.utils import set_random_seed, to_categorical
 
-DATA = ("auto", "mnist", "synthetic")  # what --data takes beside a path
+DATA = ("auto", "mnist", "synthetic")  # the values of --data other than a path
 
 
 def tutorial(options: argparse.Namespace) -> None:
-    """Loads, looks at, prepares, builds, trains, evaluates, predicts."""
+    """Runs the tutorial: loads and shows the data, builds and trains the network, evaluates and predicts."""
     clock = Clock()
     if options.threads:
         fastnet.set_num_threads(options.threads)
@@ -38,10 +38,10 @@ def tutorial(options: argparse.Namespace) -> None:
     print(f"\nThe second training digit, {with_article(y_train[1])}:\n{drawing.digit(x_train[1])}")
     clock.lap("data")
 
-    # Each label becomes a row with a 1 in its digit's place.
+    # One-hot encoding: each label becomes a row of ten numbers, a 1 at its digit and 0 elsewhere.
     targets_train, targets_test = to_categorical(y_train, 10), to_categorical(y_test, 10)
 
-    # Each image becomes a row of 784 numbers between 0 and 1; 512 neurons look at all of them, and 10 at those.
+    # Each image becomes a row of 784 numbers from 0 to 1. They are the inputs of 512 neurons, whose outputs go to 10.
     heading("The network")
     model = fastnet.Sequential(
         [
@@ -65,7 +65,7 @@ def tutorial(options: argparse.Namespace) -> None:
     clock.lap("training")
 
     heading("Evaluation on digits that it has never seen")
-    loss, accuracy = model.evaluate(x_test, targets_test, verbose=0)  # a bar would show the same two numbers
+    loss, accuracy = model.evaluate(x_test, targets_test, verbose=0)  # a bar would show the same numbers again
     print(f"loss      {loss:.4f}\naccuracy  {accuracy:.4f}")
     clock.lap("evaluation")
 
@@ -90,9 +90,8 @@ def tutorial(options: argparse.Namespace) -> None:
     if options.report:
         heading("Report")
         how = {"batch_size": options.batch_size, "seed": options.seed}
-        origin = (
-            source if source.startswith("fastnet.datasets.synthetic: ") else "MNIST"
-        )  # no local path: it may be handed in
+        # A local path does not belong into a page that students hand in.
+        origin = source if source.startswith("fastnet.datasets.synthetic: ") else "MNIST"
         about = f"Tested on {len(x_test):,} digits from {origin}."
         print(fastnet.report(model, history, x_test, y_test, options.report, about=about, **how))
     if options.mistakes:
@@ -101,7 +100,7 @@ def tutorial(options: argparse.Namespace) -> None:
 
 
 def load(data: str) -> tuple[tuple[Bytes, Bytes], tuple[Bytes, Bytes], str]:
-    """The data set that was asked for, and in words where it came from."""
+    """Returns the data set that `--data` asks for, and a description of its source."""
     if data == "synthetic":
         return *datasets.synthetic.load_data(), "fastnet.datasets.synthetic: digits drawn by a program"
     if data not in ("auto", "mnist") and not (data and os.path.exists(os.path.expanduser(data))):
@@ -124,7 +123,7 @@ def load(data: str) -> tuple[tuple[Bytes, Bytes], tuple[Bytes, Bytes], str]:
 
 
 def with_article(number: int) -> str:
-    """A digit with "a" or "an" before it."""
+    """Puts "a" or "an" before a digit."""
     return f"{'an' if number == 8 else 'a'} {number}"
 
 
@@ -133,13 +132,13 @@ def heading(text: str) -> None:
 
 
 def structure(name: str, array: np.ndarray) -> str:
-    """Type, shape and first values, like R's `str`."""
+    """Describes an array by its type, shape and first values, like R's `str`."""
     first = " ".join(str(value) for value in array.reshape(-1)[:10])
     return f"{name:8} {array.dtype} {array.shape!s:16} {first} ..."
 
 
 def curves(history: History) -> str:
-    """Loss and accuracy by epoch, next to each other where the window is wide enough."""
+    """Draws loss and accuracy by epoch, side by side if the terminal is wide enough."""
     room = screen.columns() or drawing.PAGE
     names = ("loss", "accuracy")
     width = max(room // 2 - 1, min(room, 30))
@@ -147,7 +146,7 @@ def curves(history: History) -> str:
 
 
 def walk(x: Bytes, y: Bytes, probabilities: np.ndarray) -> None:
-    """Shows what was read wrong: to somebody at a terminal one digit after another, else the first ten."""
+    """Shows the mistakes: one after another on a terminal, else the first ten."""
     predicted = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predicted != y)
     wrong = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")]
@@ -166,7 +165,7 @@ def walk(x: Bytes, y: Bytes, probabilities: np.ndarray) -> None:
 
 
 def check_outputs(options: argparse.Namespace) -> None:
-    """Finds out before the training, not after it, that something cannot be written."""
+    """Checks before the training that plots and report can be written."""
     folders = {}
     if options.plots:
         fastnet.plotting.require_matplotlib()
@@ -185,7 +184,7 @@ def check_outputs(options: argparse.Namespace) -> None:
 
 
 class Clock:
-    """The seconds that each part took."""
+    """Measures the seconds that each part of the program takes."""
 
     def __init__(self) -> None:
         self.laps: dict[str, float] = {}
@@ -200,7 +199,7 @@ class Clock:
 
 
 def whole(text: str) -> int:
-    """An option's value: a whole number of at least 1."""
+    """Converts an option's value to a whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
     return int(text)
@@ -217,48 +216,48 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m fastnet.mnist",
         description="Train a small neural network to read handwritten digits, and watch it learn.",
         epilog="examples:\n"
-        "  python -m fastnet.mnist                          the tutorial, as everybody runs it\n"
+        "  python -m fastnet.mnist                          the tutorial with its default options\n"
         "  python -m fastnet.mnist --units 32 --epochs 10   how far does a small network get?\n"
         "  python -m fastnet.mnist --data synthetic         digits drawn by a program: no file, no network\n"
         "  python -m fastnet.mnist --threads 1              the same numbers, to the last bit, on one core\n"
-        "  python -m fastnet.mnist --mistakes               walk through the digits that it got wrong",
+        "  python -m fastnet.mnist --mistakes               look at the digits that it got wrong",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument(
         "--data",
         default="auto",
         metavar="WHAT",
-        help="auto: MNIST if it can be had, else synthetic digits; mnist: MNIST or an error; synthetic; or the path of "
-        "a folder with the four MNIST files or of Keras's mnist.npz (default: auto)",
+        help="auto: MNIST if it is available, else synthetic digits; mnist: MNIST or an error; synthetic; or the path "
+        "of a folder with the four MNIST files or of Keras's mnist.npz (default: auto)",
     )
-    p.add_argument("--epochs", type=whole, default=5, metavar="N", help="walks through the data (default: 5)")
-    p.add_argument("--batch-size", type=whole, default=128, metavar="N", help="images a step (default: 128)")
-    p.add_argument("--units", type=whole, default=512, metavar="N", help="neurons of the hidden layer (default: 512)")
-    p.add_argument("--seed", type=seed, default=0, metavar="N", help="where the random numbers start (default: 0)")
-    p.add_argument("--threads", type=whole, metavar="N", help="cores to compute on (default: all that there are)")
+    p.add_argument("--epochs", type=whole, default=5, metavar="N", help="passes over the training data (default: 5)")
+    p.add_argument("--batch-size", type=whole, default=128, metavar="N", help="images per step (default: 128)")
+    p.add_argument("--units", type=whole, default=512, metavar="N", help="neurons in the hidden layer (default: 512)")
+    p.add_argument("--seed", type=seed, default=0, metavar="N", help="seed of the random numbers (default: 0)")
+    p.add_argument("--threads", type=whole, metavar="N", help="cores to compute on (default: all)")
     p.add_argument(
         "--verbose",
         choices=["auto", "0", "1", "2"],
         default="auto",
-        help="0: no progress; 1: a bar; 2: a line an epoch; auto: a bar on a terminal, else a line (default: auto)",
+        help="0: no progress; 1: a bar; 2: a line per epoch; auto: a bar on a terminal, else a line (default: auto)",
     )
-    p.add_argument("--mistakes", action="store_true", help="at the end show the test digits that it got wrong")
+    p.add_argument("--mistakes", action="store_true", help="show the test digits that it got wrong, at the end")
     p.add_argument(
-        "--plots", type=Path, metavar="DIR", help="write plots of data, training and network into this folder, as PNG"
+        "--plots", type=Path, metavar="DIR", help="write plots of data, training and network to this folder, as PNG"
     )
     p.add_argument("--report", type=Path, metavar="FILE.html", help="write a page about data, training and network")
     return p
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The program; returns its exit code."""
+    """Runs the program and returns its exit code."""
     options = parser().parse_args(arguments)
     options.verbose = options.verbose if options.verbose == "auto" else int(options.verbose)
     try:
         tutorial(options)
         if sys.stdout is not None:
-            sys.stdout.flush()  # what fails here is caught here
-    except BrokenPipeError:  # the reader, as `head`, has seen enough; nothing more can be written, not even at the exit
+            sys.stdout.flush()  # so that an error of writing is caught here
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe; Python must not write at its exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (OSError, ValueError, MemoryError, ImportError) as error:

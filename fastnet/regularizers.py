@@ -1,4 +1,4 @@
-"""Regularizers: what is added to the loss for the size of a layer's weights, and its gradient."""
+"""Regularizers: penalties on the size of a layer's weights, which are added to the loss."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from fastnet.recorded import Recorded
 
 
 class Regularizer(Recorded):
-    """Base of all regularizers. `__call__` is the penalty of an array, `gradient` its gradient."""
+    """Base class of all regularizers. `__call__` computes the penalty of an array, `gradient` its gradient."""
 
     def __call__(self, x: Floats) -> float:
-        """Computes the penalty, a number, of an array of weights."""
+        """Computes the penalty of an array of weights, a number."""
         raise NotImplementedError(f"{type(self).__name__} has no __call__()")
 
     def gradient(self, x: Floats) -> Floats:
-        """Computes the gradient of the penalty with respect to x, of x's shape."""
+        """Computes the gradient of the penalty with respect to x, in x's shape."""
         raise NotImplementedError(f"{type(self).__name__} has no gradient(), so a model cannot be trained with it")
 
     def checked_penalty(self, x: Floats, of: str) -> float:
-        """The penalty as a float.
+        """Returns the penalty as a float.
 
         Raises:
-            ValueError, TypeError: if a subclass returns something else than a number.
+            ValueError, TypeError: if a subclass does not return a number.
         """
         returned = f"{of}: what the regularizer {type(self).__name__} returned"
         penalty = checks.numeric(returned, self(x))
@@ -35,15 +35,15 @@ class Regularizer(Recorded):
         return float(penalty.item())
 
     def checked_gradient(self, x: Floats, of: str) -> Floats:
-        """The gradient as a float32 array of x's shape.
+        """Returns the gradient as a float32 array in x's shape.
 
         Raises:
-            ValueError, TypeError: if a subclass returns something else.
+            ValueError, TypeError: if a subclass does not return that.
         """
         return checks.same_shape(f"{of}: what {type(self).__name__}.gradient() returned", self.gradient(x), x.shape)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {}
 
     def __repr__(self) -> str:
@@ -52,13 +52,14 @@ class Regularizer(Recorded):
 
 
 class L1L2(Regularizer):
-    """l1 * sum |w| + l2 * sum w^2.
+    """Computes the penalty l1 * sum |w| + l2 * sum w^2.
 
     Args:
-        l1, l2: numbers of at least 0.
+        l1: the factor of the absolute values, at least 0.
+        l2: the factor of the squares, at least 0.
 
     Raises:
-        ValueError, TypeError: if they are not.
+        ValueError, TypeError: if a factor is invalid.
 
     Example:
         >>> L1L2(l1=1, l2=2)(np.array([1.0, -2.0]))
@@ -81,7 +82,7 @@ class L1L2(Regularizer):
 
 
 class L1(L1L2):
-    """l1 * sum |w|; 0.01 by default, as in Keras."""
+    """Computes the penalty l1 * sum |w|; l1 is 0.01 by default, as in Keras."""
 
     def __init__(self, l1: float = 0.01) -> None:
         super().__init__(l1=l1)
@@ -91,7 +92,7 @@ class L1(L1L2):
 
 
 class L2(L1L2):
-    """l2 * sum w^2; 0.01 by default, as in Keras."""
+    """Computes the penalty l2 * sum w^2; l2 is 0.01 by default, as in Keras."""
 
     def __init__(self, l2: float = 0.01) -> None:
         super().__init__(l2=l2)
@@ -101,7 +102,7 @@ class L2(L1L2):
 
 
 def l1_l2(l1: float = 0.01, l2: float = 0.01) -> L1L2:
-    """An L1L2 with Keras's older defaults."""
+    """Makes an L1L2 with Keras's older defaults."""
     return L1L2(l1=l1, l2=l2)
 
 
@@ -113,11 +114,11 @@ _BY_NAME: dict[str, type[Regularizer]] = {"l1": L1, "l2": L2, "l1_l2": L1L2, **C
 
 
 def get(identifier: Any, argument: str = "regularizer") -> Regularizer | None:
-    """The regularizer of a name, with its defaults, the object itself, or None.
+    """Returns the regularizer of a name with its defaults, a given regularizer itself, or None.
 
     Raises:
-        ValueError: if there is none of that name.
-        TypeError: if it is of another type.
+        ValueError: if no regularizer has this name.
+        TypeError: if `identifier` is of another type.
     """
     if identifier is None or isinstance(identifier, Regularizer):
         return identifier
@@ -125,5 +126,5 @@ def get(identifier: Any, argument: str = "regularizer") -> Regularizer | None:
 
 
 def serialize(regularizer: Regularizer | None) -> dict[str, Any] | None:
-    """Name and arguments, as `get` takes them."""
+    """Returns the name and the arguments, as `get` takes them."""
     return None if regularizer is None else checks.describe(regularizer)

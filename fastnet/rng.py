@@ -1,4 +1,4 @@
-"""fastnet's random number generator, which draws initial weights and the order of the examples."""
+"""fastnet's random number generator, for initial weights, the order of the examples, and dropout."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-_generator: np.random.Generator | None = None  # made at first use, because NumPy imports numpy.random only then
+_generator: np.random.Generator | None = None  # made when first needed, since importing numpy.random takes time
 
 
 def generator() -> np.random.Generator:
@@ -18,13 +18,13 @@ def generator() -> np.random.Generator:
 
 
 def seed(value: int) -> None:
-    """Replaces the generator by a new one, which gives the same sequence for the same `value`."""
+    """Starts a new random sequence; the same `value` gives the same sequence."""
     global _generator
     _generator = np.random.default_rng(value)
 
 
 def _renew_lock() -> None:
-    """Copies the generator in a child process: another thread may have held its lock when the process forked."""
+    """Renews the generator's lock in a child process, since a thread of the parent may have held it."""
     global _generator
     if _generator is not None:
         state = _generator.bit_generator.state

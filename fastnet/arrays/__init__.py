@@ -1,1 +1,1 @@
-"""What numbers live in: variables, workspaces, panels, sparse rows."""
+"""Containers for numbers: variables, workspaces, panels, dense and sparse rows."""

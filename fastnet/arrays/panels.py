@@ -1,8 +1,8 @@
-"""Panels: the layout in which kernels keep a weight matrix, and the way into it and back; arrays aligned for it.
+"""Panels, the layout of weight matrices in the kernels: packing, unpacking, and aligned arrays.
 
-A (K, N) matrix becomes (N / P, K, P): panel p holds columns p * P to p * P + P - 1, row after row, and the last one is
-filled up with zeros. A row of a panel is one cache line, and a panel's rows follow one another, so that walking down a
-panel reads memory in order and never meets the cache sets' aliasing of a power-of-two row length.
+A (K, N) matrix becomes (N / P, K, P). Panel p holds the columns from p * P to p * P + P - 1, row after row. Zeros fill
+up the last panel. A row of a panel is one cache line, and the next row follows directly in memory, so a kernel reads a
+panel in order. In the matrix itself, rows whose length is a power of two would compete for a few cache sets.
 """
 
 import math
@@ -20,7 +20,7 @@ _MAPPED = (np.ndarray, np.memmap)
 
 
 def zeros(shape: tuple[int, ...]) -> Floats:
-    """Zeros that begin at a cache line: NumPy's begin anywhere, and then each row of a panel lies across two lines."""
+    """Returns zeros that begin at a cache line. NumPy's need not, and then each row of a panel would span two lines."""
     size = math.prod(shape)
     room = np.zeros(size + _LINE // 4, np.float32)
     start = -room.ctypes.data % _LINE // 4
@@ -28,14 +28,14 @@ def zeros(shape: tuple[int, ...]) -> Floats:
 
 
 def own(array: Floats) -> Floats:
-    """A writable copy of an array that begins at a cache line."""
+    """Returns a writable copy of an array, which begins at a cache line."""
     copy = zeros(array.shape)
     copy[...] = array
     return copy
 
 
 def own_arrays(state: dict[str, Any]) -> dict[str, Any]:
-    """An unpickled object's attributes with its own copies of the arrays: joblib may have mapped them from a file."""
+    """Copies the arrays among an unpickled object's attributes, since joblib may have mapped them from a file."""
     return {
         name: (own(value) if value.dtype == np.float32 else value.copy()) if type(value) in _MAPPED else value
         for name, value in state.items()
@@ -43,7 +43,7 @@ def own_arrays(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def pack(matrix: Floats) -> Floats:
-    """The (K, N) matrix as panels, (N rounded up / P, K, P)."""
+    """Packs a (K, N) matrix into panels, (N rounded up / P, K, P)."""
     rows, columns = matrix.shape
     panels = zeros((padded(columns) // PANEL, rows, PANEL))
     whole = columns // PANEL
@@ -54,5 +54,5 @@ def pack(matrix: Floats) -> Floats:
 
 
 def unpack(panels: Floats, columns: int) -> Floats:
-    """The first `columns` columns of the matrix in `panels`, as a new (K, N) array."""
+    """Returns the first `columns` columns of the matrix in `panels`, as a new (K, N) array."""
     return panels.transpose(1, 0, 2).reshape(panels.shape[1], -1)[:, :columns].copy()

@@ -1,6 +1,6 @@
-"""The rows of a data set as they came: float32, or bytes such as an image's.
+"""Rows: a dense data set of float32 or of bytes, such as the pixels of images.
 
-`Rows` and `Csr` (sparse.py) have the same methods, so that whoever makes batches need not know which of them it has.
+`Rows` and `Csr` (sparse.py) have the same methods, so the code that makes batches works with both.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fastnet.arrays.panels import zeros
 from fastnet.checks import Floats
 
 Bytes = NDArray[np.uint8]
-Which = slice | NDArray[np.intp]  # rows next to one another, or the numbers of rows in any order
+Which = slice | NDArray[np.intp]  # adjacent rows, or row numbers in any order
 
 
 class Rows:
@@ -41,10 +41,9 @@ class Rows:
         return Rows(self.array[which])
 
     def reader(self, batch_size: int) -> Callable[[Which], Floats]:
-        """A function that returns some rows as float32: what the first layer multiplies.
+        """Makes a function that returns some rows as float32, for the first layer.
 
-        Its result is a view of the data set where possible, else a buffer of `batch_size` rows that the next call
-        writes again.
+        It returns a view of the data set if possible, else part of a buffer that its next call overwrites.
         """
         array: Any = self.array
         shape = batch_size, self.shape[1]

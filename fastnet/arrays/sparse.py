@@ -1,6 +1,6 @@
-"""Inputs that are mostly zeros, as the pixels of a digit: whether they are, and the numbers that are not.
+"""Sparse rows, for inputs that are mostly zeros, such as the pixels of a digit.
 
-A first layer that is given a data set as `Csr` multiplies only those numbers. The result has the same bits.
+A first layer that is given a data set as `Csr` multiplies only the nonzeros. The result has the same bits.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from fastnet.checks import Floats
 
 Places = NDArray[np.intp]
 
-_MOST = 0.6  # share of nonzeros up to which it pays, by bench/scaling.py
-_LEAST_WEIGHTS = 16384  # of the layer; a smaller one is done before its zeros are found
-_SAMPLE = 512  # rows looked at
+_MOST = 0.6  # share of nonzeros up to which skipping zeros is faster, as bench/scaling.py measures
+_LEAST_WEIGHTS = 16384  # a smaller layer computes faster than its zeros are found
+_SAMPLE = 512  # rows in which `is_sparse` counts the nonzeros
 
 
 class Csr:
-    """The rows of a data set by their numbers that are not zero (compressed sparse rows).
+    """A data set as compressed sparse rows: only its nonzeros are stored.
 
     Attributes:
         shape: (n, K).
-        indptr: (n + 1,), where each row begins in the others.
+        indptr: (n + 1,), where each row begins in `indices` and `values`.
         indices: (nnz,) int32, the columns of the nonzeros, ascending in a row.
         values: (nnz,) float32, the nonzeros.
-        longest: how many numbers the row that has most has.
+        longest: the largest number of nonzeros in a row.
     """
 
     is_sparse = True
@@ -42,11 +42,11 @@ class Csr:
         self.indptr = indptr
         self.indices = indices
         self.values = values
-        self.longest = int(np.diff(indptr).max(initial=0))  # numbers of the row that has most
+        self.longest = int(np.diff(indptr).max(initial=0))
 
     @classmethod
     def from_dense(cls, x: Floats | NDArray[np.uint8], scale: float = 1.0) -> Csr:
-        """The rows of x, (n, K), n and K at least 1, each number times `scale`."""
+        """Compresses x, (n, K) with n and K at least 1, and multiplies each number by `scale`."""
         floats: Any = x if x.dtype == np.float32 else None
         octets: Any = x if floats is None else None
         indptr = np.zeros(len(x) + 1, np.intp)
@@ -58,11 +58,11 @@ class Csr:
 
     @classmethod
     def from_scipy(cls, argument: str, matrix: Any) -> Csr:
-        """A SciPy sparse matrix or array of two dimensions, of any format; it stays as it is.
+        """Copies a two-dimensional SciPy sparse matrix or array of any format.
 
         Raises:
-            ValueError: if its indices point outside of it, or a value is not finite.
-            TypeError: if the values are not real numbers, or the indices not whole ones.
+            ValueError: if an index lies outside the matrix, or a value is not finite.
+            TypeError: if the values are not real numbers, or the indices are not integers.
         """
         dtype = np.dtype(getattr(matrix, "dtype", object))
         if dtype.kind not in "biuf":
@@ -76,7 +76,7 @@ class Csr:
         if not _is_ascending(indptr, columns):
             with _naming(argument):
                 csr = type(csr)((data, columns, indptr), shape=csr.shape, copy=True)
-                csr.has_canonical_format = csr.has_sorted_indices = False  # what SciPy remembers may have changed since
+                csr.has_canonical_format = csr.has_sorted_indices = False  # SciPy's flags may be outdated
                 csr.sum_duplicates()
             indptr, columns, data = csr.indptr, csr.indices, csr.data
         with np.errstate(over="ignore"):
@@ -86,29 +86,29 @@ class Csr:
             row = int(np.searchsorted(indptr, at, side="right")) - 1
             why = "does not fit float32" if np.isfinite(data[at]) else "is not finite"
             raise ValueError(f"{argument} holds {data[at]} at row {row}, column {columns[at]}, which {why}")
-        # Copies: kernels follow these numbers, and the matrix may be changed while a training uses them.
+        # Copies, since the caller may change the matrix during training and kernels trust these indices.
         return cls(csr.shape, np.array(indptr, np.intp), np.array(columns, np.int32), values)
 
     @classmethod
     def concatenated(cls, parts: Sequence[Csr]) -> Csr:
-        """The rows of several matrices of the same number of columns, one after the other."""
+        """Joins the rows of several matrices with the same number of columns."""
         ends = np.cumsum([0] + [part.indptr[-1] for part in parts])
         indptr = np.concatenate([[0]] + [part.indptr[1:] + end for part, end in zip(parts, ends, strict=False)])
         indices, values = (np.concatenate([getattr(part, name) for part in parts]) for name in ("indices", "values"))
         return cls((len(indptr) - 1, parts[0].shape[1]), indptr, indices, values)
 
     def __getitem__(self, rows: slice) -> Csr:
-        """Some rows, next to one another, without a copy."""
+        """Returns adjacent rows, without a copy."""
         start, stop, _ = rows.indices(len(self))
         indptr = self.indptr[start : stop + 1]
         return Csr((len(indptr) - 1, self.shape[1]), indptr, self.indices, self.values)
 
     def scaled(self, scale: float) -> Csr:
-        """The same rows with every number times `scale`."""
+        """Returns the same rows with every number multiplied by `scale`."""
         return self if scale == 1 else Csr(self.shape, self.indptr, self.indices, self.values * np.float32(scale))
 
     def reader(self, batch_size: int) -> Callable[[Which], CsrBatch]:
-        """A function that returns some rows for the kernels, without a copy."""
+        """Makes a function that returns some rows for the kernels, without a copy."""
         return lambda which: CsrBatch(self, np.arange(*which.indices(len(self))) if isinstance(which, slice) else which)
 
     def __len__(self) -> int:
@@ -123,7 +123,7 @@ class CsrBatch(NamedTuple):
 
     @property
     def arrays(self) -> tuple[Places, NDArray[np.int32], Floats, Places]:
-        """What a kernel takes."""
+        """The arguments for a kernel."""
         m = self.matrix
         return m.indptr, m.indices, m.values, self.rows
 
@@ -132,11 +132,11 @@ class CsrBatch(NamedTuple):
 
 
 class CscBatch(NamedTuple):
-    """A batch by columns: column k has the entries from ends[k] to ends[k + 1], each a row and a number's 32 bits.
+    """A batch by columns. Column k has the entries from ends[k] to ends[k + 1], each a row and a float32's bits.
 
     Attributes:
-        ends: (C, K + 1), a copy for each thread.
-        entries: (C, most, 2).
+        ends: (C, K + 1), a copy for each of C threads.
+        entries: (C, most, 2), likewise.
     """
 
     ends: Places
@@ -144,7 +144,7 @@ class CscBatch(NamedTuple):
 
 
 class CscWorkspace:
-    """Room for one CscBatch after another."""
+    """Memory for a CscBatch, reused from batch to batch."""
 
     def __init__(self, columns: int) -> None:
         self._columns = columns
@@ -155,7 +155,7 @@ class CscWorkspace:
         return CscWorkspace, (self._columns,)
 
     def transpose(self, x: CsrBatch) -> CscBatch:
-        """The batch x by columns, valid until the next one."""
+        """Returns the batch x by columns, valid until the next call."""
         most, copies = min(len(x) * x.matrix.longest, int(x.matrix.indptr[-1])), kernels.get_num_threads()
         if copies != len(self._ends) or most > self._entries.shape[1]:
             self._ends = np.empty((copies, self._columns + 1), np.intp)
@@ -166,7 +166,7 @@ class CscWorkspace:
 
 @contextlib.contextmanager
 def _naming(argument: str) -> Iterator[None]:
-    """Says in SciPy's errors which argument it is."""
+    """Adds the argument's name to errors of SciPy."""
     try:
         yield
     except (AttributeError, IndexError, OverflowError, TypeError, ValueError) as error:
@@ -174,9 +174,9 @@ def _naming(argument: str) -> Iterator[None]:
 
 
 def _check_indices(argument: str, matrix: Any) -> None:
-    """Refuses a SciPy matrix whose indices point outside of it: SciPy's conversions do not look at them.
+    """Raises an error if an index lies outside a SciPy matrix, which SciPy's own conversions do not check.
 
-    What is compared is the arrays as they are, before any cast.
+    It compares the arrays as they are, since a cast could make a wrong index look right.
     """
     (rows, columns), form = matrix.shape, matrix.format
     if form == "csc":
@@ -199,7 +199,7 @@ def _check_indices(argument: str, matrix: Any) -> None:
             raise ValueError(f"{argument}.data has shape {shape}, but {argument}.offsets has {len(offsets)} entries")
         if len(np.unique(offsets)) < len(offsets):
             raise ValueError(f"{argument}.offsets holds a number twice; expected each diagonal once")
-        most = 2**31 - max(rows, columns)  # one that lies outside of the matrix is allowed, but SciPy casts it
+        most = 2**31 - max(rows, columns)  # a diagonal may lie outside the matrix, but SciPy casts its offset to int32
         _check_range(argument, "offsets", offsets, most, least=-most)
     elif form == "lil":
         with _naming(argument):
@@ -218,9 +218,9 @@ def _check_indices(argument: str, matrix: Any) -> None:
 
 
 def _compressed(argument: str, matrix: Any, rows: int, columns: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """`indptr`, `indices` and `data` of a matrix of compressed rows, or columns or blocks, that do not point outside.
+    """Checks a matrix of compressed rows, columns or blocks; returns its `indptr`, `indices` and `data`.
 
-    Of the last two only what belongs to the matrix: they may have room for more.
+    The last two may be longer than the matrix needs; only the part in use is returned.
     """
     indptr, indices = _whole(argument, "indptr", matrix.indptr), _whole(argument, "indices", matrix.indices)
     data = np.asarray(matrix.data) if matrix.format == "bsr" else _vector(argument, "data", matrix.data)
@@ -267,15 +267,15 @@ def _check_range(argument: str, name: str, index: NDArray[Any], limit: int, leas
 
 
 def _is_ascending(indptr: NDArray[Any], columns: NDArray[Any]) -> bool:
-    """Whether the columns of each row are in order, each once."""
+    """Tells whether the columns of each row ascend, without duplicates."""
     rises = columns[1:] > columns[:-1]
     starts = indptr[(indptr > 0) & (indptr < len(columns))].astype(np.intp)
-    rises[starts - 1] = True  # from one row to the next it may fall
+    rises[starts - 1] = True  # the first column of a row may be any
     return bool(rises.all())
 
 
 def is_sparse(x: NDArray[Any], units: int) -> bool:
-    """Whether a layer of `units` units should skip the zeros of x, (n, K), judged by some of its rows."""
+    """Decides from a sample of rows whether a layer of `units` units should skip the zeros of x, (n, K)."""
     if x.size == 0 or x.shape[1] * units < _LEAST_WEIGHTS:
         return False
     rows = x[:: -(-len(x) // _SAMPLE)]

@@ -1,4 +1,4 @@
-"""A layer's array: packed in panels for the kernels, a plain matrix or vector to everybody else; and a metric's."""
+"""Variables: the arrays of layers, packed in panels for the kernels, and those of metrics."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
     from fastnet.constraints import Constraint
     from fastnet.regularizers import Regularizer
 
-version = 0  # grows with each change of a layer or a variable that a model's plan depends on
+version = 0  # grows when a layer or variable changes in a way that a model's `Fusion` depends on
 
 
 def touch() -> None:
-    """Makes every model look at its layers again before its next computation."""
+    """Makes every model renew its `Fusion` before its next computation."""
     global version
     version += 1
 
 
 def _binary(function: Callable[[Any, Any], Any], swapped: bool = False) -> Callable[[Any, Any], Any]:
-    """An operator on a variable's value, which gives an array."""
+    """Makes an operator that works on a variable's value and returns an array."""
 
     def operate(self: Variable, other: Any) -> Any:
         value = other.numpy() if isinstance(other, Variable) else other
-        with np.errstate(all="ignore"):  # 0 / 0 is NaN, which shows, and no warning
+        with np.errstate(all="ignore"):  # no warning for 0 / 0: the NaN in the result shows it
             return function(value, self.numpy()) if swapped else function(self.numpy(), value)
 
     return operate
 
 
 def _in_place(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """As in ``variable += 1``: a new value, and the same variable."""
+    """Makes an operator such as ``variable += 1``, which sets a new value of the same variable."""
     compute = _binary(function)
 
     def operate(self: Variable, other: Any) -> Any:
@@ -50,17 +50,18 @@ def _in_place(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 
 
 class Variable:
-    """A kernel (K, N), a bias (N,) or any other array of float32.
+    """A float32 array of a layer, such as a kernel (K, N) or a bias (N,).
 
-    Arithmetic and comparisons take its value, as in ``variable / 2``. ``==`` does so with numbers and arrays; two
-    variables are equal only if they are the same one, so that they can be looked for in a list.
+    Arithmetic and comparisons use its value, as in ``variable / 2``. ``==`` does so with numbers and arrays. Two
+    variables are equal only if they are the same object, so that a list of variables can be searched.
 
     Attributes:
         name: as in ``dense/kernel``.
         shape: the shape that users see.
-        packed: the array that kernels compute with: (N/P, K, P) for a matrix, else flat, (n rounded up to P,).
+        packed: the array for the kernels: panels (N/P, K, P) for a matrix, else flat, (n rounded up to P,).
         trainable: whether a gradient may change it.
-        regularizer, constraint: what is added to the loss for it, and where it is put back after each step, or None.
+        regularizer: adds a penalty for the variable to the loss, or None.
+        constraint: projects the variable onto the allowed set after each step, or None.
     """
 
     def __init__(self, value: Floats, name: str) -> None:
@@ -70,7 +71,7 @@ class Variable:
         self.trainable = True
         self.regularizer: Regularizer | None = None
         self.constraint: Constraint | None = None
-        self.frozen_at_zero = False  # a bias that a layer does without
+        self.frozen_at_zero = False  # the bias of a layer with use_bias=False
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "packed" and "packed" in self.__dict__:
@@ -83,7 +84,7 @@ class Variable:
         super().__setattr__(name, value)
 
     def _replace(self, value: Any) -> None:
-        """Copies `value` into `packed`, whose place and shape kernels rely on; in-place operators end here too."""
+        """Copies `value` into `packed`, also for in-place operators: kernels rely on its place and shape."""
         if value is self.packed:
             return
         if not isinstance(value, np.ndarray) or value.shape != self.packed.shape or value.dtype.kind not in "biuf":
@@ -92,7 +93,7 @@ class Variable:
         self.packed[...] = value
 
     def pack(self, value: Floats) -> Floats:
-        """`value`, of this variable's shape, as `packed` is laid out."""
+        """Returns an array of this variable's shape in the layout of `packed`."""
         if len(self.shape) == 2:
             return pack(value)
         whole = zeros((padded(value.size),))
@@ -100,13 +101,13 @@ class Variable:
         return whole
 
     def unpack(self, packed: Floats) -> Floats:
-        """The way back: an array of this variable's shape, of the caller's own."""
+        """Undoes `pack`: returns a new array of this variable's shape."""
         if len(self.shape) == 2:
             return unpack(packed, self.shape[1])
         return packed[: self.size].reshape(self.shape).copy()
 
     def blocks(self, packed: Floats, numbers: int = 2**16) -> Iterator[Floats]:
-        """What `unpack` returns, as arrays of about so many numbers, one after another: no copy of the whole."""
+        """Yields the result of `unpack` in parts of about `numbers` numbers, without a copy of the whole."""
         if len(self.shape) != 2:
             yield packed[: self.size]
             return
@@ -120,7 +121,7 @@ class Variable:
 
     @property
     def is_plain(self) -> bool:
-        """Whether training changes it, and does so by the optimizer's rule alone."""
+        """Whether the optimizer's rule alone changes it: trainable, without regularizer and constraint."""
         return self.trainable and self.regularizer is None and self.constraint is None
 
     @property
@@ -129,11 +130,11 @@ class Variable:
         return math.prod(self.shape)
 
     def numpy(self) -> Floats:
-        """A copy of the value in its own shape."""
+        """Returns a copy of the value in its own shape."""
         return self.unpack(self.packed)
 
     def check(self, value: Any) -> Floats:
-        """`value` as float32 if it has this variable's shape and is finite.
+        """Returns `value` as float32 if it is finite and has this variable's shape.
 
         Raises:
             ValueError, TypeError: if not.
@@ -144,15 +145,15 @@ class Variable:
         return checks.as_float32(self.name, array)
 
     def assign(self, value: Any) -> None:
-        """Sets the value from an array of the same shape; errors as `check`."""
+        """Sets the value from an array of the same shape. Raises errors as `check` does."""
         self.packed[...] = self.pack(self.check(value))
 
     def assign_add(self, value: Any) -> None:
-        """Adds to the value; errors as `check`."""
+        """Adds to the value. Raises errors as `check` does."""
         self.assign(self + value)
 
     def assign_sub(self, value: Any) -> None:
-        """Subtracts from the value; errors as `check`."""
+        """Subtracts from the value. Raises errors as `check` does."""
         self.assign(self - value)
 
     @property
@@ -196,7 +197,7 @@ class Variable:
         return self.numpy() if dtype is None else self.numpy().astype(dtype)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # A copied or pickled array begins anywhere in memory, and one that joblib maps into it is read-only.
+        # A copied or unpickled array may begin anywhere in memory, and one that joblib maps from a file is read-only.
         self.__dict__.update(state, packed=own(state["packed"]))
 
     def __repr__(self) -> str:
@@ -204,9 +205,9 @@ class Variable:
 
 
 class MetricVariable(Variable):
-    """What a metric has summed up: a number or an array, of any type of real numbers; it may be NaN.
+    """The state of a metric: a number or an array of any real type, which may be NaN.
 
-    Nothing is packed, since no kernel sees it.
+    It is not packed, since no kernel uses it.
     """
 
     def __init__(self, value: np.ndarray[Any, Any], name: str) -> None:
@@ -220,10 +221,10 @@ class MetricVariable(Variable):
         return packed.copy()
 
     def check(self, value: Any) -> np.ndarray[Any, Any]:
-        """`value` in this variable's type if it has its shape.
+        """Returns `value` in this variable's type if it has its shape.
 
         Raises:
-            ValueError, TypeError: if it has another shape, or its numbers do not fit the type.
+            ValueError, TypeError: if the shape differs, or a number does not fit the type.
         """
         array = checks.numeric(self.name, value)
         if array.shape != self.shape:

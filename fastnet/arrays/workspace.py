@@ -10,10 +10,10 @@ from fastnet.checks import Floats
 
 
 class Workspace:
-    """A batch's rows for `columns` numbers each, as kernels want them.
+    """Memory for a batch's rows of `columns` numbers each, in the layout of the kernels.
 
-    A row is whole panels and an odd number of cache lines: rows a power of two apart would share a few cache sets,
-    which costs the gradient's product a quarter of its speed.
+    A row consists of whole panels and of an odd number of cache lines. Rows that lie a power of two apart would share a
+    few cache sets, and the product for the gradient would lose a quarter of its speed.
     """
 
     def __init__(self, columns: int) -> None:
@@ -21,7 +21,7 @@ class Workspace:
         self._array = zeros((0, self.width))
 
     def rows(self, batch: int) -> Floats:
-        """(batch, width); what lies behind the columns is zero."""
+        """Returns an array (batch, width); the padding after the columns is zero."""
         if batch > len(self._array):
             self._array = zeros((batch, self.width))
         return self._array[:batch]

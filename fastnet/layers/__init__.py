@@ -1,4 +1,4 @@
-"""Layers: Input, Dense, and what stands between them; `Layer` is the base of your own."""
+"""Layers: Input, Dense and others. `Layer` is the base class for your own."""
 
 from fastnet.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
 from fastnet.layers.base import Layer

@@ -1,4 +1,4 @@
-"""Activations as layers of their own: Activation for any of them, and those with arguments by their names."""
+"""Activations as layers: Activation for any of them, and ReLU, LeakyReLU, ELU and Softmax."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class ActivationLayer(Layer):
-    """Base of the layers here: an activation of `fastnet.activations` on examples of any shape.
+    """Base class of the layers here: applies an activation to examples of any shape.
 
-    Those that mix the units, as softmax does, work on the last axis.
+    Activations that mix units, such as softmax, work on the last axis.
     """
 
     _fixed = Layer._fixed | {"activation"}
@@ -30,7 +30,7 @@ class ActivationLayer(Layer):
         self.activation = activation
 
     def as_activation(self) -> activations.Activation:
-        """What `Dense(10, activation=layer)` makes of the layer."""
+        """Returns the activation that `Dense(10, activation=layer)` uses."""
         return self.activation
 
     def build(self, input_shape: Shape) -> None:
@@ -45,7 +45,7 @@ class ActivationLayer(Layer):
         return self._by_rows(ActivationLayer.forward, x, training)
 
     def forward(self, x: Floats, training: bool = False, fused: Fused = ALONE) -> Floats:
-        """The activation of a batch's rows, in a workspace that the next call writes again."""
+        """Applies the activation to a batch, in a workspace that the next call overwrites."""
         y = self._rows(x, self._outputs)
         self.activation.forward(y, self._units)
         return self._examples(y)
@@ -58,26 +58,26 @@ class ActivationLayer(Layer):
         dz = self._rows(dy, self._gradients)
         of = x if self.activation.of_sums else y
         if self._units != self._numbers or of.shape[1] != dz.shape[1]:
-            of = self._rows(of, self._copy)  # kernels want rows of one width
+            of = self._rows(of, self._copy)  # the kernel needs rows of equal width in both arrays
         self.activation.backward(of, dz, self._units)
         return self._examples(dz)
 
     def _rows(self, x: Floats, workspace: Workspace) -> Floats:
-        """A batch's rows, or those along the last axis, in a workspace."""
+        """Copies a batch's rows, or those along the last axis, into a workspace."""
         numbers = x[:, : self._numbers].reshape(-1, self._units)
         rows = workspace.rows(len(numbers))
         rows[:, : self._units] = numbers
         return rows
 
     def _examples(self, rows: Floats) -> Floats:
-        """The way back: a row an example."""
+        """Undoes `_rows`: returns one row for each example."""
         if self._units == self._numbers:
             return rows
         return np.ascontiguousarray(rows[:, : self._units]).reshape(-1, self._numbers)
 
 
 class Activation(ActivationLayer):
-    """An activation after a layer without one; ``Dense(10, "relu")`` is the same as a Dense and this, and faster.
+    """Applies an activation. ``Dense(10, "relu")`` does the same faster than a Dense and this layer.
 
     Args:
         activation: a name such as ``"relu"``, or an object of `fastnet.activations`.
@@ -103,16 +103,16 @@ class Activation(ActivationLayer):
 
 
 class ReLU(ActivationLayer):
-    """max(x, 0), or with arguments: at most `max_value`; below the threshold negative_slope (x - threshold).
+    """Computes max(x, 0), or a variant of it with a limit, a slope and a threshold.
 
     Args:
-        max_value: a number of at least 0, or None, which is no limit.
-        negative_slope: a number of at least 0.
-        threshold: a number of at least 0.
+        max_value: the largest output, at least 0; None for no limit.
+        negative_slope: the output is negative_slope * (x - threshold) where x is below the threshold; at least 0.
+        threshold: the value from which x is kept, at least 0.
         name, trainable, input_shape, input_dim: as for `Layer`.
 
     Raises:
-        ValueError, TypeError: if an argument is not of that kind.
+        ValueError, TypeError: if an argument is invalid.
 
     Example:
         >>> ReLU(max_value=6, negative_slope=0.5)([[-1, 3, 9]])
@@ -141,15 +141,15 @@ class ReLU(ActivationLayer):
 
 
 class LeakyReLU(ActivationLayer):
-    """x where it is positive, else negative_slope x; source as `activations.LeakyRelu`.
+    """Computes x where it is positive, else negative_slope * x. Source: see `activations.LeakyRelu`.
 
     Args:
-        negative_slope: a number of at least 0; note that the activation ``"leaky_relu"`` has another default, 0.2.
-        alpha: its older name.
+        negative_slope: at least 0, by default 0.3. The activation ``"leaky_relu"`` has another default, 0.2.
+        alpha: the older name of `negative_slope`.
         name, trainable, input_shape, input_dim: as for `Layer`.
 
     Raises:
-        ValueError, TypeError: if an argument is not of that kind, or both names are used.
+        ValueError, TypeError: if an argument is invalid, or both names are given.
 
     Example:
         >>> LeakyReLU()([[-10, 10]])
@@ -174,14 +174,14 @@ class LeakyReLU(ActivationLayer):
 
 
 class ELU(ActivationLayer):
-    """x where it is positive, else alpha (exp(x) - 1); source as `activations.Elu`.
+    """Computes x where it is positive, else alpha * (exp(x) - 1). Source: see `activations.Elu`.
 
     Args:
-        alpha: a number.
+        alpha: the factor for negative x.
         name, trainable, input_shape, input_dim: as for `Layer`.
 
     Raises:
-        ValueError, TypeError: if it is not a finite one.
+        ValueError, TypeError: if `alpha` is not a finite number.
 
     Example:
         >>> ELU(alpha=2)([[-1000, 3]])
@@ -201,16 +201,16 @@ class ELU(ActivationLayer):
 
 
 class Softmax(Layer):
-    """exp(x) / sum exp(x): positive numbers that add to 1 along an axis.
+    """Computes exp(x) / sum exp(x): positive numbers that add up to 1 along an axis.
 
-    ``Dense(10, "softmax")`` as a last layer is faster, and more accurate, since the loss then takes both as one.
+    As a last layer, ``Dense(10, "softmax")`` is faster and more accurate: the loss then computes softmax itself.
 
     Args:
-        axis: the axis, or a list of axes, counted with the batch's as 0; -1 is the last.
+        axis: the axis, or a list of axes. Axis 0 is the batch, and -1 is the last axis.
         name, trainable, input_shape, input_dim: as for `Layer`.
 
     Raises:
-        ValueError, TypeError: if it is no axis; when the layer is built, if examples have no such axis.
+        ValueError, TypeError: if `axis` is invalid; when the layer is built, if examples have no such axis.
 
     Example:
         >>> Softmax()([[0, 0]])
@@ -222,7 +222,7 @@ class Softmax(Layer):
         self.axis = axis_argument(axis)
 
     def as_activation(self) -> activations.Activation:
-        """What `Dense(10, activation=layer)` makes of the layer: Dense has one axis of units, the last."""
+        """Returns the activation that `Dense(10, activation=layer)` uses. Dense has one axis of units, the last."""
         if self.axis not in (-1, 1, [-1], [1]):
             raise ValueError(f"axis is {self.axis}, but as an activation Softmax works on the last axis, -1")
         return activations.softmax
@@ -230,7 +230,7 @@ class Softmax(Layer):
     def build(self, input_shape: Shape) -> None:
         self._axes = axes_of(self, self.axis, input_shape)
         self._units = math.prod(input_shape[axis - 1] for axis in self._axes)
-        self._places = tuple(range(-len(self._axes), 0))  # where the axes stand while softmax is computed
+        self._places = tuple(range(-len(self._axes), 0))  # the axes are moved to the end to compute softmax
 
     def call(self, x: Floats, training: bool = False) -> Floats:
         moved = np.moveaxis(x, self._axes, self._places)

@@ -1,4 +1,4 @@
-"""Axes of a batch: what layers that work along some of them have as their argument `axis`."""
+"""The argument `axis` of layers that work along some axes of a batch."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from fastnet.layers.base import Layer, Shape
 
 
 def axis_argument(axis: Any) -> int | list[int]:
-    """`axis` as an integer or a list of them, none of which is the batch's, 0.
+    """Checks `axis`: an integer or a list of integers, but not 0, the batch's axis.
 
     Raises:
-        ValueError, TypeError: if it is not.
+        ValueError, TypeError: if `axis` is invalid.
     """
     if isinstance(axis, list | tuple):
         axes = [_axis(entry) for entry in axis]
@@ -28,15 +28,15 @@ def _axis(axis: Any) -> int:
     except TypeError:
         raise TypeError(f"axis must be an integer or a list of them, got {axis!r}") from None
     if n == 0:
-        raise ValueError("axis must not be 0, the batch's; each example is computed by itself, got 0")
+        raise ValueError("axis must not be 0, the axis of the batch, got 0")
     return n
 
 
 def axes_of(layer: Layer, axis: int | list[int], input_shape: Shape) -> tuple[int, ...]:
-    """The axes of a batch (B, *input_shape) that are meant, in order and counted from the front.
+    """Returns the axes of a batch (B, *input_shape), sorted and counted from the front.
 
     Raises:
-        ValueError: if a batch has no such axis, or two of them are the same.
+        ValueError: if a batch has no such axis, or two entries mean the same axis.
     """
     rank = 1 + len(input_shape)
     found = []
@@ -50,6 +50,6 @@ def axes_of(layer: Layer, axis: int | list[int], input_shape: Shape) -> tuple[in
         found.append(place)
     if len(set(found)) < len(found):
         raise checks.ShapeError(
-            f"layer {layer.name!r}: axis is {axis}, which for examples of shape {input_shape} is one twice"
+            f"layer {layer.name!r}: axis is {axis}, which for examples of shape {input_shape} names the same axis twice"
         )
     return tuple(sorted(found))

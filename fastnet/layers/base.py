@@ -1,4 +1,4 @@
-"""Layer: what every layer has, and what one of your own must say.
+"""Layer: the base class of all layers, and how to write your own.
 
     class Scale(Layer):
         def build(self, input_shape):
@@ -10,7 +10,7 @@
         def gradient(self, x, y, dy):
             return dy * self.factor.numpy(), [(dy * x).sum(axis=0)]
 
-`print(model.check_gradients(x, y))` then shows whether `gradient` is that of `call`.
+`print(model.check_gradients(x, y))` then shows whether `gradient` returns the gradient of `call`.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
     from fastnet.optimizers import Sink
 
 Shape = tuple[int, ...]
-LAYER_ARGUMENTS = ("name", "trainable", "input_shape", "input_dim", "dtype")  # what every layer takes by keyword
+LAYER_ARGUMENTS = ("name", "trainable", "input_shape", "input_dim", "dtype")  # keywords of every layer
 
 
 class Fused(NamedTuple):
-    """What of a layer's work a neighbour does in passing. A model decides it; the layer itself does not keep it.
+    """The parts of a layer's work that a neighbouring layer or the loss does. The model keeps them, not the layer.
 
     Attributes:
-        omit_activation: the loss contains the layer's activation, so the layer returns the sums before it.
-        dz_given: the gradient handed to `backward` is already that with respect to the sums.
-        activation_before: the activation of the layer before, whose derivative this layer multiplies into its
-            gradient with respect to x; `kernels.LINEAR` for none.
+        omit_activation: the loss includes the layer's activation, so `forward` leaves it out.
+        dz_given: `backward` is given the gradient with respect to z, the values before the activation.
+        activation_before: the activation of the previous layer. `backward` multiplies its derivative into the
+            gradient with respect to x. `kernels.LINEAR` means none.
     """
 
     omit_activation: bool = False
@@ -50,15 +50,15 @@ class Fused(NamedTuple):
     activation_before: int = kernels.LINEAR
 
 
-ALONE = Fused()  # the layer does all of its work by itself
+ALONE = Fused()  # nothing is fused: the layer does all of its work
 
 
 def shape_of(argument: str, shape: Any) -> Shape:
-    """The shape of one example: (784,), (28, 28), or a bare number.
+    """Checks and returns the shape of one example: (784,), (28, 28), or a single number.
 
     Raises:
         ValueError: if a dimension is below 1, or there is none.
-        TypeError: if it is no shape.
+        TypeError: if it is not a shape.
     """
     if isinstance(shape, int | np.integer):
         return (checks.integer(argument, shape, least=1),)
@@ -72,39 +72,39 @@ def shape_of(argument: str, shape: Any) -> Shape:
 
 
 def snake_case(name: str) -> str:
-    """BatchNormalization becomes batch_normalization, as Keras names layers."""
+    """Converts a class name as Keras does: BatchNormalization becomes batch_normalization."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 class Layer(Recorded):
-    """Base of all layers.
+    """Base class of all layers.
 
-    A subclass says in `build` which weights it has, in `call` what it computes and in `gradient` the way back; all of
-    them work on plain float32 arrays whose first axis is the batch's. Other attributes of a subclass are its own.
+    A subclass creates its weights in `build`, computes its output in `call` and its gradients in `gradient`. The arrays
+    are plain float32 ones, whose first axis is the batch. A subclass may have more attributes.
 
     Args:
-        name: by default the class's, in Keras's spelling, with a number if the model has several.
+        name: by default the class's name in Keras's spelling, with a number if the model has several.
         trainable: whether an optimizer may change the weights.
         input_shape: the shape of one example, for a first layer without an `Input` before it.
-        input_dim: the same as a number.
-        dtype: ``"float32"`` or None, which is the same.
+        input_dim: the same as one number, for examples that are rows.
+        dtype: ``"float32"``, the only type; None means the same.
 
     Attributes:
         input_shape, output_shape: shapes of one example; None before the layer is built.
-        built: whether the weights are there.
+        built: whether the layer has its weights.
 
     Raises:
-        ValueError, TypeError: if an argument is not of that kind.
+        ValueError, TypeError: if an argument is invalid.
     """
 
     _kept = ("name", "trainable")
-    _keeps_zeros = False  # whether the layer only multiplies by a constant, `_factor`, so that zeros stay zeros
+    _keeps_zeros = False  # True if the layer only multiplies by a constant, `_factor`: then zeros stay zeros
     _factor = 1.0
-    _fixed: ClassVar[frozenset[str]] = frozenset({"input_shape", "output_shape", "_weights"})  # once it is built
+    _fixed: ClassVar[frozenset[str]] = frozenset({"input_shape", "output_shape", "_weights"})  # after it is built
     _is_complete = False  # built, and its shapes are known
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """A class with its own `call` is computed by it, whatever faster way its base has."""
+        """Makes a subclass with its own `call` use that, not the faster methods of its base."""
         super().__init_subclass__(**kwargs)
         if "call" in vars(cls):
             for name in ("forward", "backward", "gradient"):
@@ -138,20 +138,20 @@ class Layer(Recorded):
         self.built = False
         self._weights: list[Variable] = []
 
-    # What a subclass says ---------------------------------------------------------------------------------------------
+    # What a subclass defines ------------------------------------------------------------------------------------------
 
     def build(self, input_shape: Shape) -> None:
-        """Makes the weights, with `add_weight`, for examples of this shape."""
+        """Creates the weights with `add_weight`, for examples of this shape."""
 
     def call(self, x: Floats, training: bool = False) -> Floats:
         """Computes the output, (B, *output_shape), of a batch (B, *input_shape).
 
-        A subclass may leave out the argument `training`. x is read-only: make a new array.
+        A subclass may leave out the argument `training`. x is read-only; return a new array instead of changing it.
         """
         raise NotImplementedError(f"{type(self).__name__} has no call()")
 
     def gradient(self, x: Floats, y: Floats, dy: Floats) -> Any:
-        """Computes the gradients, after a `call` with x that returned y.
+        """Computes the gradients, after `call(x)` has returned y.
 
         Args:
             x: the batch, (B, *input_shape).
@@ -159,26 +159,26 @@ class Layer(Recorded):
             dy: the gradient of the loss with respect to y, of y's shape.
 
         Returns:
-            The gradient with respect to x, of x's shape. For a layer with weights a pair: that gradient, and a list
-            of the gradients with respect to the trainable weights, each of its weight's shape.
+            The gradient with respect to x, in x's shape. A layer with trainable weights returns a pair: this gradient,
+            and a list of the gradients with respect to these weights, each in the shape of its weight.
         """
         raise NotImplementedError(f"{type(self).__name__} has no gradient(), so a model cannot be trained through it")
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The shape of one example's output.
+        """Returns the shape of the output for one example.
 
-        Unless it is overridden, a layer with a `call` of its own is called once, on zeros, to find the shape.
+        A layer that defines `call` but not this method is called once on zeros to find the shape.
         """
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, from which `from_config` makes a layer alike."""
+        """Returns the constructor's arguments, from which `from_config` makes an equal layer."""
         config: dict[str, Any] = {"name": self.name}
         if not self.trainable:
             config["trainable"] = False
         return config
 
-    # What a model asks for --------------------------------------------------------------------------------------------
+    # What a model uses ------------------------------------------------------------------------------------------------
 
     def add_weight(
         self,
@@ -189,18 +189,18 @@ class Layer(Recorded):
         regularizer: Any = None,
         constraint: Any = None,
     ) -> Variable:
-        """Makes a new array of the layer: of weights or, if not trainable, of state.
+        """Creates a variable of the layer and returns it.
 
         Args:
             shape: the array's shape; () for a single number.
             initializer: a name such as ``"zeros"``, or an object.
-            name: the array is called ``layer/name``.
-            trainable: whether training changes it along its gradient.
-            regularizer: adds to the loss a penalty for the array, or None.
-            constraint: projects the array onto the allowed set after each step, or None.
+            name: the variable is called ``layer/name``.
+            trainable: True for a weight that is trained; False for state, such as a moving average.
+            regularizer: adds a penalty for the variable to the loss; None adds none.
+            constraint: projects the variable onto the allowed set after each step; None leaves it as it is.
 
         Raises:
-            ValueError, TypeError: if an argument is not of that kind, or the initializer returns another shape.
+            ValueError, TypeError: if an argument is invalid, or the initializer returns another shape.
         """
         shape = () if isinstance(shape, tuple | list) and not shape else shape_of("shape", shape)
         full_name = f"{self.name}/{name}"
@@ -213,7 +213,7 @@ class Layer(Recorded):
         return variable
 
     def ensure_built(self, input_shape: Shape) -> None:
-        """Builds the layer for examples of this shape; does nothing if it is built for it.
+        """Builds the layer for examples of this shape, unless it is built already.
 
         Raises:
             ValueError: if the layer expects examples of another shape.
@@ -258,15 +258,15 @@ class Layer(Recorded):
         return y.shape[1:]
 
     def _call(self, x: Floats, training: bool) -> Floats:
-        """What `call` returns, as a float32 array."""
-        import inspect  # takes milliseconds; layers of fastnet's own that are fast do not come here
+        """Runs `call` and returns its result as float32."""
+        import inspect  # here, because it takes milliseconds and fastnet's fast layers do not need it
 
         takes = type(self).__dict__.get("_takes_training")
         if takes is None:
             parameters = inspect.signature(type(self).call).parameters.values()
             takes = any(p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters)
             type(self)._takes_training = takes  # type: ignore[attr-defined]
-        x.flags.writeable = False  # it may be the caller's data, or what the layer before needs for its gradient
+        x.flags.writeable = False  # x may be the caller's data, or needed for the previous layer's gradient
         result = self.call(x, training=training) if takes else self.call(x)
         array = checks.numeric(f"layer {self.name!r}: what call() returned", result)
         with np.errstate(over="ignore"):
@@ -282,7 +282,7 @@ class Layer(Recorded):
 
     @property
     def weights(self) -> list[Variable]:
-        """All arrays of the layer, those that are not trained too; empty before it is built."""
+        """The layer's variables, also those that are not trained; empty before it is built."""
         return list(self._weights)
 
     @property
@@ -294,19 +294,19 @@ class Layer(Recorded):
         return [v for v in self.weights if not (self.trainable and v.trainable)]
 
     def count_params(self) -> int:
-        """The number of weights."""
+        """Returns the number of weights."""
         return sum(variable.size for variable in self.weights)
 
     def get_weights(self) -> list[Floats]:
-        """Copies of the layer's arrays."""
+        """Returns copies of the layer's arrays."""
         return [variable.numpy() for variable in self.weights]
 
     def set_weights(self, weights: Any) -> None:
-        """Sets the layer's arrays, from a list as `get_weights` returns it; errors as the model's."""
+        """Sets the layer's arrays from a list as `get_weights` returns it; raises what the model's method does."""
         assign_all(f"layer {self.name!r}", self.weights, weights)
 
     def forward(self, x: Floats, training: bool = False, fused: Fused = ALONE) -> Floats:
-        """Computes the output of a batch, both as rows: (B, ld) float32 of which the first columns count."""
+        """Computes the output of a batch. Both are rows, (B, ld); columns after an example's numbers are padding."""
         y = self._call(self._shaped(x, self.input_shape), training)
         expected = (len(x), *(self.output_shape or ()))
         if y.shape != expected:
@@ -319,14 +319,15 @@ class Layer(Recorded):
         """Hands the gradients of the weights to `sink`; returns the gradient with respect to x.
 
         Args:
-            x, y: the batch's input and output in `forward`.
-            dy: the gradient of the loss with respect to y, as rows; may be overwritten.
+            x: the input of `forward`.
+            y: the output of `forward`.
+            dy: the gradient of the loss with respect to y, as rows. It may be overwritten.
             sink: takes the gradients of the weights.
-            need_dx: whether the gradient with respect to x is needed; if not, None may be returned.
-            fused: what the neighbours do of this layer's work.
+            need_dx: whether the gradient with respect to x is needed. If not, the result may be None.
+            fused: the parts of this layer's work that its neighbours do.
 
         Raises:
-            ValueError, TypeError: if `gradient` returns something else than it must.
+            ValueError, TypeError: if `gradient` does not return what it should.
         """
         shaped, output = self._shaped(x, self.input_shape), self._shaped(y, self.output_shape)
         shaped.flags.writeable = output.flags.writeable = False
@@ -358,7 +359,7 @@ class Layer(Recorded):
         return array if array.flags.writeable else array.copy()
 
     def _by_rows(self, forward: Any, x: Floats, training: bool) -> Floats:
-        """`call` for a layer that computes in `forward`, so that a subclass can use it as ``super().call(x)``."""
+        """Implements `call` with `forward`, so that a subclass can use ``super().call(x)``."""
         return self._shaped(forward(self, np.ascontiguousarray(x.reshape(len(x), -1)), training), self.output_shape)
 
     @staticmethod
@@ -367,7 +368,7 @@ class Layer(Recorded):
         return rows[:, : math.prod(shape)].reshape(len(rows), *shape)
 
     def __call__(self, x: Any, training: bool = False) -> Floats:
-        """Computes the layer's output for an array (B, *input_shape), as a function; builds the layer first."""
+        """Computes the output for an array (B, *input_shape); builds the layer first if necessary."""
         array = checks.as_float32("x", checks.numeric("x", x))
         if array.ndim < 2:
             raise ValueError(f"x has shape {array.shape}; expected (examples, ...)")
@@ -384,7 +385,7 @@ class Layer(Recorded):
 
 
 def assign_all(owner: str, variables: list[Variable], weights: Any) -> None:
-    """Sets all variables, or none if one value does not fit.
+    """Sets all variables, or none of them if a value does not fit.
 
     Raises:
         ValueError: if the number of arrays or a shape differs, or a value is not finite.

@@ -13,7 +13,7 @@ from fastnet.layers.base import LAYER_ARGUMENTS, Layer, Shape, shape_of
 
 
 class Flatten(Layer):
-    """Makes a row of each example: (28, 28) becomes (784,).
+    """Flattens each example to a row: (28, 28) becomes (784,).
 
     Example:
         >>> Flatten()(np.zeros((5, 28, 28))).shape
@@ -36,13 +36,13 @@ class Flatten(Layer):
 
 
 class Reshape(Layer):
-    """Gives each example another shape with as many numbers.
+    """Changes the shape of each example; the count of numbers stays the same.
 
     Args:
-        target_shape: the new shape of an example; one dimension may be -1, which is whatever is left.
+        target_shape: the new shape of an example; one dimension may be -1 and is then computed.
 
     Raises:
-        ValueError, TypeError: if it is no shape; when the layer is built, if the numbers do not fit.
+        ValueError, TypeError: if it is not a shape; when the layer is built, if the count of numbers differs.
     """
 
     _keeps_zeros = True
@@ -79,16 +79,17 @@ class Reshape(Layer):
 
 
 class Rescaling(Layer):
-    """output = input * scale + offset: ``Rescaling(1 / 255)`` makes numbers between 0 and 1 of an image's bytes.
+    """Computes input * scale + offset.
 
-    As a model's first layer it lets `fit` take the images as they are, in uint8: a quarter of the memory.
+    ``Rescaling(1 / 255)`` maps the bytes of an image to numbers from 0 to 1. As a model's first layer it lets `fit`
+    keep the images in uint8, which takes a quarter of float32's memory.
 
     Args:
-        scale: a number.
-        offset: a number.
+        scale: the factor.
+        offset: the number that is added.
 
     Raises:
-        ValueError, TypeError: if one is not a finite number.
+        ValueError, TypeError: if an argument is not a finite number.
 
     Example:
         >>> Rescaling(1 / 255)(np.array([[0, 255]]))

@@ -1,4 +1,4 @@
-"""Input, which only tells a shape, and Dense, which does the work."""
+"""Input, which declares the shape of an example, and Dense, the fully connected layer."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 
 def Input(shape: Any = None, name: str | None = None, *, batch_size: Any = None, dtype: Any = None) -> InputLayer:  # noqa: N802, Keras's name
-    """The shape of one example, as the first entry of a `Sequential`: ``Input((784,))``.
+    """Declares the shape of one example, as the first entry of a `Sequential`: ``Input((784,))``.
 
-    `batch_size` and `dtype` are accepted as Keras does and have no effect: any batch fits, and all is float32.
+    `batch_size` and `dtype` exist for compatibility with Keras and have no effect. Any batch size works, in float32.
 
     Raises:
         ValueError: if a dimension is not at least 1.
-        TypeError: if it is no shape.
+        TypeError: if `shape` is not a shape.
     """
     return InputLayer(shape, name)
 
 
 class InputLayer:
-    """What `Input` returns: a shape and no computation."""
+    """The result of `Input`: a shape, without any computation."""
 
     def __init__(self, shape: Any, name: str | None = None) -> None:
         self.example_shape = shape_of("shape", shape)
@@ -46,16 +46,18 @@ class InputLayer:
 
 
 class Dense(Layer):
-    """A densely connected layer: output = activation(input . kernel + bias).
+    """Fully connected layer: output = activation(input . kernel + bias).
 
     Args:
         units: the number of outputs.
-        activation: a name such as ``"relu"``, a function of `fastnet.activations`, or None, which is linear.
+        activation: a name such as ``"relu"``, a function of `fastnet.activations`, or None for linear.
         use_bias: whether to add a bias.
-        kernel_initializer: how the kernel, (inputs, units), begins.
-        bias_initializer: how the bias, (units,), begins.
-        kernel_regularizer, bias_regularizer: what is added to the loss for them.
-        kernel_constraint, bias_constraint: where they are put back after each step.
+        kernel_initializer: makes the initial kernel, (inputs, units).
+        bias_initializer: makes the initial bias, (units,).
+        kernel_regularizer: adds a penalty for the kernel to the loss.
+        bias_regularizer: adds a penalty for the bias to the loss.
+        kernel_constraint: projects the kernel onto the allowed set after each step.
+        bias_constraint: projects the bias onto the allowed set after each step.
         name, trainable, input_shape, input_dim: as for `Layer`.
 
     Raises:
@@ -129,15 +131,15 @@ class Dense(Layer):
         return self._by_rows(Dense.forward, x, training)
 
     def forward(self, x: Floats | CsrBatch, training: bool = False, fused: Fused = ALONE) -> Floats:
-        """Computes the layer's output for a batch, in a workspace that the next call writes again.
+        """Computes the output of a batch, in a workspace that the next call overwrites.
 
         Args:
-            x: (B, ldx) float32 of which the first K columns count, or rows of a sparse matrix.
+            x: (B, ldx) float32, of which the first K columns are used, or rows of a sparse matrix.
             training: whether `backward` follows.
-            fused: what the neighbours do of this layer's work.
+            fused: the parts of this layer's work that its neighbours do.
 
         Returns:
-            (B, ld) float32, of which the first `units` columns count.
+            (B, ld) float32, of which the first `units` columns are the output.
         """
         y = self._outputs.rows(len(x))
         epilogue = kernels.LINEAR if fused.omit_activation else self.activation.epilogue
@@ -157,20 +159,21 @@ class Dense(Layer):
     def backward(
         self, x: Floats | CsrBatch, y: Floats, dy: Floats, sink: Sink, need_dx: bool, fused: Fused = ALONE
     ) -> Floats | None:
-        """Computes the gradient with respect to x, and hands `sink` the two factors of the kernel's gradient.
+        """Computes the gradient with respect to x, and gives `sink` the two factors of the kernel's gradient.
 
-        The kernel's gradient is x^T . dz. It is not computed here: the sink gets x and dz, and an optimizer that can
-        will multiply and update in a single kernel, so that the gradient is never written.
+        The kernel's gradient is x^T . dz. This method does not multiply them. An optimizer may multiply and update in
+        one kernel, so that the gradient is never written to memory.
 
         Args:
-            x, y: the batch's input and output in `forward`.
-            dy: the gradient of the loss with respect to y, or with respect to the sums if `fused` says so; may be
-                overwritten.
+            x: the input of `forward`.
+            y: the output of `forward`.
+            dy: the gradient of the loss with respect to y, or with respect to z = x . kernel + bias if `fused` says
+                so. It may be overwritten.
             sink: takes the gradients of kernel and bias.
             need_dx: whether the gradient with respect to x is needed.
-            fused: what the neighbours do of this layer's work.
+            fused: the parts of this layer's work that its neighbours do.
         """
-        if dy.shape[1] < self._gradients.width:  # a layer of plain arrays handed it on
+        if dy.shape[1] < self._gradients.width:  # dy comes from a layer whose rows have no padding
             dz = self._gradients.rows(len(dy))
             dz[:, : self.units] = dy[:, : self.units]
         else:

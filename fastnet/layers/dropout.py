@@ -1,4 +1,4 @@
-"""Dropout: in training, some of the numbers are left out at random."""
+"""Dropout: sets randomly chosen numbers to 0 in training."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 
 class Dropout(Layer):
-    """In training each number becomes 0 with probability `rate`, and the others grow by 1 / (1 - rate) instead.
+    """Sets each number to 0 with probability `rate` in training, and multiplies the others by 1 / (1 - rate).
 
     Source: N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014.
 
     Args:
-        rate: the share that becomes 0, in [0, 1).
-        noise_shape: None, as each number is dropped for itself.
-        seed: an integer for a sequence of its own; by default fastnet's, which `utils.set_random_seed` seeds.
+        rate: the probability that a number becomes 0, in [0, 1).
+        noise_shape: must be None; each number is dropped independently.
+        seed: an integer gives the layer its own random numbers; by default they follow `utils.set_random_seed`.
         name, trainable, input_shape, input_dim: as for `Layer`.
 
     Raises:
         ValueError: if `rate` is out of its range.
-        TypeError: if it is no number.
+        TypeError: if it is not a number.
 
     Example:
         >>> Dropout(0.5)(np.ones((2, 3)))
@@ -44,12 +44,12 @@ class Dropout(Layer):
         self.rate = rate
         self.seed = None if seed is None else checks.integer("seed", seed, least=0)
         self._generator = None if self.seed is None else np.random.default_rng(self.seed)
-        self._mask = 0  # the seed of the last batch's mask
+        self._mask_seed = 0  # makes the same mask in `backward` as in `forward`
         self._drops = False
 
     @property
     def rate(self) -> float:
-        """The share that becomes 0; may be set at any time."""
+        """The probability that a number becomes 0. It may be set at any time."""
         return self._rate
 
     @rate.setter
@@ -70,10 +70,10 @@ class Dropout(Layer):
         self._drops = training and self._rate > 0
         if not self._drops:
             return x
-        self._drop_rate = self._rate  # `backward` needs the mask's own rate
-        self._mask = int((self._generator or rng.generator()).integers(2**64, dtype=np.uint64))
+        self._drop_rate = self._rate  # for `backward`, since a callback may change the rate
+        self._mask_seed = int((self._generator or rng.generator()).integers(2**64, dtype=np.uint64))
         y = self._outputs.rows(len(x))
-        kernels.dropout(x, y, self._columns, self._rate, self._mask)
+        kernels.dropout(x, y, self._columns, self._rate, self._mask_seed)
         return y
 
     def backward(
@@ -82,7 +82,7 @@ class Dropout(Layer):
         if not (need_dx and self._drops):
             return dy if need_dx else None
         dx = self._gradients.rows(len(dy))
-        kernels.dropout(dy, dx, self._columns, self._drop_rate, self._mask)
+        kernels.dropout(dy, dx, self._columns, self._drop_rate, self._mask_seed)
         return dx
 
     def get_config(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Layers that make some noise in training: GaussianNoise and AlphaDropout."""
+"""Layers that add noise in training: GaussianNoise and AlphaDropout."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from fastnet.layers.base import LAYER_ARGUMENTS, Layer, Shape
 
 
 class RandomLayer(Layer):
-    """Base of the layers here: what `seed` means.
+    """Base class of the layers here, with their random numbers.
 
     Args:
-        seed: an integer for a sequence of its own; by default fastnet's, which `utils.set_random_seed` seeds.
+        seed: an integer gives the layer its own random numbers; by default they follow `utils.set_random_seed`.
     """
 
     def __init__(self, seed: int | None, **kwargs: Any) -> None:
@@ -33,17 +33,17 @@ class RandomLayer(Layer):
 
 
 class GaussianNoise(RandomLayer):
-    """In training, adds to each number a normal one with mean 0.
+    """Adds normally distributed noise with mean 0 to each number in training.
 
     Source: C. Bishop, "Training with noise is equivalent to Tikhonov regularization", 1995.
 
     Args:
-        stddev: the noise's standard deviation, at least 0.
-        seed: an integer for a sequence of its own; by default fastnet's, which `utils.set_random_seed` seeds.
+        stddev: the standard deviation of the noise, at least 0.
+        seed: an integer gives the layer its own random numbers; by default they follow `utils.set_random_seed`.
         name, trainable, input_shape, input_dim: as for `Layer`.
 
     Raises:
-        ValueError, TypeError: if an argument is not of that kind.
+        ValueError, TypeError: if an argument is invalid.
 
     Example:
         >>> GaussianNoise(0.1)(np.ones((1, 3)))
@@ -70,23 +70,22 @@ class GaussianNoise(RandomLayer):
 
 
 class AlphaDropout(RandomLayer):
-    """In training, what selu gives for minus infinity takes the place of some numbers; mean and variance stay.
+    """Replaces randomly chosen numbers in training such that mean and variance stay the same.
 
-    With a the limit -1.758, p the rate and k = 1 where a number is kept, else 0:
-    y = s (k x + (1 - k) a) + t, s = ((1 - p) (1 + p a^2))^(-1/2), t = -s p a.
+    The replacement is a = -1.758, the limit of selu at minus infinity. With rate p, and k = 1 where a number is kept,
+    else 0: y = s (k x + (1 - k) a) + t, where s = ((1 - p) (1 + p a^2))^(-1/2) and t = -s p a.
 
     Source: G. Klambauer et al., "Self-normalizing neural networks", 2017, section "New dropout technique".
 
     Args:
-        rate: the share that is replaced, in [0, 1).
-        noise_shape: the shape of the choice, a batch's with 1 for each axis along which it is the same, and None for
-            any number; by default each number is chosen by itself.
-        seed: an integer for a sequence of its own; by default fastnet's, which `utils.set_random_seed` seeds.
+        rate: the probability that a number is replaced, in [0, 1).
+        noise_shape: the shape of the random choice; by default each number is chosen independently. An entry of 1
+            makes the choice the same along that axis, and None takes the batch's own size.
+        seed: an integer gives the layer its own random numbers; by default they follow `utils.set_random_seed`.
         name, trainable, input_shape, input_dim: as for `Layer`.
 
     Raises:
-        ValueError, TypeError: if an argument is not of that kind; when the layer is built, if `noise_shape` does not
-            fit.
+        ValueError, TypeError: if an argument is invalid; when the layer is built, if `noise_shape` does not fit.
 
     Example:
         >>> AlphaDropout(0.5)(np.ones((1, 3)))
@@ -107,7 +106,7 @@ class AlphaDropout(RandomLayer):
         self._factor = ((1 - self.rate) * (1 + self.rate * limit**2)) ** -0.5
         self._replacement = self._factor * limit * (1 - self.rate)  # s a + t
         self._offset = -self._factor * limit * self.rate
-        self._kept: Any = None  # which numbers of the last batch were; None is all
+        self._kept: Any = None  # which numbers of the last batch were kept; None for all
 
     def build(self, input_shape: Shape) -> None:
         shape = self.noise_shape

@@ -188,7 +188,7 @@ def test_names_in_a_model_are_those_of_keras() -> None:
         (lambda: Softmax([1, 1]), ValueError, "axis must be one axis or several different"),
         (lambda: Softmax(2)(np.ones((2, 3))), ValueError, r"axis is 2, but examples have shape \(3,\)"),
         (lambda: Softmax(-2)(np.ones((2, 3))), ValueError, r"axis is -2, but examples have shape \(3,\)"),
-        (lambda: Softmax([1, -1])(np.ones((2, 3))), ValueError, "one twice"),
+        (lambda: Softmax([1, -1])(np.ones((2, 3))), ValueError, "same axis twice"),
     ],
 )
 def test_bad_arguments(make: Callable[[], Any], error: type[Exception], message: str) -> None:

@@ -429,7 +429,7 @@ def test_options_come_back() -> None:
         (lambda: BatchNormalization(axis=3)(np.ones((2, 3))), ValueError, r"axis is 3, but examples have shape \(3,\)"),
         (lambda: LayerNormalization(axis=None), TypeError, "axis must be an integer or a list of them, got None"),
         (lambda: LayerNormalization(axis=[0, 1]), ValueError, "axis must not be 0"),
-        (lambda: LayerNormalization(axis=[1, -1])(np.ones((2, 3))), ValueError, "one twice"),
+        (lambda: LayerNormalization(axis=[1, -1])(np.ones((2, 3))), ValueError, "same axis twice"),
         (lambda: LayerNormalization(epsilon=math.inf), ValueError, "epsilon"),
         (lambda: LayerNormalization(gamma_constraint="nonneg"), ValueError, "gamma_constraint 'nonneg'; did you mean"),
         (lambda: Normalization(mean=1), ValueError, "give mean and variance, or neither"),
