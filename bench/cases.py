@@ -19,7 +19,8 @@ from fastnet.arrays.panels import pack, zeros
 RMSPROP, ADAM = getattr(kernels, "RMSPROP", 3), getattr(kernels, "ADAM", 4)
 DENSITY = 0.19  # of the pixels of MNIST
 
-RATES = (0.0, 0.9, 0.999, 1e-7)  # a learning rate of 0: weights stay what they are, however often they are updated
+# A learning rate of 0: weights stay what they are, however often they are updated.
+RATES = np.array([0.0, 0.9, 0.999, 1e-7, 0.0])
 
 
 @dataclass
@@ -119,7 +120,7 @@ def gemm_tn(batch: int, inputs: int, units: int, update: bool = False) -> Case:
     shape, plain = f"{batch}x{inputs}x{units}", np.ascontiguousarray(dz[:, :units])
     if update:
         kernel = function("gemm_tn_update")
-        arguments = x, dz, RMSPROP, w, s, t, bias, bias_s, bias_t, *RATES
+        arguments = x, dz, RMSPROP, w, s, t, bias, bias_s, bias_t, RATES
         return Case("gemm_tn_update", shape, flops + 9 * dw.size, traffic + 12 * dw.size, lambda: kernel(*arguments))
     kernel = function("gemm_tn")
     return Case("gemm_tn", shape, flops, traffic, lambda: kernel(x, dz, w, bias), lambda: np.matmul(x.T, plain, out=dw))
@@ -178,7 +179,7 @@ def csrmm_tn(batch: int, inputs: int, units: int, update: bool = False, density:
     shape = f"{batch}x{inputs}x{units} at {density}"
     if update:
         kernel = function("csrmm_tn_update")
-        arguments = *x.columns, dz, RMSPROP, w, s, t, bias, bias_s, bias_t, *RATES
+        arguments = *x.columns, dz, RMSPROP, w, s, t, bias, bias_s, bias_t, RATES
         return Case("csrmm_tn_update", shape, flops + 9 * size, traffic + 12 * size, lambda: kernel(*arguments))
     kernel = function("csrmm_tn")
     return Case("csrmm_tn", shape, flops, traffic, lambda: kernel(*x.columns, dz, w, bias))
@@ -241,7 +242,7 @@ def update(size: int, rule: str = "RMSprop") -> Case:
     w, g, s, t, kernel = _aligned(size), _aligned(size), zeros((size,)), _aligned(size), function("update")
     number, flops, moved = {"RMSprop": (RMSPROP, 9, 5), "Adam": (ADAM, 12, 7)}[rule]
     t *= t  # a mean square is not negative
-    arguments = number, w, g, s, t, *RATES
+    arguments = number, w, g, s, t, RATES
     return Case("update", f"{rule} of {size:,}", flops * size, 4 * moved * size, lambda: kernel(*arguments))
 
 

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 Places = NDArray[np.intp]
+Rates = NDArray[np.float64]
 Columns = NDArray[np.int32]
 
 PANEL: int
@@ -60,11 +61,7 @@ def csrmm_tn_update(
     bias: Floats,
     bias_s: Floats,
     bias_t: Floats,
-    learning_rate: float,
-    m: float,
-    n: float,
-    epsilon: float,
-    k: float = 0.0,
+    rates: Rates,
 ) -> None: ...
 def dropout(x: Floats, y: Floats, columns: int, rate: float, seed: int) -> None: ...
 def formula_forward(which: int, a: float, b: float, c: float, y: Floats) -> None: ...
@@ -82,11 +79,7 @@ def gemm_tn_update(
     bias: Floats,
     bias_s: Floats,
     bias_t: Floats,
-    learning_rate: float,
-    m: float,
-    n: float,
-    epsilon: float,
-    k: float = 0.0,
+    rates: Rates,
 ) -> None: ...
 def gemv_bias_act(x: Floats, w: Floats, bias: Floats, activation: int, y: Floats) -> None: ...
 def softmax(z: Floats, classes: int, p: Floats) -> None: ...
@@ -98,9 +91,5 @@ def update(
     g: Floats,
     s: Floats,
     t: Floats,
-    learning_rate: float,
-    m: float,
-    n: float,
-    epsilon: float,
-    k: float = 0.0,
+    rates: Rates,
 ) -> None: ...

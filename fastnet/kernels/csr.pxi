@@ -348,17 +348,12 @@ cdef struct CsrTN:
     Py_ssize_t inputs, panels, blocks
     const float* z
     Py_ssize_t ldz
-    float* w
-    int rule
-    float* s
-    float* t
-    Rates rates
+    Update update
     BiasUpdate bias
 
 
 cdef enum:
     TN_ROWS = 32  # rows of dW of a block: what a thread gets at least
-    WRITE = -1  # the "rule" that keeps the gradient
 
 
 cdef inline void csr_tn_rows(
@@ -370,13 +365,13 @@ cdef inline void csr_tn_rows(
     cdef const float* z
     cdef vec x
     cdef int p, j
-    cdef vec rho = vec_set1(g.rates.m)
+    cdef vec rho = vec_set1(g.update.rates.m)
     for k in range(first, last):
         if rule == RMSPROP and g.ends[k] == g.ends[k + 1]:  # a gradient of zeros: only the state decays
             for p in range(panels):
                 for j in range(VECTORS):
                     at = ((panel + p) * g.inputs + k) * P + j * LANES
-                    vec_store(g.s + at, rho * vec_load(g.s + at))
+                    vec_store(g.update.s + at, rho * vec_load(g.update.s + at))
             continue
         for p in range(panels * VECTORS):
             sums[p] = vec_set1(0)
@@ -388,10 +383,7 @@ cdef inline void csr_tn_rows(
         for p in range(panels):
             for j in range(VECTORS):
                 at = ((panel + p) * g.inputs + k) * P + j * LANES
-                if rule == WRITE:
-                    vec_store(g.w + at, sums[p * VECTORS + j])
-                else:
-                    update_step(rule, g.w + at, sums[p * VECTORS + j], g.s + at, g.t + at, &g.rates)
+                update_step(rule, &g.update, at, sums[p * VECTORS + j])
 
 
 cdef inline void csr_tn_rule(const int rule, const CsrTN* g, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
@@ -426,52 +418,46 @@ cdef void csrmm_tn_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept n
     cdef Py_ssize_t copy = begin * g.copies // (csr_tn_groups(&g) * g.blocks)
     g.ends += copy * (g.inputs + 1)
     g.entries += copy * g.most
-    if g.rule == WRITE:
+    # A copy of the code for each rule: with one for all of them, this product takes 8 to 28 % longer.
+    if g.update.rule == WRITE:
         csr_tn_rule(WRITE, &g, begin, end)
-    elif g.rule == RMSPROP:
+    elif g.update.rule == RMSPROP:
         csr_tn_rule(RMSPROP, &g, begin, end)
-    elif g.rule == ADAM:
+    elif g.update.rule == ADAM:
         csr_tn_rule(ADAM, &g, begin, end)
-    elif g.rule == ADAGRAD:
+    elif g.update.rule == ADAGRAD:
         csr_tn_rule(ADAGRAD, &g, begin, end)
-    elif g.rule == NADAM:
+    elif g.update.rule == NADAM:
         csr_tn_rule(NADAM, &g, begin, end)
-    elif g.rule == NESTEROV:
+    elif g.update.rule == NESTEROV:
         csr_tn_rule(NESTEROV, &g, begin, end)
-    elif g.rule == MOMENTUM:
+    elif g.update.rule == MOMENTUM:
         csr_tn_rule(MOMENTUM, &g, begin, end)
     else:
         csr_tn_rule(SGD, &g, begin, end)
 
 
-cdef CsrTN csr_tn_of(
-    const Py_ssize_t[:, ::1] ends, const int[:, :, ::1] entries, const float[:, ::1] dz,
-    float[:, :, ::1] w, float[::1] bias,
+cdef void run_csr_tn(
+    const Py_ssize_t[:, ::1] ends, const int[:, :, ::1] entries, const float[:, ::1] dz, Py_ssize_t panels,
+    Update kernel, Update bias,
 ) noexcept:
+    """The gradients of a kernel, (N/P, K, P), and of a bias, and what each `Update` does with them."""
     cdef CsrTN g
-    memset(&g, 0, sizeof(g))
+    cdef Py_ssize_t work
     g.ends = &ends[0, 0]
     g.entries = NULL if entries.shape[1] == 0 else <const Entry*>&entries[0, 0, 0]
     g.copies = ends.shape[0]
     g.most = entries.shape[1]
-    g.inputs = w.shape[1]
-    g.panels = w.shape[0]
+    g.inputs = ends.shape[1] - 1
+    g.panels = panels
     g.blocks = (g.inputs + TN_ROWS - 1) // TN_ROWS
     g.z = &dz[0, 0]
     g.ldz = dz.shape[1]
-    g.w = &w[0, 0, 0]
-    g.rule = WRITE
-    g.bias.z = &dz[0, 0]
-    g.bias.ldz = dz.shape[1]
-    g.bias.rows = dz.shape[0]
-    g.bias.bias = &bias[0]
-    g.bias.store = True
-    return g
-
-
-cdef inline void run_csr_tn(CsrTN* g) noexcept nogil:
-    cdef Py_ssize_t work = 2 * CSR_TILE * P * (g.ends[g.inputs] + 8 * g.inputs) // g.blocks
-    parallel_for(csrmm_tn_task, g, csr_tn_groups(g) * g.blocks, FLOPS_A_SLICE // (work + 1) + 1)
+    g.update = kernel
+    g.bias = bias_update_of(dz, bias)
+    work = 2 * CSR_TILE * P * (g.ends[g.inputs] + 8 * g.inputs) // g.blocks
+    with nogil:
+        parallel_for(csrmm_tn_task, &g, csr_tn_groups(&g) * g.blocks, FLOPS_A_SLICE // (work + 1) + 1)
 
 
 def csrmm_tn(
@@ -480,37 +466,32 @@ def csrmm_tn(
 ):
     """dW = X^T . dZ and db = column sums of dZ, X a batch by columns; the bits are those of `gemm_tn`.
 
-    ends, entries   what `csr_transpose` wrote
-    dz  (B, ldz)       gradient by the pre-activation, ldz >= N/P * P
-    dw  (N/P, K, P)    gradient by the kernel, in panels
-    db  (N/P * P,)     gradient by the bias
+    ends     (C, K + 1)     as `csr_transpose` wrote it
+    entries  (C, most, 2)   as `csr_transpose` wrote it
+    dz       (B, ldz)       gradient with respect to the pre-activation, ldz >= N/P * P
+    dw       (N/P, K, P)    gradient with respect to the kernel, in panels, written
+    db       (N/P * P,)     gradient with respect to the bias, written
     """
     if dz.shape[0] == 0 or dw.shape[0] == 0 or dw.shape[1] == 0:
         return
-    cdef CsrTN g = csr_tn_of(ends, entries, dz, dw, db)
-    with nogil:
-        run_csr_tn(&g)
+    run_csr_tn(ends, entries, dz, dw.shape[0], write_to(&dw[0, 0, 0]), write_to(&db[0]))
 
 
 def csrmm_tn_update(
     const Py_ssize_t[:, ::1] ends, const int[:, :, ::1] entries, const float[:, ::1] dz, int rule,
     float[:, :, ::1] w, float[:, :, ::1] s, float[:, :, ::1] t, float[::1] bias, float[::1] bias_s, float[::1] bias_t,
-    double learning_rate, double m, double n, double epsilon, double k=0,
+    const double[::1] rates,
 ):
     """The product of `csrmm_tn` and the step of `update` in one; the bits are those of `gemm_tn_update`.
 
-    ends, entries, dz   as for `csrmm_tn`
-    all others          as for `gemm_tn_update`
+    ends     (C, K + 1)     as for `csrmm_tn`
+    entries  (C, most, 2)   as for `csrmm_tn`
+    dz       (B, ldz)       as for `csrmm_tn`
+    All other arguments are those of `gemm_tn_update`.
     """
     if dz.shape[0] == 0 or w.shape[0] == 0 or w.shape[1] == 0:
         return
-    cdef CsrTN g = csr_tn_of(ends, entries, dz, w, bias)
-    g.rule = g.bias.rule = rule
-    g.rates = g.bias.rates = rates_of(learning_rate, m, n, epsilon, k)
-    g.s = &s[0, 0, 0]
-    g.t = &t[0, 0, 0]
-    g.bias.s = &bias_s[0]
-    g.bias.t = &bias_t[0]
-    g.bias.store = False
-    with nogil:
-        run_csr_tn(&g)
+    run_csr_tn(
+        ends, entries, dz, w.shape[0], update_of(rule, &w[0, 0, 0], &s[0, 0, 0], &t[0, 0, 0], rates),
+        update_of(rule, &bias[0], &bias_s[0], &bias_t[0], rates),
+    )

@@ -20,7 +20,7 @@ cdef enum Epilogue:
     STORE  # c = sums
     ACTIVATE  # c = act(sums + bias)
     DIFFERENTIATE  # c = sums act'(y)
-    UPDATE  # c and its state take one step of an optimizer along sums
+    UPDATE  # c takes one step of an optimizer along sums
 
 cdef enum:
     LOW_ROWS = 1 + TILE_ROWS // 4  # of the tiles for the rows that are left: 4, 2 or 1
@@ -35,105 +35,114 @@ cdef struct Tile:
     bint resume  # go on from the sums in c
     float* c
     Py_ssize_t c_row, c_panel
+    Py_ssize_t at  # place of the tile's first number in c, and in all that is laid out as c: y, and the state in `update`
     const float* bias
     int activation
-    const float* y  # laid out as c, as are s and t
-    int rule
-    float* s
-    float* t
-    Rates rates
+    const float* y
+    Update update  # of c
 
 
-cdef inline void compute_tile(
-    const int rows, const int panels, const Epilogue epilogue, const Tile* t
+cdef inline void update_sums(
+    const int rule, const Tile* tile, const int rows, const int panels, const vec* sums
 ) noexcept nogil:
-    """One tile of `rows` x `panels` * P sums and its epilogue; all arguments but `t` are constants of the caller."""
-    cdef vec sums[TILE_ROWS * TILE_PANELS * VECTORS]
-    cdef vec side[TILE_PANELS * VECTORS]
-    cdef vec x
+    """The weights of a tile take one step along its sums."""
     cdef int r, p, j
-    cdef Py_ssize_t d, at
-    cdef const float* a = t.a
-    cdef const float* b = t.b
+    cdef Py_ssize_t at
     for r in range(rows):
         for p in range(panels):
             for j in range(VECTORS):
-                if t.resume:
-                    x = vec_load(t.c + r * t.c_row + p * t.c_panel + j * LANES)
-                else:
-                    x = vec_set1(0)
-                sums[(r * panels + p) * VECTORS + j] = x
-    for d in range(t.depth):
+                at = tile.at + r * tile.c_row + p * tile.c_panel + j * LANES
+                update_step(rule, &tile.update, at, sums[(r * panels + p) * VECTORS + j])
+
+
+cdef void update_sums_in_memory(const Tile* tile, int rows, int panels, const vec* sums) noexcept nogil:
+    """`update_sums` as a loop. Written out for each sum, the code of all rules is so long that it is slower."""
+    update_sums(tile.update.rule, tile, rows, panels, sums)
+
+
+cdef inline void compute_tile(
+    const int rows, const int panels, const Epilogue epilogue, const Tile* tile
+) noexcept nogil:
+    """One tile of `rows` x `panels` * P sums and its epilogue; all arguments but `tile` are constants of the caller."""
+    cdef vec sums[TILE_ROWS * TILE_PANELS * VECTORS]
+    cdef vec side[TILE_PANELS * VECTORS]
+    cdef vec in_memory[TILE_ROWS * TILE_PANELS * VECTORS]
+    cdef vec x
+    cdef int r, p, j
+    cdef Py_ssize_t d, at
+    cdef const float* a = tile.a
+    cdef const float* b = tile.b
+    for r in range(rows):
         for p in range(panels):
             for j in range(VECTORS):
-                side[p * VECTORS + j] = vec_load(b + p * t.b_panel + j * LANES)
+                at = tile.at + r * tile.c_row + p * tile.c_panel + j * LANES
+                sums[(r * panels + p) * VECTORS + j] = vec_load(tile.c + at) if tile.resume else vec_set1(0)
+    for d in range(tile.depth):
+        for p in range(panels):
+            for j in range(VECTORS):
+                side[p * VECTORS + j] = vec_load(b + p * tile.b_panel + j * LANES)
         for r in range(rows):
-            x = vec_set1(a[r * t.a_row])
+            x = vec_set1(a[r * tile.a_row])
             for p in range(panels * VECTORS):
                 sums[r * panels * VECTORS + p] = vec_fma(x, side[p], sums[r * panels * VECTORS + p])
-        a += t.a_col
-        b += t.b_row
+        a += tile.a_col
+        b += tile.b_row
+    if epilogue == UPDATE:
+        if tile.update.rule == RMSPROP:
+            update_sums(RMSPROP, tile, rows, panels, sums)
+        else:
+            for p in range(rows * panels * VECTORS):
+                in_memory[p] = sums[p]  # a copy: `sums` itself stays in registers
+            update_sums_in_memory(tile, rows, panels, in_memory)
+        return
     for r in range(rows):
         for p in range(panels):
             for j in range(VECTORS):
                 x = sums[(r * panels + p) * VECTORS + j]
-                at = r * t.c_row + p * t.c_panel + j * LANES
-                if epilogue == UPDATE:
-                    update_step(t.rule, t.c + at, x, t.s + at, t.t + at, &t.rates)
-                    continue
+                at = tile.at + r * tile.c_row + p * tile.c_panel + j * LANES
                 if epilogue == ACTIVATE:
-                    x = activate(t.activation, x + vec_load(t.bias + p * P + j * LANES))
+                    x = activate(tile.activation, x + vec_load(tile.bias + p * P + j * LANES))
                 elif epilogue == DIFFERENTIATE:
-                    x = differentiate(t.activation, vec_load(t.y + at), x)
-                vec_store(t.c + at, x)
+                    x = differentiate(tile.activation, vec_load(tile.y + at), x)
+                vec_store(tile.c + at, x)
 
 
-cdef inline void move_down(const Epilogue epilogue, Tile* t, Py_ssize_t rows) noexcept nogil:
-    t.a += rows * t.a_row
-    t.c += rows * t.c_row
-    if epilogue == DIFFERENTIATE:
-        t.y += rows * t.c_row
-    elif epilogue == UPDATE:
-        t.s += rows * t.c_row
-        t.t += rows * t.c_row
+cdef inline void move_down(Tile* tile, Py_ssize_t rows) noexcept nogil:
+    tile.a += rows * tile.a_row
+    tile.at += rows * tile.c_row
 
 
-cdef inline void move_right(const Epilogue epilogue, Tile* t, Py_ssize_t panels) noexcept nogil:
-    t.b += panels * t.b_panel
-    t.c += panels * t.c_panel
+cdef inline void move_right(const Epilogue epilogue, Tile* tile, Py_ssize_t panels) noexcept nogil:
+    tile.b += panels * tile.b_panel
+    tile.at += panels * tile.c_panel
     if epilogue == ACTIVATE:
-        t.bias += panels * P
-    elif epilogue == DIFFERENTIATE:
-        t.y += panels * t.c_panel
-    elif epilogue == UPDATE:
-        t.s += panels * t.c_panel
-        t.t += panels * t.c_panel
+        tile.bias += panels * P
 
 
-cdef inline void compute_rows(const int panels, const Epilogue epilogue, Tile t, Py_ssize_t rows) noexcept nogil:
+cdef inline void compute_rows(const int panels, const Epilogue epilogue, Tile tile, Py_ssize_t rows) noexcept nogil:
     """`rows` rows of `panels` panels, in tiles of TILE_ROWS rows and lower ones for the rest."""
     while rows >= TILE_ROWS:
-        compute_tile(TILE_ROWS, panels, epilogue, &t)
-        move_down(epilogue, &t, TILE_ROWS)
+        compute_tile(TILE_ROWS, panels, epilogue, &tile)
+        move_down(&tile, TILE_ROWS)
         rows -= TILE_ROWS
     while rows >= LOW_ROWS:
-        compute_tile(LOW_ROWS, panels, epilogue, &t)
-        move_down(epilogue, &t, LOW_ROWS)
+        compute_tile(LOW_ROWS, panels, epilogue, &tile)
+        move_down(&tile, LOW_ROWS)
         rows -= LOW_ROWS
     while rows > 0:
-        compute_tile(1, panels, epilogue, &t)
-        move_down(epilogue, &t, 1)
+        compute_tile(1, panels, epilogue, &tile)
+        move_down(&tile, 1)
         rows -= 1
 
 
 cdef inline void compute_columns(
-    const Epilogue epilogue, Tile t, Py_ssize_t rows, Py_ssize_t panels
+    const Epilogue epilogue, Tile tile, Py_ssize_t rows, Py_ssize_t panels
 ) noexcept nogil:
     """`rows` rows of at most TILE_PANELS panels."""
     if panels == TILE_PANELS:
-        compute_rows(TILE_PANELS, epilogue, t, rows)
+        compute_rows(TILE_PANELS, epilogue, tile, rows)
     else:
-        compute_rows(1, epilogue, t, rows)
+        compute_rows(1, epilogue, tile, rows)
 
 
 cdef struct Gemm:
@@ -142,9 +151,9 @@ cdef struct Gemm:
     Py_ssize_t blocks, groups  # how many blocks of TILE_ROWS x TILE_PANELS are below, and how many beside each other
 
 
-cdef inline Gemm gemm_of(const Tile t, Py_ssize_t rows, Py_ssize_t panels) noexcept:
+cdef inline Gemm gemm_of(const Tile tile, Py_ssize_t rows, Py_ssize_t panels) noexcept:
     cdef Gemm g
-    g.tile = t
+    g.tile = tile
     g.rows = rows
     g.panels = panels
     g.blocks = (rows + TILE_ROWS - 1) // TILE_ROWS
@@ -161,17 +170,17 @@ cdef inline void compute_blocks(
     const Epilogue epilogue, const Gemm* g, Py_ssize_t begin, Py_ssize_t end
 ) noexcept nogil:
     """Blocks [begin, end) of the product, counted down a group of panels first, so that a thread keeps to few panels."""
-    cdef Tile t
+    cdef Tile tile
     cdef Py_ssize_t panel, first, last
     while begin < end:
         panel = begin // g.blocks * TILE_PANELS
         first = begin % g.blocks
         last = min(g.blocks, first + end - begin)
-        t = g.tile
-        move_right(epilogue, &t, panel)
-        move_down(epilogue, &t, first * TILE_ROWS)
+        tile = g.tile
+        move_right(epilogue, &tile, panel)
+        move_down(&tile, first * TILE_ROWS)
         compute_columns(
-            epilogue, t, min(g.rows, last * TILE_ROWS) - first * TILE_ROWS, min(<Py_ssize_t>TILE_PANELS, g.panels - panel)
+            epilogue, tile, min(g.rows, last * TILE_ROWS) - first * TILE_ROWS, min(<Py_ssize_t>TILE_PANELS, g.panels - panel)
         )
         begin += last - first
 
@@ -191,25 +200,24 @@ def gemm_bias_act(
     activation  LINEAR, RELU, SIGMOID or TANH
     y           (B, ldy)      output, written whole panel by whole panel; ldy >= N/P * P
     """
-    cdef Tile t
+    cdef Tile tile
     cdef Gemm g
     if y.shape[0] == 0 or w.shape[0] == 0:
         return
-    memset(&t, 0, sizeof(t))
-    t.a = &x[0, 0]
-    t.a_row = x.shape[1]
-    t.a_col = 1
-    t.b = &w[0, 0, 0]
-    t.b_row = P
-    t.b_panel = w.shape[1] * P
-    t.depth = w.shape[1]
-    t.resume = False
-    t.c = &y[0, 0]
-    t.c_row = y.shape[1]
-    t.c_panel = P
-    t.bias = &bias[0]
-    t.activation = activation
-    g = gemm_of(t, y.shape[0], w.shape[0])
+    memset(&tile, 0, sizeof(tile))
+    tile.a = &x[0, 0]
+    tile.a_row = x.shape[1]
+    tile.a_col = 1
+    tile.b = &w[0, 0, 0]
+    tile.b_row = P
+    tile.b_panel = w.shape[1] * P
+    tile.depth = w.shape[1]
+    tile.c = &y[0, 0]
+    tile.c_row = y.shape[1]
+    tile.c_panel = P
+    tile.bias = &bias[0]
+    tile.activation = activation
+    g = gemm_of(tile, y.shape[0], w.shape[0])
     with nogil:
         parallel_for(gemm_bias_act_task, &g, g.groups * g.blocks, grain_of(&g))
 
@@ -267,34 +275,35 @@ cdef void gemm_nt_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept no
     cdef float panel[TILE_PANELS * NT_DEPTH * P]
     cdef Py_ssize_t u, i, block, p, units = g.panels * P
     cdef Py_ssize_t panels
-    cdef Tile t
-    memset(&t, 0, sizeof(t))
-    t.a_row = g.ldz
-    t.a_col = 1
-    t.b = panel
-    t.b_row = P
-    t.b_panel = NT_DEPTH * P
-    t.c_row = g.ldx
-    t.c_panel = P
-    t.activation = g.activation
+    cdef Tile tile
+    memset(&tile, 0, sizeof(tile))
+    tile.a_row = g.ldz
+    tile.a_col = 1
+    tile.b = panel
+    tile.b_row = P
+    tile.b_panel = NT_DEPTH * P
+    tile.c = g.x
+    tile.y = g.y
+    tile.c_row = g.ldx
+    tile.c_panel = P
+    tile.activation = g.activation
     block = begin
     while block < end:
         panels = min(<Py_ssize_t>TILE_PANELS, end - block)
-        t.c = g.x + block * P
-        t.y = g.y + block * P
+        tile.at = block * P
         u = 0
         while u < units:
-            t.depth = min(<Py_ssize_t>NT_DEPTH, units - u)
+            tile.depth = min(<Py_ssize_t>NT_DEPTH, units - u)
             for p in range(panels):
-                for i in range(t.depth // P):
+                for i in range(tile.depth // P):
                     transpose_panel(g, (block + p) * P, u + i * P, panel + (p * NT_DEPTH + i * P) * P)
-            t.a = g.z + u
-            t.resume = u > 0
-            u += t.depth
+            tile.a = g.z + u
+            tile.resume = u > 0
+            u += tile.depth
             if u < units or g.activation == LINEAR:
-                compute_columns(STORE, t, g.rows, panels)
+                compute_columns(STORE, tile, g.rows, panels)
             else:
-                compute_columns(DIFFERENTIATE, t, g.rows, panels)
+                compute_columns(DIFFERENTIATE, tile, g.rows, panels)
         block += panels
 
 
@@ -329,18 +338,13 @@ def gemm_nt(const float[:, ::1] dz, const float[:, :, ::1] w, float[:, ::1] dx, 
 cdef struct BiasUpdate:
     const float* z
     Py_ssize_t ldz, rows
-    bint store  # the sums are the result, not a step's gradient
-    float* bias
-    int rule
-    float* s
-    float* t
-    Rates rates
+    Update update
 
 
 cdef inline void compute_bias(const BiasUpdate* q, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """Panels [first, last) of db, the column sums of dZ added row by row, and what becomes of them."""
+    """Panels [first, last) of db, the column sums of dZ added row by row, and the bias's step along them."""
     cdef vec sums[VECTORS]
-    cdef Py_ssize_t at, n, panel
+    cdef Py_ssize_t n, panel
     cdef int j
     for panel in range(first, last):
         for j in range(VECTORS):
@@ -349,11 +353,16 @@ cdef inline void compute_bias(const BiasUpdate* q, Py_ssize_t first, Py_ssize_t 
             for j in range(VECTORS):
                 sums[j] += vec_load(q.z + n * q.ldz + panel * P + j * LANES)
         for j in range(VECTORS):
-            at = panel * P + j * LANES
-            if q.store:
-                vec_store(q.bias + at, sums[j])
-            else:
-                update_step(q.rule, q.bias + at, sums[j], q.s + at, q.t + at, &q.rates)
+            update_step(q.update.rule, &q.update, panel * P + j * LANES, sums[j])
+
+
+cdef inline BiasUpdate bias_update_of(const float[:, ::1] dz, Update update) noexcept:
+    cdef BiasUpdate q
+    q.z = &dz[0, 0]
+    q.ldz = dz.shape[1]
+    q.rows = dz.shape[0]
+    q.update = update
+    return q
 
 
 cdef struct GemmTN:
@@ -381,70 +390,65 @@ cdef void gemm_tn_update_task(void* args, Py_ssize_t begin, Py_ssize_t end) noex
     compute_bias_of_blocks(q, begin, end)
 
 
-cdef GemmTN gemm_tn_of(
-    const float[:, ::1] x, const float[:, ::1] dz, float[:, :, ::1] w, float[::1] bias
+cdef void run_gemm_tn(
+    const float[:, ::1] x, const float[:, ::1] dz, Py_ssize_t inputs, Py_ssize_t panels, Update kernel, Update bias
 ) noexcept:
+    """The gradients of a kernel, (N/P, K, P), and of a bias, and what each `Update` does with them."""
     cdef GemmTN q
-    cdef Tile t
-    memset(&q, 0, sizeof(q))
-    memset(&t, 0, sizeof(t))
-    t.a = &x[0, 0]
-    t.a_row = 1
-    t.a_col = x.shape[1]
-    t.b = &dz[0, 0]
-    t.b_row = dz.shape[1]
-    t.b_panel = P
-    t.depth = dz.shape[0]
-    t.resume = False
-    t.c = &w[0, 0, 0]
-    t.c_row = P
-    t.c_panel = w.shape[1] * P
-    q.gemm = gemm_of(t, w.shape[1], w.shape[0])
-    q.bias.z = &dz[0, 0]
-    q.bias.ldz = dz.shape[1]
-    q.bias.rows = dz.shape[0]
-    q.bias.bias = &bias[0]
-    q.bias.store = True
-    return q
+    cdef Tile tile
+    memset(&tile, 0, sizeof(tile))
+    tile.a = &x[0, 0]
+    tile.a_row = 1
+    tile.a_col = x.shape[1]
+    tile.b = &dz[0, 0]
+    tile.b_row = dz.shape[1]
+    tile.b_panel = P
+    tile.depth = dz.shape[0]
+    tile.c = kernel.w
+    tile.c_row = P
+    tile.c_panel = inputs * P
+    tile.update = kernel
+    q.gemm = gemm_of(tile, inputs, panels)
+    q.bias = bias_update_of(dz, bias)
+    cdef task_fn task = gemm_tn_task if kernel.rule == WRITE else gemm_tn_update_task
+    with nogil:
+        parallel_for(task, &q, q.gemm.groups * q.gemm.blocks, grain_of(&q.gemm))
 
 
 def gemm_tn(const float[:, ::1] x, const float[:, ::1] dz, float[:, :, ::1] dw, float[::1] db):
     """dW = X^T . dZ and db = column sums of dZ: a dense layer's gradient, written out for whoever needs the array.
 
     x   (B, ldx)       the layer's input, ldx >= K
-    dz  (B, ldz)       gradient by the pre-activation, ldz >= N/P * P
-    dw  (N/P, K, P)    gradient by the kernel, in panels
-    db  (N/P * P,)     gradient by the bias
+    dz  (B, ldz)       gradient with respect to the pre-activation, ldz >= N/P * P
+    dw  (N/P, K, P)    gradient with respect to the kernel, in panels, written
+    db  (N/P * P,)     gradient with respect to the bias, written
     """
     if dz.shape[0] == 0 or dw.shape[0] == 0 or dw.shape[1] == 0:
         return
-    cdef GemmTN q = gemm_tn_of(x, dz, dw, db)
-    with nogil:
-        parallel_for(gemm_tn_task, &q, q.gemm.groups * q.gemm.blocks, grain_of(&q.gemm))
+    run_gemm_tn(x, dz, dw.shape[1], dw.shape[0], write_to(&dw[0, 0, 0]), write_to(&db[0]))
 
 
 def gemm_tn_update(
     const float[:, ::1] x, const float[:, ::1] dz, int rule,
     float[:, :, ::1] w, float[:, :, ::1] s, float[:, :, ::1] t, float[::1] bias, float[::1] bias_s, float[::1] bias_t,
-    double learning_rate, double m, double n, double epsilon, double k=0,
+    const double[::1] rates,
 ):
     """The product of `gemm_tn` and the step of `update` in one: the gradient is in registers and never written.
 
-    x, dz    as for `gemm_tn`
-    rule     as for `update`
-    w, s, t  (N/P, K, P)   kernel and its state, updated in place
-    bias, bias_s, bias_t   (N/P * P,)   bias and its state, updated in place
-    learning_rate, m, n, epsilon, k   as for `update`
+    x       (B, ldx)      the layer's input, ldx >= K
+    dz      (B, ldz)      gradient with respect to the pre-activation, ldz >= N/P * P
+    rule                  as for `update`
+    w       (N/P, K, P)   kernel, updated in place
+    s       (N/P, K, P)   its state, updated in place
+    t       (N/P, K, P)   its second state, updated in place
+    bias    (N/P * P,)    bias, updated in place
+    bias_s  (N/P * P,)    its state, updated in place
+    bias_t  (N/P * P,)    its second state, updated in place
+    rates   (5,)          as for `update`
     """
     if dz.shape[0] == 0 or w.shape[0] == 0 or w.shape[1] == 0:
         return
-    cdef GemmTN q = gemm_tn_of(x, dz, w, bias)
-    q.gemm.tile.rule = q.bias.rule = rule
-    q.gemm.tile.rates = q.bias.rates = rates_of(learning_rate, m, n, epsilon, k)
-    q.gemm.tile.s = &s[0, 0, 0]
-    q.gemm.tile.t = &t[0, 0, 0]
-    q.bias.s = &bias_s[0]
-    q.bias.t = &bias_t[0]
-    q.bias.store = False
-    with nogil:
-        parallel_for(gemm_tn_update_task, &q, q.gemm.groups * q.gemm.blocks, grain_of(&q.gemm))
+    run_gemm_tn(
+        x, dz, w.shape[1], w.shape[0], update_of(rule, &w[0, 0, 0], &s[0, 0, 0], &t[0, 0, 0], rates),
+        update_of(rule, &bias[0], &bias_s[0], &bias_t[0], rates),
+    )

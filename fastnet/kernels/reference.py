@@ -166,17 +166,13 @@ def gemm_tn_update(
     bias: Array,
     bias_s: Array,
     bias_t: Array,
-    learning_rate: float,
-    m: float,
-    n: float,
-    epsilon: float,
-    k: float = 0.0,
+    rates: Array,
 ) -> None:
     """`gemm_tn`, then `update` of the kernel and of the bias."""
     dw, db = np.empty_like(w), np.empty_like(bias)
     gemm_tn(x, dz, dw, db)
-    update(rule, w, dw, s, t, learning_rate, m, n, epsilon, k)
-    update(rule, bias, db, bias_s, bias_t, learning_rate, m, n, epsilon, k)
+    update(rule, w, dw, s, t, rates)
+    update(rule, bias, db, bias_s, bias_t, rates)
 
 
 def _csr_rows(indptr: Array, indices: Array, values: Array, rows: Array, columns: int) -> Array:
@@ -255,35 +251,25 @@ def csrmm_tn_update(ends: Array, entries: Array, dz: Array, rule: int, *others: 
     gemm_tn_update(_csc_matrix(ends, entries, len(dz)), dz, rule, *others)
 
 
-def update(
-    rule: int,
-    w: Array,
-    g: Array,
-    s: Array,
-    t: Array,
-    learning_rate: float,
-    m: float,
-    n: float,
-    epsilon: float,
-    k: float = 0.0,
-) -> None:
+def update(rule: int, w: Array, g: Array, s: Array, t: Array, rates: Array) -> None:
     """One step of an optimizer along the gradient g, with its state s and t; the formulas are the code."""
+    rate, m, n, epsilon, k = (float(number) for number in rates)
     if rule == RMSPROP:
         s[:] = m * s + (1 - m) * g * g
-        w -= learning_rate * g / np.sqrt(s + epsilon)
+        w -= rate * g / np.sqrt(s + epsilon)
     elif rule == ADAGRAD:
         s += g * g
-        w -= learning_rate * g / np.sqrt(s + epsilon)
+        w -= rate * g / np.sqrt(s + epsilon)
     elif rule in (ADAM, NADAM):
         s += (g - s) * (1 - m)
         t += (g * g - t) * (1 - n)
-        w -= learning_rate * (s if rule == ADAM else g + k * s) / (np.sqrt(t) + epsilon)
+        w -= rate * (s if rule == ADAM else g + k * s) / (np.sqrt(t) + epsilon)
     elif rule == SGD:
-        w -= learning_rate * g
+        w -= rate * g
     else:
         assert rule in (MOMENTUM, NESTEROV)
-        s[:] = m * s - learning_rate * g
-        w += m * s - learning_rate * g if rule == NESTEROV else s
+        s[:] = m * s - rate * g
+        w += m * s - rate * g if rule == NESTEROV else s
 
 
 def dropout(x: Array, y: Array, columns: int, rate: float, seed: int) -> None:

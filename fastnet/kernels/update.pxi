@@ -20,6 +20,7 @@
 # a gradient that is an array.
 
 cdef enum:
+    WRITE = -1  # no rule: the gradient itself is written to w
     SGD = 0
     MOMENTUM = 1
     NESTEROV = 2
@@ -33,15 +34,36 @@ cdef struct Rates:
     float rate, m, one_minus_m, one_minus_n, epsilon, k
 
 
-cdef inline Rates rates_of(double learning_rate, double m, double n, double epsilon, double k) noexcept nogil:
-    cdef Rates r
-    r.rate = <float>learning_rate
-    r.m = <float>m
-    r.one_minus_m = <float>(1 - m)
-    r.one_minus_n = <float>(1 - n)
-    r.epsilon = <float>epsilon
-    r.k = <float>k
-    return r
+cdef struct Update:
+    int rule
+    float* w
+    float* s  # the state, laid out as w
+    float* t
+    Rates rates
+
+
+cdef inline Update update_of(int rule, float* w, float* s, float* t, const double[::1] rates) noexcept nogil:
+    """`rates` is float64 (5,): learning rate, m, n, epsilon, k."""
+    cdef Update u
+    u.rule = rule
+    u.w = w
+    u.s = s
+    u.t = t
+    u.rates.rate = <float>rates[0]
+    u.rates.m = <float>rates[1]
+    u.rates.one_minus_m = <float>(1 - rates[1])
+    u.rates.one_minus_n = <float>(1 - rates[2])
+    u.rates.epsilon = <float>rates[3]
+    u.rates.k = <float>rates[4]
+    return u
+
+
+cdef inline Update write_to(float* w) noexcept nogil:
+    cdef Update u
+    memset(&u, 0, sizeof(u))
+    u.rule = WRITE
+    u.w = u.s = u.t = w
+    return u
 
 
 # One function a rule: the LANES weights at w, with the state at s and t, take one step along their gradient g.
@@ -87,10 +109,16 @@ cdef inline void adam_step(const bint look_ahead, float* w, float* s, float* t, 
     vec_store(w, vec_load(w) - r.rate * mean / (vec_sqrt(mean_square) + r.epsilon))
 
 
-cdef inline void update_step(const int rule, float* w, vec g, float* s, float* t, const Rates* r) noexcept nogil:
-    """The step of a rule. `rule` is a constant of the caller where that is faster."""
+cdef inline void update_step(const int rule, const Update* u, Py_ssize_t at, vec g) noexcept nogil:
+    """The LANES weights from place `at` on take a step along g. `rule` is u.rule, or a constant where that is faster."""
+    cdef float* w = u.w + at
+    cdef float* s = u.s + at
+    cdef float* t = u.t + at
+    cdef const Rates* r = &u.rates
     if rule == RMSPROP:
         rmsprop_step(w, s, g, r)
+    elif rule == WRITE:
+        vec_store(w, g)
     elif rule == ADAM:
         adam_step(False, w, s, t, g, r)
     elif rule == NADAM:
@@ -105,44 +133,34 @@ cdef inline void update_step(const int rule, float* w, vec g, float* s, float* t
         sgd_step(w, g, r)
 
 
-cdef struct Update:
-    int rule
-    float* w
+cdef struct UpdateArrays:
+    Update update
     const float* g
-    float* s
-    float* t
-    Rates rates
 
 
 cdef void update_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
     """Panel rows [begin, end): P weights each."""
-    cdef Update* q = <Update*>args
+    cdef UpdateArrays* q = <UpdateArrays*>args
     cdef Py_ssize_t i = begin * P
     while i < end * P:
-        update_step(q.rule, q.w + i, vec_load(q.g + i), q.s + i, q.t + i, &q.rates)
+        update_step(q.update.rule, &q.update, i, vec_load(q.g + i))
         i += LANES
 
 
-def update(
-    int rule, float[::1] w, const float[::1] g, float[::1] s, float[::1] t,
-    double learning_rate, double m, double n, double epsilon, double k=0,
-):
+def update(int rule, float[::1] w, const float[::1] g, float[::1] s, float[::1] t, const double[::1] rates):
     """One step of every weight, from a gradient that is an array.
 
-    rule  SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAGRAD or NADAM
-    w     (n,)   weights, updated in place; n is a multiple of P
-    g     (n,)   gradient
-    s, t  (n,)   state, updated in place; any array for a rule that has none
-    learning_rate, m, n, epsilon, k   as above; what a rule has not is not read
+    rule   SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAGRAD or NADAM
+    w      (n,)   weights, updated in place; n is a multiple of P
+    g      (n,)   gradient
+    s      (n,)   state, updated in place; any array of this size for a rule without state
+    t      (n,)   second state, updated in place; any array of this size for a rule without one
+    rates  (5,)   float64: learning rate, m, n, epsilon, k; those that are not in the rule's formula are ignored
     """
-    cdef Update q
+    cdef UpdateArrays q
     if w.shape[0] == 0:
         return
-    q.rule = rule
-    q.w = &w[0]
+    q.update = update_of(rule, &w[0], &s[0], &t[0], rates)
     q.g = &g[0]
-    q.s = &s[0]
-    q.t = &t[0]
-    q.rates = rates_of(learning_rate, m, n, epsilon, k)
     with nogil:
         parallel_for(update_task, &q, w.shape[0] // P, 1024)

@@ -48,7 +48,7 @@ class Adagrad(Optimizer):
         return state
 
     def _rates(self) -> tuple[float, ...]:
-        return self._step_rate, 0.0, 0.0, self.epsilon
+        return self._step_rate, 0.0, 0.0, self.epsilon, 0.0
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {

@@ -68,4 +68,4 @@ class Adam(Moments):
     def _rates(self) -> tuple[float, ...]:
         t = self.iterations + 1
         rate = self._step_rate * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
-        return rate, self.beta_1, self.beta_2, self.epsilon
+        return rate, self.beta_1, self.beta_2, self.epsilon, 0.0

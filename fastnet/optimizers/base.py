@@ -111,7 +111,7 @@ class Optimizer(Recorded):
         self._products: list[tuple[Any, ...]] = []
         self._updates: list[tuple[Variable, Floats]] = []
         self._step_rate = 0.0
-        self._step_rates: tuple[float, ...] = ()
+        self._step_rates = np.zeros(5)  # the numbers in the rule's formula, for the kernels: see update.pxi
         self._in_product = False
 
     @property
@@ -159,7 +159,7 @@ class Optimizer(Recorded):
         self._products.clear()
         self._updates.clear()
         self._step_rate = self.learning_rate
-        self._step_rates = self._rates()
+        self._step_rates[:] = self._rates()
         self._in_product = (
             self.rule is not None
             and not self._is_custom
@@ -175,7 +175,7 @@ class Optimizer(Recorded):
             arrays = self._arrays_of_layer.get(kernel)
             if arrays is None:
                 arrays = self._arrays_of_layer[kernel] = (*self._arrays(kernel), *self._arrays(bias))
-            rule = (self.rule, *arrays, *self._step_rates)
+            rule = (self.rule, *arrays, self._step_rates)
             if isinstance(x, CscBatch):
                 self._products.append((kernels.csrmm_tn_update, (*x, dz, *rule), bias, arrays))
             else:
@@ -262,11 +262,11 @@ class Optimizer(Recorded):
         if self.rule is None:
             raise NotImplementedError(f"{type(self).__name__} has no update_step()")
         w, s, t = (array.reshape(-1) for array in self._arrays(variable))
-        kernels.update(self.rule, w, gradient.reshape(-1), s, t, *self._step_rates)
+        kernels.update(self.rule, w, gradient.reshape(-1), s, t, self._step_rates)
 
     def _rates(self) -> tuple[float, ...]:
         """Returns the numbers in the rule's formula for the next step: rate, m, n, epsilon, for some k (update.pxi)."""
-        return self._step_rate, 0.0, 0.0, 0.0
+        return self._step_rate, 0.0, 0.0, 0.0, 0.0
 
     def _arrays(self, variable: Variable) -> tuple[Floats, Floats, Floats]:
         """Returns the array of a variable and two of its state; the rule ignores those that it does not have."""
@@ -278,7 +278,9 @@ class Optimizer(Recorded):
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Arrays that joblib maps into memory are read-only, and a copied array may be misaligned.
         slots = {key: own(array) for key, array in state["_slots"].items()}
-        self.__dict__.update(state, _slots=slots, _arrays_of_layer={}, _products=[], _updates=[])
+        self.__dict__.update(
+            state, _slots=slots, _arrays_of_layer={}, _products=[], _updates=[], _step_rates=np.zeros(5)
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

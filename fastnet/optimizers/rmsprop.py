@@ -60,7 +60,7 @@ class RMSprop(Optimizer):
         )
 
     def _rates(self) -> tuple[float, ...]:
-        return self._step_rate, self.rho, 0.0, self.epsilon
+        return self._step_rate, self.rho, 0.0, self.epsilon, 0.0
 
     def update_step(self, gradient: Floats, variable: Variable, learning_rate: float) -> None:
         if self.rule is not None:

@@ -34,7 +34,7 @@ class SGD(Optimizer):
         self.slots = ("velocity",) if self.momentum else ()
 
     def _rates(self) -> tuple[float, ...]:
-        return self._step_rate, self.momentum, 0.0, 0.0
+        return self._step_rate, self.momentum, 0.0, 0.0, 0.0
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"momentum": self.momentum, "nesterov": self.nesterov}

@@ -164,7 +164,7 @@ class Counted(np.ndarray):
 
 def test_the_passes_of_the_numpy_step_are_counted_right() -> None:
     w, g, s = (np.ones(4).view(Counted) for _ in range(3))
-    reference.update(kernels.RMSPROP, w, g, s, s, 0.001, 0.9, 0.0, 1e-7)
+    reference.update(kernels.RMSPROP, w, g, s, s, np.array([0.001, 0.9, 0, 1e-7, 0]))
     text = (PAGES[0].parent / "update.md").read_text(encoding="utf-8")
     assert f"{Counted.passes} x 1.6 = {Counted.passes * 784 * 512 * 4 / 1e6:.1f} MB" in text
 

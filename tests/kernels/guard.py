@@ -168,6 +168,7 @@ def undefined_weights(inputs: int, units: int) -> list[Array]:
     return [undefined(padded(units) // PANEL, inputs, PANEL), undefined(padded(units))]
 
 
+RATES = np.array([0.1, 0.9, 0.99, 1.0, 0.6])
 RULES = [SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAGRAD, NADAM]
 
 
@@ -175,7 +176,7 @@ def updated_weights(batch: int, inputs: int, units: int) -> list[Any]:
     """A rule, a kernel and its state, a bias and its state, and the rates of a step."""
     w = panels_of(numbers(inputs, units, start=1), np.nan)
     bias = bias_of(units)
-    return [RULES[batch % 5], w, abs(w), abs(w) + 1, bias, abs(bias), abs(bias) + 1, 0.1, 0.9, 0.99, 1.0]
+    return [RULES[batch % 5], w, abs(w), abs(w) + 1, bias, abs(bias), abs(bias) + 1, RATES]
 
 
 def sparse(rows: int, columns: int) -> Array:
@@ -299,7 +300,7 @@ def csrmm_tn_update(batch: int, inputs: int, units: int, room: int) -> list[Any]
 def update(panels: int, room: int) -> list[Any]:
     n = panels * PANEL % 50_000
     w, g, s, t = (numbers(n, start=i) for i in range(4))
-    return [RULES[panels % len(RULES)], w, g, abs(s), abs(t), 0.1, 0.9, 0.99, 1.0]
+    return [RULES[panels % len(RULES)], w, g, abs(s), abs(t), RATES]
 
 
 def logits(rows: int, classes: int, room: int) -> Array:

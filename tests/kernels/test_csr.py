@@ -24,6 +24,7 @@ from fastnet.kernels import (
 pytestmark = pytest.mark.parametrize("isa", isa_parameters())
 SHAPES = [(1, 1, 1), (1, 784, 10), (2, 3, 17), (4, 5, 33), (5, 4, 100), (7, 13, 31), (16, 16, 16), (29, 101, 70)]
 SHAPES += [(131, 257, 53), (128, 784, 512)]
+RATES = np.array([1e-3, 0.9, 0.99, 1e-7, 0.6])
 
 
 def sparse(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -126,8 +127,8 @@ def test_backward_has_the_bits_of_the_dense_product(
     else:
         state = [w, w**2, w**4, bias, bias**2, bias**4]
         dense, skipping = ([a.copy() for a in state] for _ in range(2))
-        k.gemm_tn_update(x, dz, rule, *dense, 1e-3, 0.9, 0.99, 1e-7)
-        k.csrmm_tn_update(*csc, dz, rule, *skipping, 1e-3, 0.9, 0.99, 1e-7)
+        k.gemm_tn_update(x, dz, rule, *dense, RATES)
+        k.csrmm_tn_update(*csc, dz, rule, *skipping, RATES)
     for one, other in zip(dense, skipping, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -145,7 +146,7 @@ def test_kernels_agree_with_their_twins(isa: str) -> None:
         state = [w.copy(), w * 0, w * 0, bias.copy(), bias * 0, bias * 0]
         module.csrmm_bias_act(*csr, rows, w, bias, RELU, y)
         module.csrmm_tn(*csc, dz, dw, db)
-        module.csrmm_tn_update(*csc, dz, ADAM, *state, 1e-3, 0.9, 0.99, 1e-7)
+        module.csrmm_tn_update(*csc, dz, ADAM, *state, RATES)
         results.append((y, dw, db, *state))
     for one, other in zip(*results, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
@@ -165,7 +166,7 @@ def test_bits_do_not_depend_on_the_number_of_threads(isa: str) -> None:
             csc = csc_of(k, csr, rows, 784)
             y, state = np.zeros((128, 512), np.float32), [w.copy(), w * 0, w * 0, bias.copy(), bias * 0, bias * 0]
             k.csrmm_bias_act(*csr, rows, w, bias, RELU, y)
-            k.csrmm_tn_update(*csc, dz, RMSPROP, *state, 1e-3, 0.9, 0, 1e-7)
+            k.csrmm_tn_update(*csc, dz, RMSPROP, *state, RATES)
             used = csc[0][0, -1]
             results.append(b"".join(a.tobytes() for a in (y, *state, csc[0], csc[1][:, :used])))
     finally:

@@ -109,13 +109,13 @@ def test_fused_update_has_the_bits_of_product_then_update(
     dz = with_padding(rng.standard_normal((batch, units)), padded(units), 0)
     kernel = [panels_of(w), *(rng.random(panels_of(w).shape, np.float32) for _ in range(2))]
     bias = [rng.random(padded(units), np.float32) for _ in range(3)]
-    numbers = 1e-3, 0.9, 0.99, 1e-7
+    rates = np.array([1e-3, 0.9, 0.99, 1e-7, 0.6])
     fused = [a.copy() for a in (*kernel, *bias)]
-    k.gemm_tn_update(x, dz, rule, *fused, *numbers)
+    k.gemm_tn_update(x, dz, rule, *fused, rates)
     dw, db = np.empty_like(kernel[0]), np.empty_like(bias[0])
     k.gemm_tn(x, dz, dw, db)
     for (w_, s, t), g in ((kernel, dw), (bias, db)):
-        k.update(rule, w_.reshape(-1), g.reshape(-1), s.reshape(-1), t.reshape(-1), *numbers)
+        k.update(rule, w_.reshape(-1), g.reshape(-1), s.reshape(-1), t.reshape(-1), rates)
     for one, other in zip(fused, (*kernel, *bias), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -176,7 +176,7 @@ def test_bits_do_not_depend_on_the_number_of_threads(isa: str, batch: int, input
             state = [w.copy(), w * 0, w * 0, bias.copy(), bias * 0, bias * 0]
             k.gemm_bias_act(x, w, bias, RELU, y)
             k.gemm_nt(dz, w, dx, LINEAR, dx)
-            k.gemm_tn_update(x, dz, ADAM, *state, 1e-3, 0.9, 0.99, 1e-7)
+            k.gemm_tn_update(x, dz, ADAM, *state, np.array([1e-3, 0.9, 0.99, 1e-7, 0]))
             results.append(b"".join(a.tobytes() for a in (y, dx, *state)))
     finally:
         k.set_threads(before, before)
