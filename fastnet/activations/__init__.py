@@ -20,9 +20,8 @@ from typing import Any
 
 from fastnet import checks
 from fastnet.activations.base import Activation
-from fastnet.activations.linear import Linear
-from fastnet.activations.rectifiers import ClippedRelu, LeakyRelu, Relu, Relu6
-from fastnet.activations.sigmoids import HardSigmoid, Sigmoid, Softsign, Tanh
+from fastnet.activations.piecewise_linear import ClippedRelu, HardSigmoid, LeakyRelu, Linear, Relu, Relu6
+from fastnet.activations.sigmoids import Sigmoid, Softsign, Tanh
 from fastnet.activations.smooth import SELU_ALPHA, SELU_SCALE, Elu, Exponential, Gelu, Selu, Silu, Softplus
 from fastnet.activations.softmax import Softmax
 

@@ -1,5 +1,7 @@
 """`Activation`, the base of all, and the three ways in which fastnet computes its own."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Sigmoids: S-shaped activations, whose outputs lie between two limits."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
@@ -31,19 +33,6 @@ class Tanh(FusedActivation):
         sigmoid = Sigmoid()
         with np.errstate(**SILENT):  # 1 - y^2 would cancel where y is almost 1
             return (4 * sigmoid(2 * z) * sigmoid(-2 * z)).reshape(shape)
-
-
-class HardSigmoid(NumpyActivation):
-    """x / 6 + 1/2, limited to [0, 1]: a sigmoid made of straight lines."""
-
-    name = "hard_sigmoid"
-
-    def value(self, x: Floats) -> Floats:
-        # (x + 3) / 6 has no rounding error near x = -3
-        return np.clip(x + np.float32(3), np.float32(0), np.float32(6)) / np.float32(6)
-
-    def slope(self, x: Floats) -> Floats:
-        return np.where(np.abs(x) >= 3, np.float32(0), np.float32(1 / 6))
 
 
 class Softsign(NumpyActivation):

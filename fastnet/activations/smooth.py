@@ -1,5 +1,7 @@
 """Smooth activations without an upper limit: most of them are smooth relatives of relu."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

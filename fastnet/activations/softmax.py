@@ -1,5 +1,7 @@
 """The softmax, which turns numbers into probabilities."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """`Initializer`, the base of all, and what fastnet's own initializers share."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

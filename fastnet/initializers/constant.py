@@ -1,5 +1,7 @@
 """Initializers without chance: zeros, ones, another number, the identity matrix."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The orthogonal initializer."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Random initializers whose spread is an argument."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

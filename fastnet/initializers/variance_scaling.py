@@ -1,5 +1,7 @@
 """Random initializers whose spread follows from the numbers of inputs and outputs: Glorot, He, LeCun."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

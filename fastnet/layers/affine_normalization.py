@@ -1,5 +1,7 @@
 """What batch and layer normalization share: mean 0 and variance 1, then a trained factor gamma and shift beta."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """BatchNormalization: each feature gets mean 0 and variance 1 over a batch."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """LayerNormalization: the numbers of each example get mean 0 and variance 1."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from fastnet.checks import Floats

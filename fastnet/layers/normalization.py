@@ -1,5 +1,7 @@
 """Normalization: features get mean 0 and variance 1 by the statistics of a whole data set."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Adagrad: each gradient is divided by the root of the sum of its squares."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from fastnet import checks, kernels

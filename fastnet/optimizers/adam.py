@@ -1,5 +1,7 @@
 """Adam, and what Adam and Nadam share."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

@@ -1,5 +1,7 @@
 """AdamW: Adam with a decoupled weight decay."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from fastnet.optimizers.adam import Adam

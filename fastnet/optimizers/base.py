@@ -1,5 +1,7 @@
 """`Optimizer`, the base of all: a learning rate, state for each variable, and the steps of an update."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
 from typing import Any, ClassVar, Protocol

@@ -1,5 +1,7 @@
 """Nadam: Adam with Nesterov's form of momentum."""
 
+from __future__ import annotations
+
 import math
 
 from fastnet import kernels

@@ -1,5 +1,7 @@
 """RMSprop: each gradient is divided by the root of a running mean of its squares."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Schedules: learning rates that depend on the number of steps that a training has done."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from typing import Any

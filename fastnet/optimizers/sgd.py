@@ -1,5 +1,7 @@
 """SGD: stochastic gradient descent."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from fastnet import kernels

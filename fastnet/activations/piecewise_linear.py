@@ -1,4 +1,6 @@
-"""Rectifiers: relu and its relatives, which are made of straight lines."""
+"""Activations made of straight lines: linear, relu and its relatives, hard_sigmoid."""
+
+from __future__ import annotations
 
 import math
 from typing import Any
@@ -6,8 +8,28 @@ from typing import Any
 import numpy as np
 
 from fastnet import checks, kernels
-from fastnet.activations.base import FusedActivation, KernelActivation, float32_copy
+from fastnet.activations.base import Activation, FusedActivation, KernelActivation, NumpyActivation, float32_copy
 from fastnet.checks import Floats
+
+
+class Linear(Activation):
+    """x itself; the derivative is 1."""
+
+    name = "linear"
+    of_sums = False
+
+    def __call__(self, x: Any) -> Floats:
+        z, shape = float32_copy(x)
+        return z.reshape(shape)
+
+    def derivative(self, x: Any) -> Floats:
+        return np.ones(np.shape(x), np.float32)
+
+    def forward(self, z: Floats, units: int) -> None:
+        pass
+
+    def backward(self, y: Floats, dy: Floats, units: int) -> None:
+        pass
 
 
 class Relu(FusedActivation):
@@ -107,3 +129,16 @@ class LeakyRelu(ClippedRelu):
 
     def get_config(self) -> dict[str, Any]:
         return {} if self.negative_slope == 0.2 else {"negative_slope": self.negative_slope}
+
+
+class HardSigmoid(NumpyActivation):
+    """x / 6 + 1/2, limited to [0, 1]: a sigmoid made of straight lines."""
+
+    name = "hard_sigmoid"
+
+    def value(self, x: Floats) -> Floats:
+        # (x + 3) / 6 has no rounding error near x = -3
+        return np.clip(x + np.float32(3), np.float32(0), np.float32(6)) / np.float32(6)
+
+    def slope(self, x: Floats) -> Floats:
+        return np.where(np.abs(x) >= 3, np.float32(0), np.float32(1 / 6))
