@@ -11,6 +11,7 @@ Scale(2.0).get_config()  # {'by': 2.0, 'name': ''}: the constructor's arguments
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 from typing import Any, Self
 
@@ -59,8 +60,6 @@ class Recorded:
         """
         if is_ours(type(self)) or type(self).from_config.__func__ is not Recorded.from_config.__func__:  # type: ignore[attr-defined]
             return
-        import inspect
-
         signature = inspect.signature(type(self))
         given = [name for name in config if name not in self._kept or _accepts(type(self), name)]
         try:
@@ -117,8 +116,6 @@ def is_ours(thing: Any) -> bool:
 
 def _accepts(cls: type, argument: str) -> bool:
     """Returns whether a constructor accepts an argument, or passes it on in `**kwargs` to one that does."""
-    import inspect
-
     for kind in cls.__mro__:
         if "__init__" in vars(kind):
             parameters = inspect.signature(vars(kind)["__init__"]).parameters
@@ -143,8 +140,6 @@ def _recording(init: Any) -> Any:
 
 def _bound(init: Any, thing: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
     """Returns the arguments by name; None if they do not fit, for which the constructor raises an error."""
-    import inspect
-
     signature = inspect.signature(init)
     try:
         bound = signature.bind(thing, *args, **kwargs)
@@ -227,8 +222,6 @@ def _recorded(thing: Any) -> dict[str, Any]:
 
 
 def _attributes(thing: Any) -> dict[str, Any]:
-    import inspect
-
     missing = _Opaque(None)
     missing.kind = "value that was not recorded"
     parameters = inspect.signature(type(thing)).parameters.values()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -60,8 +61,6 @@ class LearningRateScheduler(Callback):
         optimizer = _optimizer(self)
         arguments: tuple[Any, ...] = (epoch, float(optimizer.learning_rate))
         try:
-            import inspect
-
             inspect.signature(self.schedule).bind(*arguments)
         except TypeError:
             arguments = (epoch,)

@@ -220,6 +220,11 @@ def for_labels(argument: str, labels: Labels, p: NDArray[Any]) -> NDArray[Any]:
     return p
 
 
+def confusions(true: Labels, predicted: Labels, classes: int) -> NDArray[np.intp]:
+    """Counts examples by true class (rows) and predicted class (columns)."""
+    return np.bincount(true * classes + predicted, minlength=classes * classes).reshape(classes, classes)
+
+
 # What the model predicts ----------------------------------------------------------------------------------------------
 
 

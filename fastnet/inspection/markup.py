@@ -106,7 +106,7 @@ def details(summary: str, *children: Any) -> Markup:
     return tag("details", tag("summary", summary), *children)
 
 
-def facts(pairs: Iterable[tuple[Any, Any]]) -> Markup:
+def definitions(pairs: Iterable[tuple[Any, Any]]) -> Markup:
     """Builds a list of (name, value) pairs."""
     return tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs), class_="facts")
 
@@ -117,10 +117,10 @@ def bar(share: float, text: str, kind: str = "") -> Markup:
     return tag("span", tag("span", filled, class_="track", aria_hidden="true"), text, class_=f"bar {kind}".strip())
 
 
-def format_number(value: Any, digits: int = 4) -> str:
+def rounded(value: Any, digits: int = 4) -> str:
     """Writes a number with `digits` significant digits; whole numbers are written in full."""
     if np.ndim(value):
-        return f"{format_number(np.mean(value), digits)} (mean)"
+        return f"{rounded(np.mean(value), digits)} (mean)"
     if isinstance(value, int | np.integer):
         return f"{value:,}"
     if math.isnan(value):

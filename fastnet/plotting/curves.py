@@ -121,9 +121,6 @@ def history(history: Any, *, metrics: Any = None, ax: Axes | None = None) -> Axe
         metrics: a name or a list of names, such as ``["accuracy"]``; None for the loss.
         ax: the axes to draw into; None for new axes.
 
-    Returns:
-        The axes.
-
     Raises:
         ValueError: if the history is empty, does not have the metric, or has it for only some epochs.
         TypeError: if `history` is not a history, or `metrics` are not names.

@@ -12,15 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnet import checks
-from fastnet.inspection.facts import (
-    check_built,
-    dense_layers,
-    for_labels,
-    images_of,
-    labels_of,
-    predicted_of,
-    probabilities_of,
-)
+from fastnet.inspection import facts
 from fastnet.plotting import curves
 from fastnet.plotting.axes import require_matplotlib
 from fastnet.plotting.images import activations, digits, weights
@@ -58,22 +50,22 @@ def save_all(model: Sequential, history: Any, x: Any, y: Any, folder: Any) -> li
         ImportError: if matplotlib is not installed.
     """
     require_matplotlib()
-    check_built(model)
+    facts.check_built(model)
     record = {} if history is None else curves.values_of(history)
     x, y = checks.numeric("x", x), checks.numeric("y", y)
     output = model.predict(x, verbose=0)
     if not len(output) or len(y) != len(output):
         raise ValueError(f"x has {len(output)} examples and y {len(y)}; expected as many, and at least one")
     output = output.reshape(len(output), -1)
-    p = _fitting(probabilities_of, "the model's output", output, len(output))
-    found = _fitting(predicted_of, "the model's output", output)
-    true = None if found is None else _fitting(labels_of, "y", y)
-    pictures = _fitting(images_of, "x", x)
+    p = _fitting(facts.probabilities_of, "the model's output", output, len(output))
+    found = _fitting(facts.predicted_of, "the model's output", output)
+    true = None if found is None else _fitting(facts.labels_of, "y", y)
+    pictures = _fitting(facts.images_of, "x", x)
     plots: dict[str, tuple[tuple[float, float], Callable[[Axes], Any]]] = {}
     for name in curves.whole(record, history):
         plots[name] = (6.4, 4), _curve(history, name)
     if true is not None:
-        for_labels("y", true, output if p is None else p)
+        facts.for_labels("y", true, output if p is None else p)
         plots["confusion_matrix"] = (6.4, 6.4), lambda ax: confusion_matrix(true, found, ax=ax)
         if p is not None:
             plots["calibration"] = (5.5, 5), lambda ax: calibration(true, p, ax=ax)
@@ -84,7 +76,7 @@ def save_all(model: Sequential, history: Any, x: Any, y: Any, folder: Any) -> li
                 plots["mistakes"] = (9.3, 4.6), lambda ax: mistakes(model, x, true, ax=ax)
     elif pictures is not None:
         plots["digits"] = (9, 3.9), lambda ax: digits(pictures[:_SHOWN], ax=ax)
-    dense = dense_layers(model)
+    dense = facts.dense_layers(model)
     if pictures is not None and dense and math.isqrt(len(dense[0].kernel.numpy())) ** 2 == len(dense[0].kernel.numpy()):
         plots["weights"] = (7, 6), lambda ax: weights(model, ax=ax)
     if np.isfinite(output).all():

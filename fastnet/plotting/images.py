@@ -32,9 +32,6 @@ def digits(
         columns: number of images in a row.
         ax: the axes to draw into; None for new axes.
 
-    Returns:
-        The axes.
-
     Raises:
         ValueError, TypeError: if an array has another type or shape.
         ImportError: if matplotlib is not installed.
@@ -74,9 +71,6 @@ def weights(model: Sequential, *, layer: Any = None, count: int = 64, ax: Axes |
         layer: the layer's name or index; None for the first Dense layer.
         count: number of units to show.
         ax: the axes to draw into; None for new axes.
-
-    Returns:
-        The axes.
 
     Raises:
         ValueError, TypeError: if the model or the layer does not fit.
@@ -119,9 +113,6 @@ def activations(model: Sequential, x: Any, *, ax: Axes | None = None) -> Axes:
         model: a built model.
         x: one example, with or without the batch axis.
         ax: the axes to draw into; None for new axes. Each layer gets its own axes inside them.
-
-    Returns:
-        The axes.
 
     Raises:
         ValueError, TypeError: if the model has no weights, x is not one example, or an output is not finite.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnet import checks
-from fastnet.inspection.facts import for_labels, images_of, labels_of, predicted_of, predictions_of, probabilities_of
+from fastnet.inspection import facts
 from fastnet.plotting.axes import BLUE, RED, axes_or_new, mosaic, points_of, write_above
 
 if TYPE_CHECKING:
@@ -32,21 +32,17 @@ def confusion_matrix(y_true: Any, y_pred: Any, *, normalize: bool = False, ax: A
         normalize: whether to show shares of the true class instead of counts.
         ax: the axes to draw into; None for new axes.
 
-    Returns:
-        The axes.
-
     Raises:
         ValueError, TypeError: if an array has another type or shape, or there are more than 200 classes.
         ImportError: if matplotlib is not installed.
     """
-    true = labels_of("y_true", y_true)
-    found = predicted_of("y_pred", y_pred, len(true))
+    true = facts.labels_of("y_true", y_true)
+    found = facts.predicted_of("y_pred", y_pred, len(true))
     widest = max([np.shape(y)[1] for y in (y_true, y_pred) if np.ndim(y) == 2] or [0])
     classes = max(int(true.max()) + 1, int(found.max()) + 1, widest if widest > 1 else 2)
     if classes > _MOST_CLASSES:
         raise ValueError(f"there are {classes} classes, from 0 on; a confusion matrix shows at most {_MOST_CLASSES}")
-    counts = np.zeros((classes, classes), np.int64)
-    np.add.at(counts, (true, found), 1)
+    counts = facts.confusions(true, found, classes)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = min(2.2 + 0.42 * classes, 20)
     ax = axes_or_new(ax, size, size)
@@ -85,16 +81,13 @@ def mistakes(model: Sequential, x: Any, y: Any, *, count: int = 12, ax: Axes | N
         count: number of mistakes to show, the worst first.
         ax: the axes to draw into; None for new axes.
 
-    Returns:
-        The axes.
-
     Raises:
         ValueError, TypeError: if the model, x or y do not fit.
         ImportError: if matplotlib is not installed.
     """
     count = checks.integer("count", count, least=1)
-    pictures = images_of("x", x)
-    true, p = predictions_of(model, x, y)
+    pictures = facts.images_of("x", x)
+    true, p = facts.predictions_of(model, x, y)
     found = p.argmax(axis=1)
     wrong = np.flatnonzero(found != true)
     worst = wrong[np.argsort(-p[wrong, found[wrong]], kind="stable")][:count]
@@ -136,16 +129,13 @@ def calibration(y_true: Any, probabilities: Any, *, bins: int = 10, ax: Axes | N
         bins: number of bins.
         ax: the axes to draw into; None for new axes.
 
-    Returns:
-        The axes.
-
     Raises:
         ValueError, TypeError: if an array has another type or shape.
         ImportError: if matplotlib is not installed.
     """
     bins = checks.integer("bins", bins, least=1)
-    true = labels_of("y_true", y_true)
-    p = for_labels("y_true", true, probabilities_of("probabilities", probabilities, len(true)))
+    true = facts.labels_of("y_true", y_true)
+    p = facts.for_labels("y_true", true, facts.probabilities_of("probabilities", probabilities, len(true)))
     confidence, right = p.max(axis=1), p.argmax(axis=1) == true
     place = np.minimum(np.searchsorted(np.linspace(0, 1, bins + 1)[1:], confidence), bins - 1)  # each (low, high]
     counts = np.bincount(place, minlength=bins)

@@ -41,9 +41,7 @@ class _Frame:
             parts.append(tag("path", d=f"M{LEFT} {at}H{right}", class_="grid"))
             parts.append(tag("text", _short(y), x=LEFT - 7, y=at, dy=".35em", text_anchor="end"))
         for x in ticks(*self.x, whole=whole):
-            parts.append(
-                tag("text", _short(x), x=f"{self.across(x):.1f}", y=bottom + 18, text_anchor="middle"),
-            )
+            parts.append(tag("text", _short(x), x=f"{self.across(x):.1f}", y=bottom + 18, text_anchor="middle"))
         parts.append(tag("path", d=f"M{LEFT} {bottom}H{right}", class_="axis"))
         middle = (LEFT + right) / 2
         parts.append(tag("text", x_name, x=middle, y=HEIGHT - 6, text_anchor="middle"))
@@ -98,10 +96,7 @@ def points(x: Sequence[float], y: Sequence[float], x_name: str, y_name: str, lab
         tag("circle", cx=f"{frame.across(a):.1f}", cy=f"{frame.down(b):.1f}", r=3) for a, b in zip(x, y, strict=True)
     )
     return _drawing(
-        label,
-        frame.axes(x_name, y_name),
-        tag("path", d=diagonal, class_="diagonal"),
-        tag("g", *dots, class_="points"),
+        label, frame.axes(x_name, y_name), tag("path", d=diagonal, class_="diagonal"), tag("g", *dots, class_="points")
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.inspection.facts import Examples
+from fastnet.inspection.facts import confusions
 from fastnet.inspection.markup import Markup, Section, bar, clip, details, join, note, percent, scroll, table, tag
 from fastnet.reporting import png
 from fastnet.reporting.data import CLASSES_SHOWN
@@ -23,16 +23,10 @@ ACCURACY_LEAD = (
 )
 
 
-def matrix(examples: Examples, classes: int) -> NDArray[np.intp]:
-    """Counts examples by true class (rows) and predicted class (columns)."""
-    pairs = examples.truth * classes + examples.predicted
-    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
-
-
 def confusion(subject: Subject) -> Section:
     assert subject.examples is not None
     names = [clip(name, 24) for name in subject.names]
-    counts = matrix(subject.examples, len(names))
+    counts = confusions(subject.examples.truth, subject.examples.predicted, len(names))
     whole = _as_table(names, counts) if len(names) <= CLASSES_SHOWN else _as_picture(counts)
     wrong = counts.copy()
     np.fill_diagonal(wrong, 0)
@@ -94,7 +88,7 @@ def _as_picture(counts: NDArray[np.intp]) -> Markup:
 def accuracy(subject: Subject) -> Section:
     assert subject.examples is not None
     names = subject.names
-    counts = matrix(subject.examples, len(names))
+    counts = confusions(subject.examples.truth, subject.examples.predicted, len(names))
     right, held, said = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
     rows = [
         (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from fastnet.inspection.markup import Markup, Section, clip, details, format_number, join, note, plural, table, tag
+from fastnet.inspection.markup import Markup, Section, clip, details, join, note, plural, rounded, table, tag
 from fastnet.reporting import charts
 from fastnet.reporting.subject import Record, Subject
 
@@ -46,14 +46,12 @@ def _figure(base: str, record: Record) -> Markup:
         if name in record.values
     ]
     told = "; ".join(
-        f"{clip(line.name)} from {format_number(line.y[0])} to {format_number(line.y[-1])}" for line in series if line.y
+        f"{clip(line.name)} from {rounded(line.y[0])} to {rounded(line.y[-1])}" for line in series if line.y
     )
     label = f"{clip(base)} over {plural(len(record.epochs), 'epoch')}: {told}"
     keys = [tag("span", line.name, class_=f"key s{i + 1}") for i, line in enumerate(series)]
     return tag(
-        "figure",
-        tag("figcaption", tag("b", clip(base)), *keys),
-        charts.lines(series, "epoch", clip(base, 30), label),
+        "figure", tag("figcaption", tag("b", clip(base)), *keys), charts.lines(series, "epoch", clip(base, 30), label)
     )
 
 
@@ -73,7 +71,7 @@ def _verdict(record: Record) -> Markup | None:
     if best == len(values) - 1:
         text = "The validation loss was least in the last epoch: more epochs might still help."
     else:
-        text = f"The validation loss was least, {format_number(values[best])}, after epoch {record.epochs[best]}"
+        text = f"The validation loss was least, {rounded(values[best])}, after epoch {record.epochs[best]}"
         text += f" of {record.epochs[-1]}"
         if values[-1] - values[best] < HARDLY * abs(values[best]):
             text += " and has hardly changed since: more epochs would not help much."
@@ -87,7 +85,7 @@ def _table(record: Record) -> Markup:
     step = -(-len(record.epochs) // 200)
     first = (len(record.epochs) - 1) % step
     rows = [
-        (str(record.epochs[i]), *(format_number(record.values[name][i]) for name in names))
+        (str(record.epochs[i]), *(rounded(record.values[name][i]) for name in names))
         for i in range(first, len(record.epochs), step)
     ]
     return table(("epoch", *(clip(name) for name in names)), rows, "The curves as numbers")

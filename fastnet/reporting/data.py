@@ -9,19 +9,7 @@ from numpy.typing import NDArray
 
 from fastnet.checks import is_scipy_sparse
 from fastnet.inspection.facts import CLASSES, LABELS, Examples
-from fastnet.inspection.markup import (
-    Markup,
-    Section,
-    bar,
-    clip,
-    details,
-    format_number,
-    join,
-    note,
-    percent,
-    table,
-    tag,
-)
+from fastnet.inspection.markup import Markup, Section, bar, clip, details, join, note, percent, rounded, table, tag
 from fastnet.reporting import png
 from fastnet.reporting.subject import Subject
 
@@ -59,8 +47,8 @@ def _described(name: str, array: Any) -> tuple[Any, ...]:
     count = array.count_nonzero() if is_scipy_sparse(array) else np.count_nonzero(array)
     size = int(np.prod(array.shape))
     kind = f"{array.dtype}, sparse" if is_scipy_sparse(array) else array.dtype
-    limits = [format_number(value.item()) for value in (array.min(), array.max())]
-    mean = format_number(float(array.mean(dtype=np.float64)))
+    limits = [rounded(value.item()) for value in (array.min(), array.max())]
+    mean = rounded(float(array.mean(dtype=np.float64)))
     return (tag("code", name), str(tuple(array.shape)), kind, *limits, mean, percent(1 - count / size))
 
 
@@ -105,7 +93,7 @@ def caption(subject: Subject, examples: Examples, i: int) -> str:
     if examples.kind == LABELS:
         held = [subject.names[k] for k in np.flatnonzero(examples.targets[i] > 0.5)]
         return clip(", ".join(held) or "none")
-    return clip(", ".join(format_number(value) for value in examples.targets[i].tolist()))
+    return clip(", ".join(rounded(value) for value in examples.targets[i].tolist()))
 
 
 def _as_table(subject: Subject, examples: Examples) -> Markup:
@@ -113,7 +101,7 @@ def _as_table(subject: Subject, examples: Examples) -> Markup:
     features = examples.rows(np.arange(count)).reshape(count, -1)
     shown = min(COLUMNS, features.shape[1])
     rows = [
-        (str(i), *(format_number(value) for value in features[i, :shown].tolist()), caption(subject, examples, i))
+        (str(i), *(rounded(value) for value in features[i, :shown].tolist()), caption(subject, examples, i))
         for i in range(count)
     ]
     head = ("example", *(f"x[{k}]" for k in range(shown)), "true")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastnet.inspection.facts import CLASSES, Examples
-from fastnet.inspection.markup import Markup, Section, clip, format_number, join, note, percent, plural, tag
+from fastnet.inspection.markup import Markup, Section, clip, join, note, percent, plural, rounded, tag
 from fastnet.reporting.subject import Subject
 
 LEAD = (
@@ -24,7 +24,7 @@ def section(subject: Subject) -> Section:
         return Section("evaluation", "The evaluation", "", note(text))
     shares = _shares(examples)
     tiles = [
-        tile(percent(value, 2) if name in shares else format_number(value), clip(name))
+        tile(percent(value, 2) if name in shares else rounded(value), clip(name))
         for name, value in examples.results.items()
     ][:12]
     count = len(examples.targets)
@@ -84,7 +84,7 @@ def _compared(subject: Subject, examples: Examples, shares: set[str]) -> Markup 
         return None
 
     def written(name: str, value: Any) -> str:
-        return percent(float(value), 2) if name in shares else format_number(value)
+        return percent(float(value), 2) if name in shares else rounded(value)
 
     pairs = [
         f"{clip(name)} {written(name, record.values[name][-1])} in training, {written(name, value)} here"

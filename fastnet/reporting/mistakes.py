@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastnet.inspection.facts import Examples
-from fastnet.inspection.markup import Markup, Section, bar, clip, format_number, join, note, percent, plural, tag
+from fastnet.inspection.markup import Markup, Section, bar, clip, join, note, percent, plural, rounded, tag
 from fastnet.reporting.data import COLUMNS, Painter
 from fastnet.reporting.subject import Subject
 
@@ -45,7 +45,7 @@ def _card(subject: Subject, examples: Examples, i: int, paint: Painter | None) -
             tag("span", clip(names[k], 16), class_="name"),
             bar(float(scores[k]), percent(float(scores[k])), "second" if k == truth else "")
             if examples.probable
-            else format_number(float(scores[k])),
+            else rounded(float(scores[k])),
             class_="true" if k == truth else None,
         )
         for k in order
@@ -55,7 +55,7 @@ def _card(subject: Subject, examples: Examples, i: int, paint: Painter | None) -
     )
     if paint is None:
         values = examples.rows(slice(i, i + 1)).reshape(-1)
-        text = ", ".join(format_number(value) for value in values[:COLUMNS].tolist()) + (
+        text = ", ".join(rounded(value) for value in values[:COLUMNS].tolist()) + (
             ", …" if len(values) > COLUMNS else ""
         )
         seen = tag("p", f"x = {text}", class_="values")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastnet.inspection.facts import dense_layers
-from fastnet.inspection.markup import Section, clip, facts, join, plural, table, tag
+from fastnet.inspection.markup import Section, clip, definitions, join, plural, table, tag
 from fastnet.inspection.summary import format_bytes
 from fastnet.layers import Dense, Layer
 from fastnet.reporting.subject import Subject
@@ -46,7 +46,7 @@ def section(subject: Subject) -> Section:
         ]
     head = ("layer", "type", "output shape", "weights and biases", "in all")
     path = tag("p", " → ".join(_sizes(subject)), class_="path")
-    return Section("model", "The model", LEAD, join(path, table(head, rows, "The layers", 4), facts(pairs)))
+    return Section("model", "The model", LEAD, join(path, table(head, rows, "The layers", 4), definitions(pairs)))
 
 
 def _sizes(subject: Subject) -> list[str]:

@@ -12,17 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastnet import checks
-from fastnet.inspection.facts import (
-    CLASSES,
-    LABELS,
-    NUMBERS,
-    Examples,
-    check_trained,
-    examples_of,
-    names_of,
-    side_of,
-)
-from fastnet.inspection.markup import Markup, Section, clip, format_number, join, percent, plural, tag
+from fastnet.inspection.facts import CLASSES, LABELS, NUMBERS, Examples, check_trained, examples_of, names_of, side_of
+from fastnet.inspection.markup import Markup, Section, clip, join, percent, plural, rounded, tag
 from fastnet.inspection.profiling import Profile
 from fastnet.reporting import classes, curves, data, evaluation, mistakes, network, regression, repeat, timing, weights
 from fastnet.reporting.evaluation import tile
@@ -134,9 +125,7 @@ def page(subject: Subject, title: str) -> str:
     parts = {
         "TITLE": join(title),
         "SUMMARY": _summary(subject),
-        "CONTENTS": join(
-            *(tag("li", tag("a", section.title, href=f"#{section.anchor}")) for section in sections),
-        ),
+        "CONTENTS": join(*(tag("li", tag("a", section.title, href=f"#{section.anchor}")) for section in sections)),
         "SECTIONS": join(*map(_rendered, sections)),
         "DATE": join(datetime.date.today().isoformat()),
     }
@@ -148,12 +137,7 @@ def _rendered(section: Section) -> Markup:
     heading = f"{section.anchor}-title"
     lead = tag("p", section.lead, class_="lead") if section.lead else None
     return tag(
-        "section",
-        tag("h2", section.title, id=heading),
-        lead,
-        section.body,
-        id=section.anchor,
-        aria_labelledby=heading,
+        "section", tag("h2", section.title, id=heading), lead, section.body, id=section.anchor, aria_labelledby=heading
     )
 
 
@@ -165,7 +149,7 @@ def _summary(subject: Subject) -> Markup:
         right = float((examples.truth == examples.predicted).mean())
         tiles.append(tile(percent(right, 2), f"of {len(examples.truth):,} test examples right"))
     elif examples is not None:
-        tiles.append(tile(format_number(examples.results["loss"]), "loss on the test examples"))
+        tiles.append(tile(rounded(examples.results["loss"]), "loss on the test examples"))
     if record is not None:
         count, noun = plural(len(record.epochs), "epoch").split()
         tiles.append(tile(count, f"{noun} of training"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.inspection.markup import Markup, Section, clip, details, format_number, join, note, table, tag
+from fastnet.inspection.markup import Markup, Section, clip, details, join, note, rounded, table, tag
 from fastnet.reporting import charts
 from fastnet.reporting.data import Painter
 from fastnet.reporting.subject import Subject
@@ -43,15 +43,9 @@ def _scores(subject: Subject) -> Markup:
         true, said = (array[:, k].astype(np.float64) for array in (examples.targets, examples.outputs))
         errors, variance = said - true, ((true - true.mean()) ** 2).mean()
         squared = (errors**2).mean()
-        explained = format_number(1 - squared / variance) if variance else "none: y is constant"
+        explained = rounded(1 - squared / variance) if variance else "none: y is constant"
         rows.append(
-            (
-                clip(name),
-                explained,
-                format_number(np.abs(errors).mean()),
-                format_number(np.sqrt(squared)),
-                format_number(errors.mean()),
-            )
+            (clip(name), explained, rounded(np.abs(errors).mean()), rounded(np.sqrt(squared)), rounded(errors.mean()))
         )
     head = ("output", "R²", "mean absolute error", "root mean square error", "mean error")
     measures = table(head, rows, "Measures of each output")
@@ -70,7 +64,7 @@ def _output(true: NDArray[np.float64], said: NDArray[np.float64]) -> Markup:
         counts.tolist(),
         "predicted - true",
         "examples",
-        f"Histogram of the errors, from {format_number(edges[0])} to {format_number(edges[-1])}",
+        f"Histogram of the errors, from {rounded(edges[0])} to {rounded(edges[-1])}",
     )
     figures = tag(
         "div",
@@ -89,15 +83,9 @@ def _by_range(true: NDArray[np.float64], said: NDArray[np.float64]) -> Markup:
         inside = place == k
         if inside.any():
             a, b = true[inside], said[inside]
-            limits = f"{format_number(edges[k])} to {format_number(edges[min(k + 1, len(edges) - 1)])}"
+            limits = f"{rounded(edges[k])} to {rounded(edges[min(k + 1, len(edges) - 1)])}"
             rows.append(
-                (
-                    limits,
-                    f"{inside.sum():,}",
-                    format_number(a.mean()),
-                    format_number(b.mean()),
-                    format_number(np.abs(b - a).mean()),
-                )
+                (limits, f"{inside.sum():,}", rounded(a.mean()), rounded(b.mean()), rounded(np.abs(b - a).mean()))
             )
     head = ("true, from to", "examples", "mean true", "mean predicted", "mean absolute error")
     return table(head, rows, "Predicted and true values by range")
@@ -115,7 +103,7 @@ def worst(subject: Subject) -> Section:
             *([paint(i, f"Example {i}")] if paint else []),
             _listed(examples.targets[i]),
             _listed(examples.outputs[i]),
-            format_number(errors[i]),
+            rounded(errors[i]),
         )
         for i in order
     ]
@@ -124,5 +112,5 @@ def worst(subject: Subject) -> Section:
 
 
 def _listed(values: NDArray[np.float32]) -> str:
-    shown = ", ".join(format_number(value) for value in values[:4].tolist())
+    shown = ", ".join(rounded(value) for value in values[:4].tolist())
     return shown + (", …" if len(values) > 4 else "")

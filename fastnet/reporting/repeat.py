@@ -10,7 +10,7 @@ import numpy as np
 
 from fastnet import layers, losses, metrics, optimizers
 from fastnet.inspection.environment import show_config
-from fastnet.inspection.markup import Markup, Section, clip, details, facts, join, note, tag
+from fastnet.inspection.markup import Markup, Section, clip, definitions, details, join, note, tag
 from fastnet.reporting.subject import Record, Subject
 from fastnet.saving import configuration
 
@@ -42,7 +42,7 @@ def section(subject: Subject) -> Section:
         program,
         *_unknown(subject),
         tag("h3", "Computed with"),
-        facts([(_NAMES.get(name, name), value) for name, value in pairs]),
+        definitions([(_NAMES.get(name, name), value) for name, value in pairs]),
         details("All of it as JSON", _pre(json.dumps(described, indent=1, default=_as_json))),
     ]
     return Section("repeat", "How to repeat it", LEAD, join(*parts))

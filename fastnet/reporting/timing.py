@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastnet.inspection.markup import Section, bar, details, format_number, join, note, percent, plural, table, tag
+from fastnet.inspection.markup import Section, bar, details, join, note, percent, plural, rounded, table, tag
 from fastnet.reporting.subject import Subject
 
 LEAD = (
@@ -57,9 +57,9 @@ def section(subject: Subject) -> Section:
         (
             tag("code", row.kernel),
             f"{row.calls / profile.steps:,.1f}",
-            format_number(row.flops / row.seconds / 1e9 if row.seconds else 0.0, 3),
+            rounded(row.flops / row.seconds / 1e9 if row.seconds else 0.0, 3),
             percent(row.flops / row.seconds / profile.peak) if row.seconds else "",
-            format_number(row.bytes / profile.steps / 1e6, 3),
+            rounded(row.bytes / profile.steps / 1e6, 3),
         )
         for row in profile
     ]

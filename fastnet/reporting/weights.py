@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastnet.inspection.facts import dense_layers
-from fastnet.inspection.markup import Section, clip, details, format_number, join, note, table, tag
+from fastnet.inspection.markup import Section, clip, details, join, note, rounded, table, tag
 from fastnet.reporting import png
 from fastnet.reporting.subject import Subject
 
@@ -44,15 +44,15 @@ def section(subject: Subject) -> Section:
     which = (
         f"Of {kernel.shape[1]:,} units, the {len(chosen)} with the strongest weights" if not is_last else "All units"
     )
-    scale = note(f"{which}. Full colour is a weight of {format_number(most, 2)} or more. Numbers name the units.")
+    scale = note(f"{which}. Full colour is a weight of {rounded(most, 2)} or more. Numbers name the units.")
     bias = layer.bias.numpy() if layer.use_bias else np.zeros(kernel.shape[1])
     rows = [
         (
             name,
-            format_number(float(lengths[k])),
-            format_number(float(kernel[:, k].min())),
-            format_number(float(kernel[:, k].max())),
-            format_number(float(bias[k])),
+            rounded(float(lengths[k])),
+            rounded(float(kernel[:, k].min())),
+            rounded(float(kernel[:, k].max())),
+            rounded(float(bias[k])),
         )
         for k, name in zip(chosen.tolist(), names, strict=True)
     ]

@@ -173,12 +173,7 @@ class ProgressBar:
         return fit_line(count, bar, timing, texts, room, self._more)
 
     def _draw(
-        self,
-        count: str,
-        bar: Callable[[int], str] | None,
-        timing: str,
-        values: dict[str, float],
-        last: bool = False,
+        self, count: str, bar: Callable[[int], str] | None, timing: str, values: dict[str, float], last: bool = False
     ) -> None:
         if self._stream is None:
             return
