@@ -37,8 +37,7 @@ class Constraint(Recorded):
 
 
 def _norms(w: Floats, axis: Any) -> Floats:
-    norms: Floats = np.sqrt(np.square(w).sum(axis=axis, keepdims=True))
-    return norms
+    return np.sqrt(np.square(w).sum(axis=axis, keepdims=True))  # type: ignore[no-any-return]
 
 
 class MaxNorm(Constraint):

@@ -1,6 +1,6 @@
-"""Sequential, the model: its training, its predictions, and how it is kept and looked at.
+"""Sequential, the model: training, evaluation, prediction, inspection and saving.
 
-How a batch is computed is in training/: step.py is the algorithm, loop.py what goes on around it.
+The computation of a batch is in training/: step.py has the algorithm, and loop.py the loop around it.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ __all__ = ["Sequential", "clone_model", "load_model", "model_from_json", "save_m
 
 
 class Sequential(Stack):
-    """A stack of layers, each fed with the output of the one before.
+    """A model made of a list of layers, where the output of each is the input of the next.
 
     Args:
-        layers: an optional `Input` and the layers; more can be added with `add`.
-        name: what `summary` calls the model.
+        layers: an optional `Input` and the layers. `add` adds more.
+        name: the name of the model in `summary`.
 
     Raises:
         TypeError: if an entry is not a layer.
-        ValueError: if a layer comes twice, or its input shape does not fit.
+        ValueError: if a layer occurs twice, or its input shape does not fit.
 
     Example:
         >>> from fastnet.layers import Dense, Input
@@ -64,7 +64,7 @@ class Sequential(Stack):
         self.history: History | None = None
         self.stop_training = False
         self._initial_epoch = 0
-        self._warned = False  # that the loss is not finite, in this training
+        self._warned = False  # whether this training has warned that the loss is not finite
         for layer in layers or []:
             self.add(layer)
 
@@ -81,19 +81,18 @@ class Sequential(Stack):
         jit_compile: Any = None,
         steps_per_execution: Any = None,
     ) -> Self:
-        """Says how to train.
+        """Sets the optimizer, the loss and the metrics for training.
 
         Args:
             optimizer: a name such as ``"rmsprop"``, or an object such as ``RMSprop(learning_rate=0.01)``.
             loss: a name such as ``"categorical_crossentropy"``, or an object.
             metrics: a list of names such as ``["accuracy"]``, or objects.
-            weighted_metrics: such a list of those that count each example by its weight.
-            run_eagerly, jit_compile, steps_per_execution: accepted as Keras does; there is but one way to run.
+            weighted_metrics: a list of metrics that count each example with its weight.
+            run_eagerly, jit_compile, steps_per_execution: accepted for compatibility with Keras, and ignored.
 
         Returns:
-            The model, so that calls can follow one another, as in R's pipe:
-            ``history = model.compile("rmsprop", "mse").fit(x, y)``. What follows a `fit` finds the model in the
-            history: ``history.model.evaluate(x, y)``.
+            The model, so that calls can be chained: ``history = model.compile("rmsprop", "mse").fit(x, y)``. After a
+            `fit`, the model is in the history: ``history.model.evaluate(x, y)``.
 
         Raises:
             ValueError: if a name is unknown, or there is no loss.
@@ -131,37 +130,37 @@ class Sequential(Stack):
         """Trains the model.
 
         Args:
-            x: examples, (n, ...), of any numeric type, computed in float32 (images in uint8 are kept as they are), also
-                as a data frame; a last axis of 1 may be missing or one too many. Or a SciPy sparse matrix. Or, without
-                y, what makes batches (x, y) or (x, y, sample_weight): a generator, an iterable, or a collection with a
-                length and an index.
-            y: targets, (n, units of the last layer), or as the loss wants them.
-            batch_size: examples a step, 32 by default; more than there are is all of them.
-            epochs: walks through the data.
-            verbose: ``"auto"`` or 1 shows a progress bar, 2 one line an epoch, 0 nothing.
-            callbacks: objects whose methods are called as the training goes on.
-            validation_split: the last share of x and y, in [0, 1), is kept out of training and evaluated each epoch.
-            validation_data: a pair (x, y), or (x, y, weights), or what makes batches, to evaluate each epoch instead.
-            shuffle: whether each epoch takes the examples, or the batches of a collection with a length and an index,
-                in a new random order.
-            class_weight: a dict from a class, a whole number, to how much its examples count.
-            sample_weight: how much each example counts, (n,).
-            initial_epoch: the number of the first epoch, to go on with a training.
-            steps_per_epoch: batches an epoch; by default all. The next epoch goes on from there, and begins anew when
-                there are no more; of shuffled arrays each takes others. A generator that never ends needs it.
-            validation_steps: batches of a validation, if not all.
-            validation_batch_size: examples of such a batch, by default `batch_size`.
-            validation_freq: every how many epochs to evaluate, or a list of the epochs, from 1, after which to.
-            sparse: whether a first Dense layer leaves out the zeros of x: True, False, or ``"auto"``, if that pays.
+            x: examples, (n, ...), as an array or data frame of any numeric type, or a SciPy sparse matrix. A last axis
+                of length 1 may be missing or added. fastnet computes in float32 and keeps images in uint8. Without y:
+                a source of batches (x, y) or (x, y, sample_weight), which is a generator, an iterable, or a collection
+                with a length and an index.
+            y: targets, (n, units of the last layer), or in the form that the loss expects.
+            batch_size: examples per step, 32 by default. If x has fewer, a step takes all.
+            epochs: passes over the training data.
+            verbose: ``"auto"`` or 1 shows a progress bar, 2 one line per epoch, 0 nothing.
+            callbacks: objects whose methods are called during the training.
+            validation_split: the last share of x and y, in [0, 1), is evaluated after each epoch, not trained on.
+            validation_data: a pair (x, y), a triple (x, y, weights), or a source of batches, to evaluate instead.
+            shuffle: whether each epoch takes the examples in a new random order. Of a collection with a length and an
+                index, it takes the batches in a new random order.
+            class_weight: a dict from each class, a whole number, to the weight of its examples.
+            sample_weight: the weight of each example, (n,).
+            initial_epoch: the number of the first epoch, to continue a training.
+            steps_per_epoch: batches per epoch; by default all. The next epoch continues there, and starts again after
+                the last batch. Each epoch of shuffled arrays draws from all examples. An endless generator needs it.
+            validation_steps: batches per validation; by default all.
+            validation_batch_size: examples in such a batch, by default `batch_size`.
+            validation_freq: the epochs from one validation to the next, or a list of epochs, from 1, to evaluate.
+            sparse: whether a first Dense layer skips the zeros of x: True, False, or ``"auto"`` to do what is faster.
                 The result has the same bits.
 
         Returns:
-            The History: ``history`` has a number an epoch for the loss, each metric and, of validation, ``val_...``;
-            ``model`` is the model, for what follows in a chain of calls.
+            The History. Its ``history`` has one number per epoch for the loss, each metric, and each ``val_...`` of the
+            validation. Its ``model`` is the model, for chained calls.
 
         Raises:
-            RuntimeError: before `compile`.
-            ValueError: if shapes, lengths or values do not fit, before anything has changed.
+            RuntimeError: if `compile` has not been called.
+            ValueError: if shapes, lengths or values do not fit; nothing has changed then.
             TypeError: if an argument is of another type.
         """
         loss, _ = self._compiled()
@@ -181,9 +180,9 @@ class Sequential(Stack):
         source: Data | Stream
         if is_stream(x, y):
             if share:
-                raise ValueError("validation_split needs arrays; give validation_data beside what makes batches")
+                raise ValueError("validation_split needs arrays; with a generator, use validation_data")
             if sample_weight is not None:
-                raise ValueError("sample_weight needs arrays; let what makes batches make (x, y, sample_weight)")
+                raise ValueError("sample_weight needs arrays; a generator can yield (x, y, sample_weight)")
             source = self._stream(loss, x, steps, class_weight=class_weight, goes_on=True, shuffle=shuffle)
             shape = source.first().shape
         else:
@@ -194,7 +193,7 @@ class Sequential(Stack):
             source.check_steps(steps, batch_size, "steps_per_epoch")
         if isinstance(validation, Data):
             validation = validation.first(_steps("validation_steps", validation_steps), examples, "validation_steps")
-            validation = validation.fitting(shape, "validation x")  # if the model had to learn it from x
+            validation = validation.fitting(shape, "validation x")  # known only now if x told the model its input shape
 
         with self._lock, self._computing(), self._keeping_records(), Interrupts() as interrupts:
             fusion = self._ensure_built(shape)
@@ -206,7 +205,7 @@ class Sequential(Stack):
             entries.append(history)
             hooks = Hooks(entries, self, {"epochs": epochs, "steps": len(batches) or None, "verbose": verbose})
             self.stop_training = self._warned = False
-            self._initial_epoch = initial_epoch  # BackupAndRestore moves it on
+            self._initial_epoch = initial_epoch  # BackupAndRestore may increase it
             hooks.call("on_train_begin")
             batches.skip(self._initial_epoch - initial_epoch)
             numbers = range(self._initial_epoch, epochs)
@@ -216,11 +215,11 @@ class Sequential(Stack):
             return history
 
     def _train_step(self, batch: Batch, loss: losses.Loss, sink: optimizers.Sink) -> tuple[float, Floats]:
-        """One step of training; the sum of the examples' losses, and the predictions: training/step.py."""
+        """Takes one training step (training/step.py). Returns the sum of the losses and the predictions."""
         return train_step(self._current_fusion(), batch, loss, sink, self._warn_not_finite)
 
     def _batch(self, data: Data) -> Batch:
-        """A whole data set as one batch; builds the layers if they are not."""
+        """Makes one batch of a whole data set; builds the layers if necessary."""
         return whole(data, self._ensure_built(data.shape))
 
     def _batches(self, source: Batches | Stream) -> Iterable[Batch]:
@@ -228,7 +227,7 @@ class Sequential(Stack):
 
     @contextlib.contextmanager
     def _keeping_records(self) -> Iterator[None]:
-        """A training that a callback of this model's own training starts leaves that one's records as they were."""
+        """Keeps the records of a training while one of its callbacks trains the same model."""
         if self._running == 1:
             yield
             return
@@ -242,13 +241,13 @@ class Sequential(Stack):
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
     ) -> Any:
-        """One step on one batch.
+        """Takes one training step on one batch.
 
         Returns:
-            The batch's loss before the step, or a list of it and the metrics if there are some, or a dict of them.
+            The batch's loss before the step. With metrics: a list of the loss and the metrics, or a dict of them.
 
         Raises:
-            RuntimeError, ValueError, TypeError: as `fit`.
+            RuntimeError, ValueError, TypeError: as for `fit`.
         """
         loss, optimizer = self._compiled()
         data = self._data(loss, x, y, sample_weight, class_weight)
@@ -276,20 +275,20 @@ class Sequential(Stack):
         return_dict: bool = False,
         sparse: Any = "auto",
     ) -> Any:
-        """The loss and the metrics of a data set.
+        """Computes the loss and the metrics of a data set.
 
         Args:
             x, y, sample_weight, sparse: as for `fit`.
-            batch_size: what the progress bar and `steps` count in, 32 by default.
+            batch_size: the unit in which the progress bar and `steps` count, 32 by default.
             verbose, callbacks: as for `fit`.
-            steps: batches to take, if not all.
+            steps: batches to take; by default all.
             return_dict: whether to return a dict.
 
         Returns:
-            The loss, or a list of it and the metrics if there are some, or a dict of them.
+            The loss. With metrics: a list of the loss and the metrics, or a dict of them.
 
         Raises:
-            RuntimeError, ValueError, TypeError: as `fit`.
+            RuntimeError, ValueError, TypeError: as for `fit`.
         """
         loss, _ = self._compiled()
         batch_size, steps = _batch_size(batch_size), _steps("steps", steps)
@@ -323,16 +322,16 @@ class Sequential(Stack):
         callbacks: Iterable[Callback] | Callback | None = None,
         sparse: Any = "auto",
     ) -> Floats:
-        """The outputs for examples.
+        """Computes the outputs for examples.
 
         Args:
-            x: (n, ...), n may be 0; or a SciPy sparse matrix; or what makes batches of them.
-            batch_size: what the progress bar and `steps` count in, 32 by default.
+            x: examples, (n, ...), where n may be 0; or a SciPy sparse matrix; or a source of batches.
+            batch_size: the unit in which the progress bar and `steps` count, 32 by default.
             verbose, callbacks, sparse: as for `fit`.
-            steps: batches to take, if not all.
+            steps: batches to take; by default all.
 
         Returns:
-            float32 array (n, units of the last layer).
+            A float32 array, (n, units of the last layer).
 
         Raises:
             ValueError: if the shape does not fit, or a value is not finite.
@@ -362,14 +361,14 @@ class Sequential(Stack):
             return predictions
 
     def _forward(self, batch: Batch, training: bool = False) -> Floats:
-        """The output of the last layer for a batch, as rows in a workspace."""
+        """Computes the last layer's output for a batch, as rows in a workspace."""
         x: Any = batch.x
         for layer in self._layers[batch.first :]:
             x = layer.forward(x, training)
         return x  # type: ignore[no-any-return]
 
     def _takes(self, x: np.ndarray[Any, Any]) -> bool:
-        """Whether x is float32 just as the built model wants it, so that nothing but NaN need be looked for."""
+        """Tells whether the built model can take x as it is: float32, of the right shape, and finite."""
         return (
             self._fusion is not None
             and x.dtype == np.float32
@@ -379,7 +378,7 @@ class Sequential(Stack):
         )
 
     def _predict_one(self, x: Floats) -> Floats:
-        """The fast lane for one example: no blocks, no bar."""
+        """Predicts one example faster, without blocks and bar."""
         with self._lock:
             y: Any = x.reshape(1, -1)
             for layer in self._layers:
@@ -390,31 +389,31 @@ class Sequential(Stack):
             return row if len(shape) == 1 else row.reshape(1, *shape)
 
     def predict_classes(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> np.ndarray[Any, Any]:
-        """The most probable class of each example, (n,); with a single output whether it is above 0.5, (n, 1)."""
+        """Returns the most probable class of each example, (n,); of a single output whether it is above 0.5, (n, 1)."""
         predictions = self.predict(x, batch_size, verbose)
         return predictions.argmax(axis=-1) if predictions.shape[-1] > 1 else (predictions > 0.5).astype(np.int32)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
-        """The loss and the metrics of one batch; returned and raised as `evaluate` does."""
+        """Computes the loss and the metrics of one batch. Returns and raises as `evaluate` does."""
         return self.evaluate(x, y, sample_weight=sample_weight, verbose=0, return_dict=return_dict)
 
     def predict_on_batch(self, x: Any) -> Floats:
-        """The outputs for one batch; returned and raised as `predict` does."""
+        """Computes the outputs for one batch. Returns and raises as `predict` does."""
         return self.predict(x, verbose=0)
 
     def __call__(self, x: Any, training: bool = False) -> Floats:
-        """Computes the model's output for an array, as a function.
+        """Computes the outputs for an array of examples.
 
         Args:
             x: examples, (n, ...), as for `predict`.
-            training: whether the layers compute as in a training step: Dropout drops, BatchNormalization takes the
-                batch's own mean and variance. No weight is trained.
+            training: whether the layers compute as in a training step. Dropout then drops, and BatchNormalization uses
+                the batch's own mean and variance. No weight is trained.
 
         Returns:
-            float32 array (n, *shape of an output).
+            A float32 array, (n, *shape of an output).
 
         Raises:
-            ValueError, TypeError: as `predict`.
+            ValueError, TypeError: as for `predict`.
         """
         if not training:
             return self.predict(x, verbose=0)
@@ -465,7 +464,7 @@ class Sequential(Stack):
         return self._data(loss, given[0], given[1], weights, name="validation ")
 
     def _advise(self, loss: losses.Loss) -> None:
-        """Warns of a loss that fits the last layer badly."""
+        """Warns if the loss does not suit the last layer."""
         last = self._layers[-1]
         activation = getattr(last, "activation", None) if isinstance(last, _Dense) else None
         text = loss.advice(activation, self._units()) if activation is not None else None
@@ -473,7 +472,7 @@ class Sequential(Stack):
             warnings.warn(text, stacklevel=3)
 
     def _warn_not_finite(self, layers: list[tuple[Layer, Fused]], outputs: list[Any]) -> None:
-        """Warns once a training that the loss is NaN or infinite, and names the layer where it began."""
+        """Warns once per training that the loss is not finite, and names the first layer with such an output."""
         if self._warned:
             return
         self._warned = True
@@ -494,13 +493,13 @@ class Sequential(Stack):
     # Looking inside ---------------------------------------------------------------------------------------------------
 
     def check_gradients(self, x: Any, y: Any, *, samples: int = 20, print_fn: Any = None) -> GradientTable:
-        """Compares the gradients of the weights with central differences; print what it returns: gradient_check.py."""
+        """Compares the weights' gradients with central differences. Returns a table to print: gradient_check.py."""
         from fastnet.inspection.gradient_check import check_gradients
 
         return check_gradients(self, x, y, samples=samples, print_fn=print_fn)
 
     def profile(self, x: Any, y: Any, batch_size: int = 32, *, epochs: int = 1, print_fn: Any = None) -> Profile:
-        """Trains a copy and tells where a step's time goes, by kernel; print what it returns: profiling.py."""
+        """Trains a copy and measures the time of each kernel. Returns a table to print: profiling.py."""
         from fastnet.inspection.profiling import profile
 
         return profile(self, x, y, batch_size=batch_size, epochs=epochs, print_fn=print_fn)
@@ -508,7 +507,7 @@ class Sequential(Stack):
     # Keeping ----------------------------------------------------------------------------------------------------------
 
     def save(self, filepath: Any, overwrite: bool = True) -> None:
-        """Writes layers, weights, compile arguments and the optimizer's state to a ``.safetensors`` file: saving/."""
+        """Writes layers, weights, compile arguments and the optimizer's state to a ``.safetensors`` file."""
         from fastnet import saving
 
         saving.save_model(self, filepath, overwrite)
@@ -520,27 +519,27 @@ class Sequential(Stack):
         saving.save_weights(self, filepath, overwrite)
 
     def load_weights(self, filepath: Any) -> None:
-        """Sets the weights from a file of `save_weights` or `save`; nothing changes if they do not fit."""
+        """Sets the weights from a file of `save_weights` or `save`. If they do not fit, nothing changes."""
         from fastnet import saving
 
         saving.load_weights(self, filepath)
 
     def get_config(self) -> dict[str, Any]:
-        """The model's name and layers, from which `from_config` makes one alike, with new weights."""
+        """Returns the model's name and layers, from which `from_config` makes an equal model with new weights."""
         from fastnet.saving import configuration
 
         return configuration.model_config(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Sequential:
-        """A new model from what `get_config` returned; layers of one's own come by name in `custom_objects`."""
+        """Makes a new model from the result of `get_config`; `custom_objects` maps names to your own classes."""
         from fastnet.saving import configuration
 
         return configuration.model_from_config(config, custom_objects)  # type: ignore[no-any-return]
 
     def to_json(self, **kwargs: Any) -> str:
-        """What `get_config` returns, as a text that `model_from_json` reads."""
-        import json  # here, since who does not save need not wait for it
+        """Returns the result of `get_config` as JSON text, for `model_from_json`."""
+        import json  # here, so that `import fastnet` stays fast
 
         from fastnet.saving.layout import plain_number
 
@@ -549,22 +548,22 @@ class Sequential(Stack):
 
 
 def load_model(filepath: Any, custom_objects: dict[str, Any] | None = None, compile: bool = True) -> Sequential:
-    """The model of a file that `Sequential.save` wrote; see `fastnet.saving.load_model`."""
+    """Loads a model from a file of `Sequential.save`; see `fastnet.saving.load_model`."""
     from fastnet import saving
 
     return saving.load_model(filepath, custom_objects, compile)  # type: ignore[no-any-return]
 
 
 def save_model(model: Sequential, filepath: Any, overwrite: bool = True) -> None:
-    """`model.save(filepath)`."""
+    """Saves a model, as ``model.save(filepath)`` does."""
     model.save(filepath, overwrite)
 
 
 def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Sequential:
-    """A new model, with new weights, from what `Sequential.to_json` returned.
+    """Makes a new model, with new weights, from the result of `Sequential.to_json`.
 
     Raises:
-        ValueError: if the text is no such thing, or names a layer that is not known.
+        ValueError: if the text is not such a result, or names an unknown layer.
     """
     import json
 
@@ -572,10 +571,10 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
 
 
 def clone_model(model: Sequential) -> Sequential:
-    """A model of the same layers with new weights."""
+    """Makes a model with the same layers and new weights."""
     objects: dict[str, Any] = {}
     for layer in model.layers:
-        for thing in (layer, *vars(layer).values()):  # an initializer of one's own is an attribute of its layer
+        for thing in (layer, *vars(layer).values()):  # a user's own initializer is an attribute of its layer
             if isinstance(thing, Recorded):
                 objects[type(thing).__name__] = type(thing)
             if isinstance(thing, Activation):
@@ -588,7 +587,7 @@ def _batch_size(value: Any) -> int:
 
 
 def _due(validation_freq: Any) -> Callable[[int], bool]:
-    """Whether a number of epochs, from 1, is one after which to evaluate."""
+    """Makes a function that tells whether to evaluate after an epoch, counted from 1."""
     if isinstance(validation_freq, list | tuple | set):
         numbers = {checks.integer("validation_freq", number, least=1) for number in validation_freq}
         return lambda number: number in numbers

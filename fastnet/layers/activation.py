@@ -238,8 +238,7 @@ class Softmax(Layer):
         return np.moveaxis(p.reshape(moved.shape), self._places, self._axes)
 
     def gradient(self, x: Floats, y: Floats, dy: Floats) -> Floats:
-        axes = self._axes
-        return y * (dy - (dy * y).sum(axis=axes, keepdims=True))
+        return y * (dy - (dy * y).sum(axis=self._axes, keepdims=True))
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"axis": self.axis}

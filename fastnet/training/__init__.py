@@ -1,1 +1,1 @@
-"""A batch's whole way: inputs, batches, the step, the loops."""
+"""Training: checked inputs, batches, the training step, and the loop over batches."""

@@ -1,4 +1,4 @@
-"""Batches: a data set a few rows at a time, each batch as the first layer multiplies it."""
+"""Batches: a few rows of a data set at a time, ready for the first layer."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from fastnet.training.inputs import Data
 if TYPE_CHECKING:
     from fastnet.training.fusion import Fusion
 
-_BLOCK = 1024  # rows that are evaluated at once: enough to keep the kernels busy, little memory
+_BLOCK = 1024  # rows of an evaluation or prediction at once: enough to keep the kernels busy, in little memory
 
 
 class Batch(NamedTuple):
     """Some rows of a data set.
 
     Attributes:
-        x: what the first layer multiplies: (B, K) float32, or rows of a sparse matrix.
-        targets: (B, C) float32, or None in a prediction.
-        weights: (B,) float32, or None.
-        first: the number of the first layer that computes.
+        x: the input of the first layer: (B, K) float32, or rows of a sparse matrix.
+        targets: (B, C) float32; None in a prediction.
+        weights: how much each example counts, (B,) float32; None if all count alike.
+        first: the index of the first layer that computes.
     """
 
     x: Floats | CsrBatch
@@ -35,19 +35,19 @@ class Batch(NamedTuple):
 
 
 class Batches:
-    """The mini-batches of a training, `batch_size` rows each; the last batch of an epoch has what is left.
+    """The mini-batches for training, `batch_size` rows each. The last batch of an epoch may be smaller.
 
     Args:
         data: at least one example with its targets.
         fusion: how the layers are computed.
-        batch_size: rows of a batch.
+        batch_size: rows in a batch.
         shuffle: whether each epoch takes the rows in a new random order.
-        steps: batches of an epoch, if not all. Without `shuffle` the next epoch goes on where the last one ended, and
-            begins anew when there are no more rows.
+        steps: batches in an epoch; None takes all. Without `shuffle` the next epoch continues where the last one ended,
+            and starts again at the first row after the last.
         sparse: whether the first Dense layer skips zeros: True, False or "auto".
 
-    The arrays of a batch are views of the data set or, shuffled, buffers that the next batch writes again. Of sparse
-    rows a batch holds the rows' numbers; nothing is gathered.
+    The arrays of a batch are views of the data set. With `shuffle` they are buffers, which the next batch overwrites. A
+    batch of sparse rows holds only the row numbers, without a copy.
     """
 
     ended = False
@@ -62,16 +62,16 @@ class Batches:
         self._shuffle = shuffle
         self._count = -(-len(rows) // self._batch_size)
         self._steps = steps or self._count
-        self._next = 0  # the batch with which the next epoch begins
+        self._next = 0  # the first batch of the next epoch
         self._read = rows.reader(self._batch_size)
         self._gathered = np.empty((self._batch_size if shuffle else 0, data.targets.shape[1]), np.float32)
 
     def __len__(self) -> int:
-        """Batches of an epoch."""
+        """Returns the number of batches in an epoch."""
         return self._steps
 
     def skip(self, epochs: int) -> None:
-        """Goes on as if `epochs` epochs had already run; the order is the random generator's affair."""
+        """Continues as if `epochs` epochs had already run. The random order depends on the generator alone."""
         self._next = epochs * self._steps % self._count
 
     def __iter__(self) -> Iterator[Batch]:
@@ -93,13 +93,13 @@ class Batches:
 
 
 def whole(data: Data, fusion: Fusion, sparse: Any = False) -> Batch:
-    """All rows of a data set as one batch."""
+    """Makes one batch of all rows of a data set."""
     rows, first = fusion.front(data.x, sparse)
     return Batch(rows.reader(len(rows))(slice(0, len(rows))), data.targets, data.weights, first)
 
 
 def blocks(data: Data, fusion: Fusion, sparse: Any) -> Iterator[Batch]:
-    """A data set in order, in blocks of rows, for an evaluation or a prediction."""
+    """Yields a data set in order, in blocks of rows, for an evaluation or a prediction."""
     skip = fusion.skips_zeros(data.x, sparse)
     for start in range(0, len(data.x), _BLOCK):
         yield whole(data.rows(slice(start, min(len(data.x), start + _BLOCK))), fusion, skip)

@@ -1,7 +1,7 @@
-"""Fusion: what one kernel does of its neighbours' work, decided once for a model's layers as they are.
+"""Fusion: which kernels also do a part of the neighbouring layer's work. It is decided once for a model's layers.
 
-Three things are fused: the last activation with a loss that contains it; the derivative of an activation with the
-product that makes its gradient; and, in the first Dense layer, what makes the zeros of its input be skipped.
+Three things are fused. A loss that includes the last activation computes both together. A layer's product for the
+gradient with respect to x also applies the derivative of the activation before. The first Dense layer skips zeros.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from fastnet.layers.base import ALONE, Fused
 
 
 class Fusion:
-    """How a model's layers are computed; for layers that are built, until one of them changes.
+    """Decides how a model's built layers are computed. It is valid until one of them changes.
 
     Attributes:
-        first: the first layer that computes; those before it only multiply by a constant, or change the shape.
-        trains_below: for each layer, whether any before it is trained.
-        regularized: the variables for which something is added to the loss.
+        first: the index of the first layer that computes. Layers before it only multiply by a constant or reshape.
+        trains_below: for each layer, whether any layer before it is trained.
+        regularized: the variables with a penalty in the loss.
         state: the variables that a forward pass in training changes, such as moving averages.
     """
 
@@ -60,11 +60,11 @@ class Fusion:
         self._for_loss: tuple[list[tuple[Layer, Fused]], bool] = [], False
 
     def is_stale(self) -> bool:
-        """Whether a layer or a variable of any model was changed since, by freezing it for example."""
+        """Tells whether a layer or a variable of any model has changed since, for example by being frozen."""
         return self._version != variables.version
 
     def fused(self, loss: losses.Loss) -> tuple[list[tuple[Layer, Fused]], bool]:
-        """The layers, each with what its neighbours do of its work; whether the loss has the last activation."""
+        """Returns each layer with its `Fused`, and whether the loss includes the last activation."""
         if self._loss is not loss:
             last = self._layers[-1]
             logits = _is_dense(last) and loss.takes_logits(last.activation)  # type: ignore[attr-defined]
@@ -74,11 +74,11 @@ class Fusion:
         return self._for_loss
 
     def penalty(self) -> float:
-        """What the regularizers add to the loss."""
+        """Computes what the regularizers add to the loss."""
         return sum(v.regularizer.checked_penalty(v.numpy(), v.name) for v in self.regularized if v.regularizer)
 
     def skips_zeros(self, rows: Rows | Csr, sparse: Any) -> bool:
-        """Whether the first Dense layer should multiply only the nonzeros of these rows."""
+        """Decides whether the first Dense layer should multiply only the nonzeros of these rows."""
         if rows.is_sparse:
             return True
         if sparse is False or not self._may_skip or not len(rows):
@@ -88,10 +88,10 @@ class Fusion:
         return sparse is True or is_sparse(rows.array, layer.units)  # type: ignore[union-attr]
 
     def front(self, rows: Rows | Csr, sparse: Any) -> tuple[Rows | Csr, int]:
-        """The rows as the layers take them, and the number of the first layer that computes.
+        """Returns the rows in the form that the layers take, and the index of the first layer that computes.
 
         Raises:
-            ValueError: if the rows are not as wide as the model's input, or sparse where no Dense layer takes them.
+            ValueError: if the rows and the model's input differ in width, or no Dense layer can take sparse rows.
         """
         width = math.prod(self._layers[0].input_shape or ())
         if rows.shape[1] != width:
@@ -105,5 +105,5 @@ class Fusion:
 
 
 def _is_dense(layer: Layer) -> bool:
-    """Whether a layer is computed as Dense is; a subclass with its own `call` is not."""
+    """Tells whether a layer computes with Dense's own methods; a subclass with its own `call` does not."""
     return isinstance(layer, Dense) and type(layer).forward is Dense.forward

@@ -1,4 +1,4 @@
-"""Data: examples, targets and weights as a model takes them, checked once and before anything has changed."""
+"""Data: checks and converts examples, targets and weights before anything else happens."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Expected(NamedTuple):
     """What a model expects of its data.
 
     Attributes:
-        loss: knows what targets it takes.
-        shape: the shape of one example, or None if the model learns it from the data.
+        loss: checks the targets.
+        shape: the shape of one example; None if the model takes it from the data.
         units: the number of the model's outputs.
     """
 
@@ -31,13 +31,13 @@ class Expected(NamedTuple):
 
 
 class Data(NamedTuple):
-    """A data set.
+    """A checked data set.
 
     Attributes:
         x: the examples, (n, K).
-        targets: (n, C) float32; None where only the examples are needed.
-        weights: how much each example counts, (n,) float32, or None if all count alike.
-        shape: the shape of one example, whose numbers are the K of a row.
+        targets: (n, C) float32; None if only the examples are needed.
+        weights: how much each example counts, (n,) float32; None if all count alike.
+        shape: the shape of one example; its K numbers are a row of x.
     """
 
     x: Rows | Csr
@@ -46,10 +46,10 @@ class Data(NamedTuple):
     shape: Shape
 
     def first(self, steps: int | None, batch_size: int, argument: str) -> Data:
-        """The first `steps` batches; all if it is None.
+        """Returns the first `steps` batches; all if it is None.
 
         Raises:
-            ValueError: if there are not so many, naming the argument.
+            ValueError: if there are fewer batches; the message names the argument.
         """
         if steps is None:
             return self
@@ -57,20 +57,20 @@ class Data(NamedTuple):
         return self.rows(slice(steps * batch_size))
 
     def check_steps(self, steps: int | None, batch_size: int, argument: str) -> None:
-        """Refuses more steps than the examples make batches.
+        """Raises an error if there are more steps than batches.
 
         Raises:
-            ValueError: naming the argument.
+            ValueError: if so; the message names the argument.
         """
         count = -(-len(self.x) // batch_size)
         if steps is not None and steps > count:
             raise ValueError(f"{argument} is {steps}, but {len(self.x)} examples make {count} batches of {batch_size}")
 
     def split(self, share: float) -> tuple[Data, Data]:
-        """The first part for training, the last `share` for validation.
+        """Splits off the last `share` for validation; returns training and validation data.
 
         Raises:
-            ValueError: if one of them would be empty.
+            ValueError: if one of the two would be empty.
         """
         n = len(self.x)
         kept = int(n * (1 - share))
@@ -82,15 +82,15 @@ class Data(NamedTuple):
         return self.rows(slice(kept)), self.rows(slice(kept, n))
 
     def fitting(self, shape: Shape, argument: str) -> Data:
-        """The same data as examples of this shape.
+        """Returns the same data with examples of this shape.
 
         Raises:
-            ValueError: if they are of another.
+            ValueError: if the examples have another shape.
         """
         return self._replace(shape=_fitting(argument, (len(self.x), *self.shape), shape))
 
     def rows(self, which: slice) -> Data:
-        """Some rows, next to one another, without a copy."""
+        """Returns adjacent rows, without a copy."""
         targets, weights = (None if array is None else array[which] for array in (self.targets, self.weights))
         return Data(self.x[which], targets, weights, self.shape)
 
@@ -98,21 +98,21 @@ class Data(NamedTuple):
 def check_data(
     expected: Expected, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, name: str = ""
 ) -> Data:
-    """Checks and converts examples and what belongs to them.
+    """Checks and converts examples, targets and weights.
 
     Args:
         expected: what the model expects.
         x, y, sample_weight, class_weight: as for `Sequential.fit`.
-        name: put before the arguments' names in errors.
+        name: a prefix for the names of the arguments in errors.
 
     Raises:
-        ValueError, TypeError: if something does not fit.
+        ValueError, TypeError: if an argument does not fit the model or the other arguments.
     """
     loss, units = expected.loss, expected.units
     data = check_examples(x, f"{name}x", expected.shape)
     y_shape: tuple[Any, ...] = getattr(y, "shape", ())
     if len(y_shape) == 3 and y_shape[2] == 1 and not checks.is_scipy_sparse(y):
-        y = np.asarray(y)[..., 0]  # as Keras takes it
+        y = np.asarray(y)[..., 0]  # Keras accepts this shape too
     if len(data.x) == 1 and units > 1 and y_shape == (units,) and not loss.of_labels:
         raise checks.ShapeError(f"{name}y has shape {y_shape}, but there is 1 example; for one example use y[None]")
     targets = loss.check_targets(f"{name}y", y, units)
@@ -127,15 +127,15 @@ def check_data(
 
 
 def check_examples(x: Any, argument: str, shape: Shape | None) -> Data:
-    """Checks and converts examples alone.
+    """Checks and converts examples without targets.
 
     Args:
         x: as for `Sequential.predict`.
-        argument: its name in errors.
-        shape: the shape of one example that the model expects, or None.
+        argument: the name of x in errors.
+        shape: the shape of one example that the model expects; None for any.
 
     Raises:
-        ValueError, TypeError: as `check_data`.
+        ValueError, TypeError: as for `check_data`.
     """
     if checks.is_scipy_sparse(x):
         if len(x.shape) != 2:
@@ -150,12 +150,12 @@ def check_examples(x: Any, argument: str, shape: Shape | None) -> Data:
 
 
 def _fitting(argument: str, shape: Shape, expected: Shape | None) -> Shape:
-    """The shape that one example of a data set of this shape has for a model that expects `expected`.
+    """Returns the shape of one example, for a data set of this shape and a model that expects `expected`.
 
-    A last axis of 1 may be missing, or be one too many, as in Keras.
+    As in Keras, a last axis of length 1 may be missing or added.
 
     Raises:
-        ValueError: if it does not fit.
+        ValueError: if the shapes do not fit.
     """
     given, name = shape[1:], checks.name_in_code(argument)
     if shape and expected is not None and (given == expected or given == (*expected, 1) or (*given, 1) == expected):
@@ -179,10 +179,10 @@ def _fitting(argument: str, shape: Shape, expected: Shape | None) -> Shape:
 
 
 def joined(parts: list[Data], argument: str) -> Data:
-    """The examples of several batches as one data set, without targets.
+    """Joins the examples of several batches to one data set, without targets.
 
     Raises:
-        ValueError: if there are none, or sparse and dense ones.
+        ValueError: if there are no batches, or both sparse and dense ones.
     """
     if not parts:
         raise ValueError(f"{argument} makes no batches")

@@ -1,4 +1,4 @@
-"""The loop over batches that `fit`, `evaluate` and `predict` share: callbacks, progress bar, Ctrl-C, results."""
+"""The loop over batches of `fit`, `evaluate` and `predict`, with callbacks, progress bar, Ctrl-C and results."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ Logs = dict[str, Any]
 
 
 class Hooks:
-    """The callbacks of one fit, evaluate or predict, told which model and with which parameters.
+    """Calls the callbacks of one fit, evaluate or predict.
 
     Args:
-        callbacks: in the order in which they are called.
-        model, params: handed to each.
+        callbacks: the callbacks, in the order of the calls.
+        model: the model, which each callback gets.
+        params: the parameters of the training, which each callback gets.
     """
 
     def __init__(self, callbacks: list[Callback], model: Any, params: dict[str, Any]) -> None:
@@ -39,11 +40,11 @@ class Hooks:
             callback.set_params(params)
 
     def __getitem__(self, hook: str) -> list[Callable[..., Any]]:
-        """The methods to call at this hook; to be asked for once, before a loop over batches."""
+        """Returns the methods to call at this hook. A loop over batches asks once, before it starts."""
         return [getattr(callback, hook) for callback in self._callbacks if overrides(callback, hook)]
 
     def call(self, hook: str, *arguments: Any) -> None:
-        """Calls them all; without logs they get an empty dict, in its place, as Keras gives it."""
+        """Calls this hook of all callbacks. As in Keras, missing logs become an empty dict."""
         if len(arguments) < (2 if "epoch" in hook else 1):
             arguments = (*arguments, {})
         for method in self[hook]:
@@ -51,7 +52,7 @@ class Hooks:
 
 
 class Results:
-    """The loss and the metrics over the examples seen; the metrics begin anew."""
+    """Computes the loss and the metrics over the examples seen. It resets the metrics first."""
 
     def __init__(self, metrics: list[Metric]) -> None:
         self._metrics = metrics
@@ -61,14 +62,14 @@ class Results:
             metric.reset_state()
 
     def add(self, total_loss: float, predictions: Floats, targets: Floats, weights: Floats | None = None) -> None:
-        """Adds a batch: the sum of its examples' losses, predictions (B, ld >= C), targets (B, C), weights (B,)."""
+        """Adds a batch: the sum of its losses, predictions (B, ld >= C), targets (B, C) and weights (B,)."""
         self._loss += total_loss
         self._seen += len(targets)
         for metric in self._metrics:
             metric.update_checked(targets, predictions, weights)
 
     def logs(self) -> Logs:
-        """The means by name, the loss first; a metric that returns several numbers has an array."""
+        """Returns the means by name, the loss first. A metric that returns several numbers has an array."""
         logs: Logs = {"loss": self._loss / max(1, self._seen)}
         for metric in self._metrics:
             logs[metric.name] = metric.logged()
@@ -76,7 +77,7 @@ class Results:
 
 
 def as_keras(logs: Logs, return_dict: bool) -> Any:
-    """A dict, or the loss alone, or a list of the loss and the metrics."""
+    """Returns results as Keras does: a dict, a list of the loss and the metrics, or the loss alone."""
     if return_dict:
         return logs
     values = list(logs.values())
@@ -93,17 +94,17 @@ def run(
     interrupts: Interrupts | None = None,
     is_over: Callable[[], bool] = bool,
 ) -> None:
-    """Takes one step after another.
+    """Takes one step for each batch.
 
     Args:
-        batches: what the steps are taken on.
-        step: takes a step on a batch, and returns what tells the logs, if somebody asks.
+        batches: the batches of the steps.
+        step: computes a step on a batch. It returns a function that computes the logs, which may never be called.
         hooks: the callbacks.
-        kind: "train", "test" or "predict": which of the callbacks' methods are called around each step.
-        bar: shows the progress, or None.
-        rows_a_step: how many rows count as one step of the bar; None if each batch is one.
-        interrupts: holds back Ctrl-C during a step, or None.
-        is_over: asked after each step whether to end here.
+        kind: "train", "test" or "predict"; chooses the methods of the callbacks that are called around each step.
+        bar: shows the progress; None shows nothing.
+        rows_a_step: how many rows count as one step of the bar; None if each batch is one step.
+        interrupts: delays Ctrl-C to the end of a step; None does not.
+        is_over: returns True after a step if the loop should end.
     """
     at_begin, at_end = hooks[f"on_{kind}_batch_begin"], hooks[f"on_{kind}_batch_end"]
     seen = 0
@@ -134,15 +135,17 @@ def fit(
     verbose: int,
     interrupts: Interrupts,
 ) -> Logs:
-    """Trains a model for some epochs; returns the last one's results.
+    """Trains a model for some epochs; returns the results of the last one.
 
     Args:
         model: the `Sequential`, built and locked.
-        batches: an epoch's each time they are iterated.
-        validation: what is evaluated after an epoch, or None.
-        epochs: the epochs' numbers, from 0.
-        is_due: whether to evaluate after so many epochs.
-        hooks, verbose, interrupts: the callbacks, what is shown, and Ctrl-C.
+        batches: each iteration yields the batches of one epoch.
+        validation: the data to evaluate after an epoch, or None.
+        epochs: the numbers of the epochs, from 0.
+        is_due: tells whether to evaluate after this many epochs.
+        hooks: the callbacks.
+        verbose: 0 shows nothing, 1 a progress bar, 2 a line per epoch.
+        interrupts: delays Ctrl-C to the end of a step.
     """
     logs: Logs = {}
     for epoch in epochs:
@@ -167,7 +170,7 @@ def fit(
         finally:
             interrupts.drop()
             bar.close()
-        hooks.call("on_epoch_end", epoch, logs)  # one dict: what a callback adds, all after it see
+        hooks.call("on_epoch_end", epoch, logs)  # one dict, so that a callback sees what earlier ones add
         if model.stop_training:
             break
         if batches.ended and epoch + 1 < epochs.stop:
@@ -186,8 +189,8 @@ def evaluate(
     bar: ProgressBar | None = None,
     rows_a_step: int | None = None,
 ) -> Logs:
-    """Computes the loss and the metrics of a data set; arguments as of `fit` and `run`."""
-    results = Results([copy.copy(metric) for metric in model.metrics])  # an epoch's own may be under way
+    """Computes the loss and the metrics of a data set. The arguments are those of `fit` and `run`."""
+    results = Results([copy.copy(metric) for metric in model.metrics])  # an epoch may be using the originals
     penalty = model._current_fusion().penalty()
     seen = 0
 
@@ -212,7 +215,7 @@ def evaluate(
 
 
 def predict(model: Any, data: Data, sparse: Any, hooks: Hooks, bar: ProgressBar, rows_a_step: int) -> Floats:
-    """Computes the outputs for a data set, (n, *shape of an output); arguments as of `fit` and `run`."""
+    """Computes the outputs, (n, *shape of an output), of a data set. The arguments are those of `fit` and `run`."""
     shape = model._layers[-1].output_shape
     predictions = np.empty((len(data.x), math.prod(shape)), np.float32)
     done = 0

@@ -1,4 +1,4 @@
-"""Stack: layers in a row, each fed with the output of the one before; what is trained and computed with."""
+"""Stack: a list of layers, where the output of each is the input of the next."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STACKS: weakref.WeakSet[Stack] = weakref.WeakSet()
 
 
 def _renew_locks() -> None:
-    """In a child process: a lock that a thread of the parent held would never be released here."""
+    """Makes new locks in a child process, where a lock that a thread of the parent held is never released."""
     for stack in _STACKS:
         stack._lock = threading.RLock()
         stack._running = 0
@@ -33,28 +33,28 @@ if hasattr(os, "register_at_fork"):
 
 
 class Stack:
-    """What `Sequential` is apart from its training: layers, their building, their weights, and a lock.
+    """The part of `Sequential` that is not training: the layers, their weights, and a lock.
 
-    The layers have one workspace each, so there is one computation at a time.
+    Each layer has one workspace, so the lock allows one computation at a time.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self._layers: list[Layer] = []
         self._input_shape: Shape | None = None
-        self._fusion: Fusion | None = None  # once all layers are built
+        self._fusion: Fusion | None = None  # None until all layers are built
         self._trainable = True
-        self._running = 0  # fits, evaluations and predictions under way, one in a callback of the other
+        self._running = 0  # how many of fit, evaluate and predict run; a callback of one may call another
         self._make_lock()
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers, without the `Input`, as a new list; `add` and `pop` change the model."""
+        """A new list of the layers, without the `Input`. Use `add` and `pop` to change the model."""
         return list(self._layers)
 
     @property
     def trainable(self) -> bool:
-        """Whether any layer may be trained. Setting it sets it for all layers, those added later too."""
+        """Whether any layer may be trained. Setting it sets all layers, also those added later."""
         return any(layer.trainable for layer in self._layers) if self._layers else self._trainable
 
     @trainable.setter
@@ -64,7 +64,7 @@ class Stack:
             layer.trainable = self._trainable
 
     def add(self, layer: Any) -> None:
-        """Puts a layer on top; errors as the class, and RuntimeError while the model computes."""
+        """Adds a layer at the end. Raises the errors of `Sequential`, or RuntimeError while the model computes."""
         with self._changing("add()"):
             self._add(layer)
 
@@ -97,10 +97,10 @@ class Stack:
         self._rebuilt()
 
     def pop(self) -> Layer:
-        """Takes the top layer off and returns it.
+        """Removes the last layer and returns it.
 
         Raises:
-            ValueError: if there is none.
+            ValueError: if there is no layer.
             RuntimeError: while the model computes.
         """
         with self._changing("pop()"):
@@ -111,7 +111,7 @@ class Stack:
             return layer
 
     def build(self, input_shape: Any = None) -> None:
-        """Makes the weights for examples of this shape, (None, features); a fit or a predict does it by itself."""
+        """Creates the weights for batches of this shape, (None, features). `fit` and `predict` do so if necessary."""
         if input_shape is None:
             raise ValueError("input_shape is None; expected a shape such as (None, 784)")
         shape = (None, input_shape) if isinstance(input_shape, int) else tuple(input_shape)
@@ -142,13 +142,13 @@ class Stack:
         self._fusion = Fusion(self._layers) if self.built else None
 
     def _ensure_built(self, shape: Shape) -> Fusion:
-        """Builds the layers if they are not, and says how they are computed."""
-        if self._fusion is None:  # the layers may have been built one by one, for other shapes
+        """Builds the layers if necessary; returns how they are computed."""
+        if self._fusion is None:  # the layers may have been built separately, for other shapes
             self._build(shape)
         return self._current_fusion()
 
     def _current_fusion(self) -> Fusion:
-        """How the layers are computed as they are now: a callback may have frozen one, or changed its activation."""
+        """Returns how the layers are computed now; a callback may have frozen one or changed its activation."""
         assert self._fusion is not None
         if self._fusion.is_stale():
             self._fusion = Fusion(self._layers)
@@ -175,7 +175,7 @@ class Stack:
 
     @contextlib.contextmanager
     def _naming_shapes(self) -> Iterator[None]:
-        """Adds the shapes along the model to what is said of one that does not fit."""
+        """Adds the shapes of all layers to the message of a ShapeError."""
         try:
             yield
         except checks.ShapeError as error:
@@ -190,22 +190,22 @@ class Stack:
 
     @property
     def input_shape(self) -> tuple[int | None, ...] | None:
-        """(None, ...): the batch's shape, any number of examples; None before it is known."""
+        """The shape of a batch, (None, ...), where None stands for any number of examples; None if not yet known."""
         return None if self._input_shape is None else (None, *self._input_shape)
 
     @property
     def output_shape(self) -> tuple[int | None, ...] | None:
-        """(None, ...): the predictions' shape; None before the model is built."""
+        """The shape of the predictions, (None, ...); None before the model is built."""
         shape = self._layers[-1].output_shape if self._layers else None
         return None if shape is None else (None, *shape)
 
     # Weights ----------------------------------------------------------------------------------------------------------
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """A layer by its name or its place.
+        """Returns a layer by its name or its index.
 
         Raises:
-            ValueError: if there is none, with the near miss; or if not one of the two is given.
+            ValueError: if there is no such layer (with a similar name), or not exactly one argument is given.
         """
         if (name is None) == (index is None):
             raise ValueError("give the layer's name or its index")
@@ -230,21 +230,21 @@ class Stack:
         return [variable for layer in self._layers for variable in layer.non_trainable_weights]
 
     def get_weights(self) -> list[Floats]:
-        """Copies of all weights, in order: kernel (inputs, units) and bias (units,) of each Dense layer."""
+        """Returns copies of all weights, in order: kernel (inputs, units) and bias (units,) of each Dense layer."""
         return [variable.numpy() for variable in self.weights]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Sets all weights, from a list as `get_weights` returns it.
+        """Sets all weights from a list as `get_weights` returns it.
 
         Raises:
-            ValueError: if the number of arrays or a shape differs, or a value is not finite; nothing is set then.
+            ValueError: if the number of arrays or a shape differs, or a value is not finite. No weight changes then.
             TypeError: if an array is not numeric.
         """
         with self._lock:
             assign_all("the model", self.weights, weights)
 
     def count_params(self) -> int:
-        """The number of weights."""
+        """Returns the number of weights."""
         return sum(layer.count_params() for layer in self._layers)
 
     def summary(self, print_fn: Callable[[str], Any] = print) -> None:
@@ -259,7 +259,7 @@ class Stack:
 
     @contextlib.contextmanager
     def _computing(self) -> Iterator[None]:
-        """A loop over batches runs, in whose callbacks the model must keep its layers."""
+        """Marks that a loop over batches runs, so that its callbacks cannot change the layers."""
         self._running += 1
         try:
             yield
@@ -268,10 +268,10 @@ class Stack:
 
     @contextlib.contextmanager
     def _changing(self, what: str) -> Iterator[None]:
-        """The model is changed; another thread's computation is waited for.
+        """Allows a change of the model, after waiting for the computation of another thread.
 
         Raises:
-            RuntimeError: in a callback of a fit, evaluate or predict, which goes on with what the model was.
+            RuntimeError: in a callback of fit, evaluate or predict, which rely on the present layers.
         """
         with self._lock:
             if self._running:

@@ -1,6 +1,6 @@
-"""A training step, the algorithm itself: forward, loss, backward, update. And an evaluation's, without the last two.
+"""The training step: forward, loss, backward, update. The step of an evaluation needs only the first two.
 
-How it is written here in Python is the definition of what a step is.
+This Python code defines the algorithm.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 def train_step(fusion: Fusion, batch: Batch, loss: Loss, sink: Sink, warn: Callable[..., None]) -> tuple[float, Floats]:
-    """Trains on one batch; a step that raises an exception has changed nothing.
+    """Trains on one batch. If it raises an exception, nothing has changed.
 
     Args:
         fusion: the layers, and what each does of its neighbours' work.
         batch: examples with their targets.
-        loss: the loss.
-        sink: takes the gradients: the optimizer, or whoever wants to see them.
+        loss: the loss function.
+        sink: takes the gradients; usually the optimizer.
         warn: called with the layers and their outputs if the loss is not finite.
 
     Returns:
-        The sum of the examples' losses, before the update, and the predictions, (B, ld).
+        The sum of the examples' losses and the predictions, (B, ld), both from before the update.
     """
     layers, logits = fusion.fused(loss)
     layers = layers[batch.first :]
@@ -45,7 +45,7 @@ def train_step(fusion: Fusion, batch: Batch, loss: Loss, sink: Sink, warn: Calla
         if fusion.regularized:
             total += fusion.penalty() * len(batch.targets)
 
-        # Backward: from the gradient with respect to a layer's output, y, to that with respect to its input, x.
+        # Backward: each layer computes dx, the gradient with respect to its input, from dy, that of its output.
         sink.begin_step()
         for i in range(len(layers) - 1, -1, -1):
             layer, fused = layers[i]
@@ -55,23 +55,23 @@ def train_step(fusion: Fusion, batch: Batch, loss: Loss, sink: Sink, warn: Calla
                 break
             dy = dx
 
-        # Update: every layer has handed over the gradients of its weights, and only now are weights changed.
+        # Update: the sink now has all gradients, and the optimizer changes the weights.
         if not math.isfinite(total):
             warn(layers, outputs)
         sink.end_step()
     except BaseException:
-        for variable, before in state:  # moving averages, which the forward pass has changed
+        for variable, before in state:  # the forward pass has changed moving averages
             variable.packed[...] = before
         raise
     return total, predictions
 
 
 def test_step(fusion: Fusion, batch: Batch, loss: Loss, penalty: float) -> tuple[float, Floats]:
-    """Computes a batch's loss; returned as by `train_step`.
+    """Computes the loss and the predictions of a batch, as `train_step` returns them.
 
     Args:
         fusion, batch, loss: as for `train_step`.
-        penalty: what the regularizers add to each example's loss.
+        penalty: the sum of the regularizers' penalties, which is added to each example's loss.
     """
     layers, logits = fusion.fused(loss)
     x: Any = batch.x

@@ -1,8 +1,9 @@
-"""Streams: data that comes in batches, from a generator, an iterable or a collection with a length and an index."""
+"""Streams: batches from a generator, an iterable or an indexed collection."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from fastnet import checks, rng
@@ -10,7 +11,7 @@ from fastnet.training.inputs import Data, Shape, check_examples, joined
 
 
 def is_stream(x: Any, y: Any) -> bool:
-    """Whether x makes batches, as a generator does, instead of holding the examples."""
+    """Tells whether x yields batches, as a generator does, instead of holding the examples."""
     if y is not None or x is None or hasattr(x, "__array__") or checks.is_scipy_sparse(x):
         return False
     return not isinstance(x, list | tuple | dict | str | bytes) and (
@@ -19,17 +20,17 @@ def is_stream(x: Any, y: Any) -> bool:
 
 
 class Stream:
-    """Batches that an iterable, a generator or an indexed collection makes: (x, y) or (x, y, sample_weight) each.
+    """Batches from an iterable, a generator or an indexed collection, each (x, y) or (x, y, sample_weight).
 
-    If the source has an `on_epoch_end`, as Keras's datasets in Python have, it is called after each epoch.
+    If the source has a method `on_epoch_end`, as Keras's PyDataset has, it is called after each epoch.
 
     Args:
-        source: where they come from. A generator goes on in the next epoch; what can be iterated again begins anew.
-        check: makes Data of one batch's entries, or raises.
-        steps: batches an epoch; None takes all that there are.
-        argument: what the source is called in errors.
-        goes_on: whether an epoch of `steps` begins where the last one ended, as those of a training do.
-        shuffle: whether the batches of an indexed collection come in a new random order each epoch.
+        source: yields the batches. A generator continues in the next epoch; an iterable starts again.
+        check: converts one batch to Data, or raises an error.
+        steps: batches in an epoch; None takes all.
+        argument: the name of the source in errors.
+        goes_on: whether an epoch of `steps` batches begins where the last one ended, as in training.
+        shuffle: whether an indexed collection is read in a new random order in each epoch.
     """
 
     def __init__(
@@ -48,51 +49,51 @@ class Stream:
         self._shuffle = shuffle and not hasattr(source, "__iter__")
         self._goes_on = goes_on and steps is not None and not self._shuffle
         self._iterator: Iterator[Any] | None = iter(source) if hasattr(source, "__next__") else None
-        self._walking: Iterator[Any] | None = None  # where the next epoch goes on
-        self.ended = False  # a generator had no more
+        self._continued: Iterator[Any] | None = None  # yields the batches of the next epoch if it continues this one
+        self.ended = False  # whether there are no batches left
 
     def __len__(self) -> int:
-        """Batches an epoch; 0 if nobody knows."""
+        """Returns the number of batches in an epoch; 0 if unknown."""
         if self._steps is not None:
             return self._steps
         return len(self._source) if hasattr(self._source, "__len__") else 0
 
     def entries(self) -> Iterator[Any]:
-        """An epoch's batches as the source gives them."""
-        walk = self._iterator or self._walking or _walk(self._source, self._shuffle)
+        """Yields the batches of an epoch as the source gives them."""
+        iterator = self._iterator or self._continued or _iterate(self._source, self._shuffle)
         count = 0
-        may_begin_anew = self._goes_on and self._iterator is None
+        may_restart = self._goes_on and self._iterator is None
         while self._steps is None or count < self._steps:
-            entry: Any = next(walk, self)
+            entry: Any = next(iterator, self)
             if entry is self:
-                if may_begin_anew:
-                    may_begin_anew, walk = False, _walk(self._source)
+                if may_restart:
+                    may_restart, iterator = False, _iterate(self._source)
                     continue
                 self.ended = self._iterator is not None or self._steps is not None
                 break
-            may_begin_anew = self._goes_on and self._iterator is None
+            may_restart = self._goes_on and self._iterator is None
             count += 1
             yield entry
         else:
-            self._walking = walk if self._goes_on else None
+            self._continued = iterator if self._goes_on else None
         if self._iterator is None and hasattr(self._source, "on_epoch_end"):
             self._source.on_epoch_end()
 
     def skip(self, epochs: int) -> None:
-        """Goes on as if `epochs` epochs had already run; a generator is taken as it comes."""
+        """Continues as if `epochs` epochs had already run. A generator is not advanced."""
         if self._goes_on and self._iterator is None:
             for _ in range(epochs):
                 for _ in self.entries():
                     pass
 
     def first(self) -> Data:
-        """The first batch, which is put back; a model learns the shape of its examples from it."""
-        walk = self._iterator if self._iterator is not None else _walk(self._source)
-        entry: Any = next(walk, self)
+        """Returns the first batch and keeps it for the epoch; it tells the shape of the examples."""
+        iterator = self._iterator if self._iterator is not None else _iterate(self._source)
+        entry: Any = next(iterator, self)
         if entry is self:
             raise ValueError(f"{self._argument} makes no batches")
         if self._iterator is not None:
-            self._iterator = _chain(entry, self._iterator)
+            self._iterator = itertools.chain([entry], self._iterator)
         return self._data(entry)
 
     def _data(self, entry: Any) -> Data:
@@ -109,12 +110,12 @@ class Stream:
 
 
 def check_parts(source: Any, argument: str, shape: Shape | None, steps: int | None) -> Data:
-    """Checks and joins the examples of all batches that `source` makes, or of the first `steps`.
+    """Checks and joins the examples of all batches that `source` yields, or of the first `steps` batches.
 
     A batch is x, (x,), (x, y) or (x, y, sample_weight).
 
     Raises:
-        ValueError, TypeError: as `check_examples`, or if there are no batches.
+        ValueError, TypeError: as for `check_examples`, or if there are no batches.
     """
     parts: list[Data] = []
     for entry in Stream(source, check_examples, steps, argument).entries():
@@ -129,13 +130,8 @@ def check_parts(source: Any, argument: str, shape: Shape | None, steps: int | No
     return joined(parts, argument)
 
 
-def _walk(source: Any, shuffle: bool = False) -> Iterator[Any]:
+def _iterate(source: Any, shuffle: bool = False) -> Iterator[Any]:
     if hasattr(source, "__iter__"):
         return iter(source)
     order = rng.generator().permutation(len(source)).tolist() if shuffle else range(len(source))
     return (source[i] for i in order)
-
-
-def _chain(first: Any, rest: Iterable[Any]) -> Iterator[Any]:
-    yield first
-    yield from rest
