@@ -48,15 +48,9 @@ gelu = Gelu()
 silu = swish = Silu()
 exponential = Exponential()
 
-_ALL: tuple[Activation, ...] = (
-    linear, relu, relu6, leaky_relu, sigmoid, hard_sigmoid, tanh, softmax, softplus, softsign, elu, selu, gelu, silu,
-    exponential,
-)  # fmt: skip
-NAMES = tuple(activation.name for activation in _ALL)
-_BY_NAME: dict[str, Activation] = {activation.name: activation for activation in _ALL} | {"swish": silu}
-CLASSES: dict[str, type[Activation]] = {type(thing).__name__: type(thing) for thing in _ALL} | {
-    "ClippedRelu": ClippedRelu
-}
+_BY_NAME: dict[str, Activation] = {name: thing for name, thing in globals().items() if isinstance(thing, Activation)}
+NAMES = tuple(name for name, activation in _BY_NAME.items() if name == activation.name)
+CLASSES: dict[str, type[Activation]] = {kind.__name__: kind for kind in (*map(type, _BY_NAME.values()), ClippedRelu)}
 
 
 def get(identifier: Any) -> Activation:

@@ -50,37 +50,18 @@ lecun_normal = LecunNormal
 lecun_uniform = LecunUniform
 orthogonal = Orthogonal
 
-CLASSES: dict[str, type[Initializer]] = {
-    kind.__name__: kind
-    for kind in (
-        Zeros, Ones, Constant, Identity, RandomNormal, RandomUniform, TruncatedNormal, VarianceScaling, GlorotNormal,
-        GlorotUniform, HeNormal, HeUniform, LecunNormal, LecunUniform, Orthogonal,
-    )
-}  # fmt: skip
 _BY_NAME: dict[str, type[Initializer]] = {
-    "zeros": Zeros,
-    "ones": Ones,
-    "constant": Constant,
-    "identity": Identity,
-    "random_normal": RandomNormal,
-    "random_uniform": RandomUniform,
-    "truncated_normal": TruncatedNormal,
-    "variance_scaling": VarianceScaling,
-    "glorot_normal": GlorotNormal,
-    "glorot_uniform": GlorotUniform,
-    "he_normal": HeNormal,
-    "he_uniform": HeUniform,
-    "lecun_normal": LecunNormal,
-    "lecun_uniform": LecunUniform,
-    "orthogonal": Orthogonal,
-    # Keras's other spellings
+    name: kind for name, kind in globals().items() if isinstance(kind, type) and issubclass(kind, Initializer)
+}
+del _BY_NAME["Initializer"], _BY_NAME["Function"]
+CLASSES: dict[str, type[Initializer]] = {kind.__name__: kind for kind in _BY_NAME.values()}
+_BY_NAME |= {  # other spellings that Keras accepts
     "zero": Zeros,
     "one": Ones,
     "normal": RandomNormal,
     "uniform": RandomUniform,
     "IdentityInitializer": Identity,
     "OrthogonalInitializer": Orthogonal,
-    **CLASSES,
 }
 
 

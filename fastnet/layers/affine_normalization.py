@@ -13,7 +13,7 @@ from fastnet.checks import Floats
 from fastnet.layers.base import LAYER_ARGUMENTS, Layer, Shape
 
 Doubles = NDArray[np.float64]
-_OPTIONS = ("initializer", "regularizer", "constraint")
+OPTIONS = ("initializer", "regularizer", "constraint")  # endings of the names of gamma's and beta's arguments
 _MODULES: dict[str, Any] = {"initializer": initializers, "regularizer": regularizers, "constraint": constraints}
 
 
@@ -45,7 +45,7 @@ class AffineNormalization(Layer):
         self.beta = self._add("beta", shape) if self.center else None
 
     def _add(self, name: str, shape: Shape) -> Variable:
-        initializer, regularizer, constraint = (getattr(self, f"{name}_{option}") for option in _OPTIONS)
+        initializer, regularizer, constraint = (getattr(self, f"{name}_{option}") for option in OPTIONS)
         return self.add_weight(shape, initializer, name=name, regularizer=regularizer, constraint=constraint)
 
     def _affine(self, normalized: Floats, shape: Shape) -> Floats:

@@ -9,7 +9,7 @@ import numpy as np
 from fastnet import checks, initializers
 from fastnet.arrays.variables import Variable
 from fastnet.checks import Floats
-from fastnet.layers.affine_normalization import AffineNormalization, Doubles, normalize, normalize_gradient
+from fastnet.layers.affine_normalization import OPTIONS, AffineNormalization, Doubles, normalize, normalize_gradient
 from fastnet.layers.axes import axes_of, axis_argument
 from fastnet.layers.base import Shape
 
@@ -27,12 +27,9 @@ class BatchNormalization(AffineNormalization):
         axis: the axis of the features; 0 is the batch. The layer averages over the others.
         momentum: share of the moving averages that each batch keeps, in [0, 1].
         epsilon: a number of at least 0 that prevents a division by zero.
-        center: whether to add beta.
-        scale: whether to multiply by gamma.
-        beta_initializer: initial beta.
-        gamma_initializer: initial gamma.
-        moving_mean_initializer: initial moving average of the mean.
-        moving_variance_initializer: initial moving average of the variance.
+        center, scale: whether to add beta, and whether to multiply by gamma.
+        beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer: initial values of
+            beta, gamma and the two moving averages.
         beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: as for `Dense`.
         synchronized: accepted as in Keras, without effect, since there is one device.
         name, trainable, input_shape, input_dim: as for `Layer`.
@@ -73,16 +70,7 @@ class BatchNormalization(AffineNormalization):
         synchronized: bool = False,
         **kwargs: Any,
     ) -> None:
-        options = {
-            "beta_initializer": beta_initializer,
-            "gamma_initializer": gamma_initializer,
-            "moving_mean_initializer": moving_mean_initializer,
-            "moving_variance_initializer": moving_variance_initializer,
-            "beta_regularizer": beta_regularizer,
-            "gamma_regularizer": gamma_regularizer,
-            "beta_constraint": beta_constraint,
-            "gamma_constraint": gamma_constraint,
-        }
+        options = {name: value for name, value in locals().items() if name.endswith(OPTIONS)}
         super().__init__(epsilon, center, scale, options, kwargs)
         if isinstance(axis, list | tuple):
             raise TypeError(f"axis must be an integer, got {axis!r}")

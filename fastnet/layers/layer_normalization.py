@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastnet.checks import Floats
-from fastnet.layers.affine_normalization import AffineNormalization, normalize, normalize_gradient
+from fastnet.layers.affine_normalization import OPTIONS, AffineNormalization, normalize, normalize_gradient
 from fastnet.layers.axes import axes_of, axis_argument
 from fastnet.layers.base import Shape
 
@@ -20,8 +20,7 @@ class LayerNormalization(AffineNormalization):
     Args:
         axis: the axis or a list of axes to average over; 0 is the batch.
         epsilon: a number of at least 0 that prevents a division by zero.
-        center: whether to add beta.
-        scale: whether to multiply by gamma.
+        center, scale: whether to add beta, and whether to multiply by gamma.
         beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint:
             as for `Dense`.
         name, trainable, input_shape, input_dim: as for `Layer`.
@@ -50,14 +49,7 @@ class LayerNormalization(AffineNormalization):
         gamma_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        options = {
-            "beta_initializer": beta_initializer,
-            "gamma_initializer": gamma_initializer,
-            "beta_regularizer": beta_regularizer,
-            "gamma_regularizer": gamma_regularizer,
-            "beta_constraint": beta_constraint,
-            "gamma_constraint": gamma_constraint,
-        }
+        options = {name: value for name, value in locals().items() if name.endswith(OPTIONS)}
         super().__init__(epsilon, center, scale, options, kwargs)
         self.axis = axis_argument(axis)
 

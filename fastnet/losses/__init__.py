@@ -42,13 +42,9 @@ __all__ = [
 ]  # fmt: skip
 
 CLASSES: dict[str, type[Loss]] = {
-    kind.__name__: kind
-    for kind in (
-        BinaryCrossentropy, CategoricalCrossentropy, CategoricalHinge, CosineSimilarity, Hinge, Huber, KLDivergence,
-        LogCosh, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredError, MeanSquaredLogarithmicError,
-        Poisson, SparseCategoricalCrossentropy, SquaredHinge,
-    )
-}  # fmt: skip
+    name: kind for name, kind in globals().items() if isinstance(kind, type) and issubclass(kind, Loss)
+}
+del CLASSES["Loss"], CLASSES["CustomLoss"]
 FUNCTIONS: dict[Any, type[Loss]] = {globals()[kind.name]: kind for kind in CLASSES.values()}
 _SHORT: dict[str, type[Loss]] = {
     "bce": BinaryCrossentropy,

@@ -97,11 +97,7 @@ class Loss(Recorded):
         raise NotImplementedError(f"{type(self).__name__} has no derivative(), so no model can be trained with it")
 
     def per_row(self, y_true: Any, y_pred: Any) -> Floats:
-        """Returns the loss of each row, (n,).
-
-        Args:
-            y_true: targets, (n, C) or as the loss takes them.
-            y_pred: predictions, (n, C).
+        """Returns the loss of each row, (n,), for predictions (n, C) and targets as the loss takes them.
 
         Raises:
             ValueError: if the shapes do not fit, or the loss does not take such targets.
@@ -251,11 +247,7 @@ def function_of(kind: type[Loss]) -> Callable[[Any, Any], Floats]:
 
 
 def real_array(whose: str, value: Any) -> NDArray[Any]:
-    """Returns what a user's function or method returned as an array of real numbers.
-
-    Args:
-        whose: the function in errors, such as ``gradient() of the loss 'mine'``.
-        value: what it returned.
+    """Returns what a user's code returned as an array of real numbers; `whose` names the code in errors.
 
     Raises:
         TypeError: if `value` does not hold real numbers.

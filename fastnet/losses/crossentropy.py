@@ -21,7 +21,27 @@ _LOG_LEAST_REST = math.log(1 - _GREATEST)  # the least value of 1 - p is 1.19e-7
 _SIGMOIDS = ("sigmoid", "hard_sigmoid")  # activations whose outputs are probabilities, each by itself
 
 
-class CategoricalCrossentropy(Loss):
+class Crossentropy(Loss):
+    """Base of the losses of probabilities, which a model may also give as logits."""
+
+    _probabilities = np.zeros((0, 0), np.float32)
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        *,
+        reduction: str | None = MEAN,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name, reduction)
+        self.from_logits = bool(from_logits)
+        self.label_smoothing = checks.number("label_smoothing", label_smoothing, least=0)
+        if self.label_smoothing > 1:
+            raise ValueError(f"label_smoothing must be in [0, 1], got {self.label_smoothing!r}")
+
+
+class CategoricalCrossentropy(Crossentropy):
     """- sum of target * log(prediction) over the classes, the mean over examples.
 
     Predictions are divided by their row sum and clipped to [1e-7, 1 - 1e-7] for the logarithm, as in Keras. The loss of
@@ -48,21 +68,7 @@ class CategoricalCrossentropy(Loss):
 
     name = "categorical_crossentropy"
     of_rows = True
-    label_smoothing = 0.0
-
-    def __init__(
-        self,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        *,
-        reduction: str | None = MEAN,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(name, reduction)
-        self.from_logits = bool(from_logits)
-        self.label_smoothing = _smoothing(label_smoothing)
-        self._probabilities = np.zeros((0, 0), np.float32)
-        self._rows = np.zeros(0, np.float32)
+    _rows = np.zeros(0, np.float32)
 
     def call(self, y_true: Floats, y_pred: Floats) -> Floats:
         targets = self._smooth(y_true)
@@ -171,7 +177,7 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
             ) from None
 
 
-class BinaryCrossentropy(Loss):
+class BinaryCrossentropy(Crossentropy):
     """- t log p - (1 - t) log(1 - p), the mean over outputs and examples.
 
     Probabilities are clipped to [1e-7, 1 - 1e-7] for the logarithms, as in Keras. If the last activation of the model
@@ -196,19 +202,6 @@ class BinaryCrossentropy(Loss):
     """
 
     name = "binary_crossentropy"
-
-    def __init__(
-        self,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        *,
-        reduction: str | None = MEAN,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(name, reduction)
-        self.from_logits = bool(from_logits)
-        self.label_smoothing = _smoothing(label_smoothing)
-        self._probabilities = np.zeros((0, 0), np.float32)
 
     def call(self, y_true: Floats, y_pred: Floats) -> Floats:
         t = self._smooth(y_true)
@@ -288,13 +281,6 @@ class BinaryCrossentropy(Loss):
 
 
 _SPARSE = SparseCategoricalCrossentropy.name
-
-
-def _smoothing(value: Any) -> float:
-    smoothing = checks.number("label_smoothing", value, least=0)
-    if smoothing > 1:
-        raise ValueError(f"label_smoothing must be in [0, 1], got {smoothing!r}")
-    return smoothing
 
 
 def _twice(loss: Loss, activation: Activation) -> str | None:

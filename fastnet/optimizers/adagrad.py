@@ -53,7 +53,4 @@ class Adagrad(Optimizer):
         return self._step_rate, 0.0, 0.0, self.epsilon, 0.0
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "initial_accumulator_value": self.initial_accumulator_value,
-            "epsilon": self.epsilon,
-        }
+        return super().get_config() | {name: getattr(self, name) for name in ("initial_accumulator_value", "epsilon")}

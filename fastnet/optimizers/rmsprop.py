@@ -84,9 +84,4 @@ class RMSprop(Optimizer):
             variable.packed -= step
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "rho": self.rho,
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-            "centered": self.centered,
-        }
+        return super().get_config() | {name: getattr(self, name) for name in ("rho", "momentum", "epsilon", "centered")}
