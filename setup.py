@@ -1,6 +1,6 @@
-"""Builds the kernels: the same Cython source once per instruction set, each from a small .pyx of its own.
+"""Builds the kernels: compiles the same Cython source once per instruction set, each from its own small .pyx.
 
-Everything that is not about compiling or packing is in pyproject.toml.
+pyproject.toml has everything that is not about compiling or packing.
 """
 
 import os
@@ -21,14 +21,14 @@ from setuptools.modified import newer_group
 
 IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
 
-# "Same seed, same bits" needs a fixed order of additions, and multiplications that are fused with additions only where
-# the source says so. NaN must stay visible. So the fast-math options are turned off, and first: with Clang,
-# -fno-fast-math also resets -ffp-contract and -fmath-errno.
+# "Same seed, same bits" needs a fixed order of additions, and fused multiply-adds only where the source has them. NaN
+# must be kept. So these options turn fast math off. They come first, because Clang's -fno-fast-math also resets
+# -ffp-contract and -fmath-errno.
 NO_FAST_MATH = ["-fno-fast-math", "-fno-unsafe-math-optimizations", "-fno-finite-math-only"]
 NO_FAST_MATH += ["-fno-associative-math", "-fno-reciprocal-math", "-fsigned-zeros"]
-FULL_SPEED = ["-O3", *NO_FAST_MATH]  # -O3 also ends an -Ofast before it
+FULL_SPEED = ["-O3", *NO_FAST_MATH]  # -O3 also overrides an earlier -Ofast
 COMMON = [*FULL_SPEED, "-g0", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-Wno-psabi"]
-# A tile's shape is a constant only where it is inlined, and then its sums stay in registers: 2 x on the sparse product.
+# In an inlined tile function the shape is a constant and the sums stay in registers. The sparse product is 2 x faster.
 INLINE = "-DCYTHON_INLINE=__inline__ __attribute__((always_inline, unused))"
 AVX2 = ["-mavx2", "-mfma"]
 AVX512 = ["-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw"]
@@ -36,9 +36,9 @@ VARIANTS: dict[str, list[str]] = {"_baseline": []}
 if IS_X86:
     VARIANTS |= {"_x86_v3": AVX2, "_x86_v4": AVX2 + AVX512}
 
-# Options that are removed wherever they come from: CFLAGS and its kin, CC="gcc -Ofast", Python's own settings.
+# Options to remove, from whatever source: CFLAGS and similar variables, CC="gcc -Ofast", or Python's own settings.
 # - With fast math, GCC also links code that makes the whole process round subnormal numbers to zero.
-# - Each variant is for the instruction set of its name. With -march=native the baseline would need a newer processor.
+# - Each variant has its own instruction set. With -march=native the baseline would need a newer processor.
 UNWANTED = (
     r"-Ofast|-f(fast-math|unsafe-math-optimizations|finite-math-only|associative-math|reciprocal-math|no-signed-zeros"
     r"|no-honor-nans|no-honor-infinities|approx-func|single-precision-constant|fp-model=.*|denormal-fp-math.*)"
@@ -47,7 +47,7 @@ UNWANTED = (
 if IS_X86:
     UNWANTED += r"|-m(arch=|cpu=|tune=|fpmath=|sse|ssse|avx|fma|f16c|bmi).*"
 
-# What the compiler must accept before it gets the kernels. A compiler that is a script may add options after ours.
+# A test program, since a compiler that is a script may add fast-math options after ours.
 PROBE = """
 #include <Python.h>
 #if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
@@ -55,8 +55,8 @@ PROBE = """
 #endif
 """
 
-# FASTNET_SANITIZE=address,undefined: a build that stops at the first access or overflow that C does not allow, for
-# .ci/sanitize. Python's own flags contain -fwrapv, which would make a signed overflow legal, and so invisible.
+# FASTNET_SANITIZE=address,undefined, for .ci/sanitize: the build stops at the first access or overflow that C does not
+# allow. Python's own flags contain -fwrapv, which would make a signed overflow legal and so hide it.
 SANITIZERS = os.environ.get("FASTNET_SANITIZE", "")
 SANITIZE_LINK = [f"-fsanitize={SANITIZERS}"] if SANITIZERS else []
 SANITIZE = (
@@ -72,9 +72,9 @@ INSTALL_COMPILER = (
 
 
 class BuildKernels(build_ext):
-    """Compiles with the options that the kernels need, whatever the environment says.
+    """Compiles with the options that the kernels need, independent of the environment.
 
-    Leaves the extensions beside their sources too: Python, started in this folder, imports the tree's fastnet.
+    It also copies the extensions beside their sources, because Python started in this folder imports fastnet from here.
     """
 
     def finalize_options(self) -> None:
@@ -90,7 +90,7 @@ class BuildKernels(build_ext):
                 self.warn(f"could not leave the kernels in the source tree: {error}")
 
     def build_extensions(self) -> None:
-        if tuple(map(int, Cython.__version__.split(".")[:2])) < (3, 3):  # their recursive functions cannot be inlined
+        if tuple(map(int, Cython.__version__.split(".")[:2])) < (3, 3):  # older ones cannot inline recursive functions
             raise PlatformError(
                 f"fastnet needs Cython 3.3 or newer, and {Cython.__version__} is installed: "
                 "python -m pip install --upgrade Cython"
@@ -116,7 +116,7 @@ class BuildKernels(build_ext):
         )
         for extension, in_c in zip(self.outdated, translated, strict=True):
             extension.sources = in_c.sources
-        self.force = True  # the outdated ones, whichever file it was
+        self.force = True  # compiles the outdated extensions, whichever of their files changed
         super().build_extensions()
 
     def build_extension(self, extension: Extension) -> None:
@@ -126,7 +126,7 @@ class BuildKernels(build_ext):
     def is_outdated(self, extension: Extension) -> bool:
         """Tells whether the sources or the options changed since the last build.
 
-        Cython alone would always say yes where pip builds: it compares with its own files, which pip has just made.
+        Cython's own check compares with its C files. In a build by pip these are always new, so it would say yes.
         """
         options = [Cython.__version__, self.compiler.compiler_so, self.compiler.linker_so]
         options += [extension.extra_compile_args, extension.extra_link_args]
@@ -152,7 +152,7 @@ class BuildKernels(build_ext):
         """Tells whether the compiler knows the options of this variant.
 
         Raises:
-            PlatformError: if it can compile nothing at all; the message says what to install.
+            PlatformError: if it cannot compile anything. The message says what to install.
         """
         command = [*self.compiler.compiler_so, *(f"-I{folder}" for folder in self.include_dirs)]
         command += [*extension.extra_compile_args, "-fsyntax-only", "-x", "c", "-"]
@@ -175,13 +175,13 @@ class BuildKernels(build_ext):
 
 
 class BuildKernelsFirst(build):
-    """Compiles before it copies, so that a failure is not preceded by two hundred lines of file names."""
+    """Compiles before it copies files, so that two hundred file names do not hide a compiler error."""
 
     sub_commands = sorted(build.sub_commands, key=lambda command: command[0] != "build_ext")
 
 
 class PackSources(sdist):
-    """Packs what a checkout has: also the documentation, the benchmarks, and all of the tests' files."""
+    """Packs all that a checkout has, including documentation, benchmarks and tests."""
 
     def make_distribution(self) -> None:
         for folder in (".ci", "bench", "docs", "tests"):
@@ -192,7 +192,7 @@ class PackSources(sdist):
                 if path.suffix != ".pyc" and not any(part.startswith((".", "__pycache")) for part in path.parts[1:])
             )
         self.filelist.extend(["CHANGELOG.md", "CONTRIBUTING.md"])
-        self.filelist.exclude_pattern("fastnet/kernels/*.c")  # generated; older builds left it there
+        self.filelist.exclude_pattern("fastnet/kernels/*.c")  # generated by older builds
         super().make_distribution()
 
 

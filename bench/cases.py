@@ -1,8 +1,8 @@
-"""Every kernel with arrays to call it on, what it computes and what it must move: for test_kernels, roofline and table.
+"""A case for each kernel: a call on suitable arrays, with its operations and bytes. Used by the other benchmarks.
 
-A case counts as operations what the mathematics has: two for a multiply-add, one for anything else, a root or an
-exponential too. Products with zeros that a kernel does not take are not counted. As bytes it counts every array once
-for each time that it must be read or written.
+A case counts the operations of the mathematics. A multiply-add counts as two, anything else as one, also a root or an
+exponential. It does not count products with zeros that a kernel skips. It counts the bytes of an array once for each
+time that the kernel must read or write it.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from fastnet.arrays.panels import pack, zeros
 RMSPROP, ADAM = getattr(kernels, "RMSPROP", 3), getattr(kernels, "ADAM", 4)
 DENSITY = 0.19  # of the pixels of MNIST
 
-# A learning rate of 0: weights stay what they are, however often they are updated.
+# The learning rate is 0, so that repeated updates do not change the weights.
 RATES = np.array([0.0, 0.9, 0.999, 1e-7, 0.0])
 
 
 @dataclass
 class Case:
-    """A call of a kernel, and what it computes and moves."""
+    """A call of a kernel, with the operations that it does and the bytes that it moves."""
 
     kernel: str
     shape: str
     flops: int
     traffic: int
     call: Callable[[], Any]
-    numpy: Callable[[], Any] | None = None  # the same in NumPy, into arrays that are there
+    numpy: Callable[[], Any] | None = None  # the same in NumPy, into existing arrays
 
     @property
     def name(self) -> str:
@@ -40,7 +40,7 @@ class Case:
 
 
 def function(name: str) -> Any:
-    """The kernel; AttributeError if this fastnet has none of that name."""
+    """Returns the kernel of this name. Raises AttributeError if this fastnet has none."""
     return getattr(kernels, name, None) or getattr(kernels._chosen, name)
 
 
@@ -49,14 +49,14 @@ def _floats(*shape: int) -> Any:
 
 
 def _aligned(size: int) -> Any:
-    """As the weights of a layer are, from a cache line on."""
+    """Makes an array that begins at a cache line, as the weights of a layer do."""
     array = zeros((size,))
     array[:] = _floats(size)
     return array
 
 
 def _rows(rows: int, columns: int) -> Any:
-    """Zeros laid out as a layer's workspace: rows of whole panels, an odd number of them."""
+    """Makes zeros in the layout of a layer's workspace: each row is an odd number of panels."""
     return zeros((rows, (kernels.padded(columns) // kernels.PANEL | 1) * kernels.PANEL))
 
 
@@ -108,7 +108,7 @@ def _padded(bias: Any) -> Any:
 
 
 def _weights(inputs: int, units: int) -> tuple[Any, ...]:
-    """Kernel and two states, bias and two states."""
+    """Makes a layer's kernel, bias, and two state arrays for each."""
     w, bias = pack(_floats(inputs, units)), _padded(_floats(units))
     return w, zeros(w.shape), zeros(w.shape), bias, zeros(bias.shape), zeros(bias.shape)
 
@@ -127,7 +127,7 @@ def gemm_tn(batch: int, inputs: int, units: int, update: bool = False) -> Case:
 
 
 class _Csr:
-    """A batch with numbers at random places: as compressed rows, and room for it as compressed columns."""
+    """A batch with nonzeros at random places as compressed rows, and memory for its compressed columns."""
 
     def __init__(self, batch: int, inputs: int, density: float) -> None:
         rng = np.random.default_rng(0)
@@ -150,7 +150,7 @@ def csrmm_bias_act(batch: int, inputs: int, units: int, density: float = DENSITY
 
 
 def csr_compress(rows: int, inputs: int, density: float = DENSITY) -> Case:
-    """Both passes over a data set: counting, and writing what is not zero."""
+    """Measures both passes over a data set: counting the nonzeros, and writing them."""
     rng, count, compress = np.random.default_rng(0), function("csr_count"), function("csr_compress")
     x = rng.random((rows, inputs), np.float32) * (rng.random((rows, inputs)) < density)
     nnz, indptr = int(np.count_nonzero(x)), np.zeros(rows + 1, np.intp)
@@ -211,7 +211,7 @@ def softmax_backward(batch: int, classes: int) -> Case:
 
 
 def activation(name: str, batch: int, units: int, backward: bool = False) -> Case:
-    """What a layer of its own, or one whose activation no product does in its epilogue, calls."""
+    """Measures an activation that is computed on its own, not in the epilogue of a product."""
     epilogues = {"sigmoid": kernels.SIGMOID, "tanh": kernels.TANH}
     y, dy = _gradient(batch, units), _gradient(batch, units)
     family = "activation" if name in epilogues else "formula"
@@ -241,7 +241,7 @@ def count_correct(batch: int, classes: int) -> Case:
 def update(size: int, rule: str = "RMSprop") -> Case:
     w, g, s, t, kernel = _aligned(size), _aligned(size), zeros((size,)), _aligned(size), function("update")
     number, flops, moved = {"RMSprop": (RMSPROP, 9, 5), "Adam": (ADAM, 12, 7)}[rule]
-    t *= t  # a mean square is not negative
+    t *= t  # Adam's second state is a mean square, which is not negative
     arguments = number, w, g, s, t, RATES
     return Case("update", f"{rule} of {size:,}", flops * size, 4 * moved * size, lambda: kernel(*arguments))
 
@@ -250,7 +250,7 @@ Maker = Callable[[], Case]
 
 _PRODUCTS = [(128, 784, 512), (128, 512, 512), (128, 512, 10), (1024, 784, 512), (127, 783, 511)]
 
-# Made only when used: making the arrays takes time, and a kernel may be missing.
+# Functions, because making the arrays takes time and a kernel may be missing.
 CASES: dict[str, Maker] = {
     **{f"gemm_bias_act-{b}x{k}x{n}": lambda b=b, k=k, n=n: gemm_bias_act(b, k, n) for b, k, n in _PRODUCTS},
     "gemm_bias_act-1x784x512": lambda: gemm_bias_act(1, 784, 512),
@@ -280,7 +280,7 @@ CASES: dict[str, Maker] = {
 
 
 def make(name: str) -> tuple[Case | None, str]:
-    """The case, called once; or None and why not, if this fastnet has no such kernel or another signature."""
+    """Makes a case and calls it once. Returns None and the reason if this fastnet cannot run it."""
     try:
         case = CASES[name]()
         case.call()
@@ -290,6 +290,6 @@ def make(name: str) -> tuple[Case | None, str]:
 
 
 def without_case() -> list[str]:
-    """The compiled functions that take time and have no case here."""
+    """Lists the compiled functions that have no case here."""
     names = {n for n in dir(kernels._chosen) if not n.startswith("_") and callable(getattr(kernels._chosen, n))}
     return sorted(names & set(vars(kernels)) - {name.split("-")[0] for name in CASES} - {"csr_count"})

@@ -1,4 +1,4 @@
-"""What every benchmark here needs: the same cores for all, interleaved rounds, tables, facts on the machine."""
+"""Shared by the benchmarks: limits to cores, interleaved rounds, tables, and facts about the machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# Read by each library when it is first imported. XLA has no such variable: `pin` limits it, and everybody else too.
+# Libraries read these at their first import. XLA reads none; `use_threads` limits it by the cores of the process.
 THREAD_VARIABLES = (
     "FASTNET_NUM_THREADS",
     "OMP_NUM_THREADS",
@@ -24,29 +24,29 @@ THREAD_VARIABLES = (
 )
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
 
-# The idle threads of a BLAS look for work for a tenth of a second before they sleep, and take a core as long.
+# Seconds. The idle threads of a BLAS wait actively for a tenth of a second, and occupy a core until they sleep.
 PAUSE = 0.3
 
 
 def environment(threads: int) -> dict[str, str]:
-    """This process's environment variables, with `threads` threads for every library."""
+    """Returns this process's environment variables, with `threads` threads for every library."""
     return {**os.environ, **QUIET, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
 
 
 def use_threads(threads: int) -> None:
-    """Limits this process and its children to `threads` cores and threads; to be called before NumPy's first import."""
+    """Limits this process and its children to `threads` cores and threads. Call it before NumPy's first import."""
     os.environ.update(environment(threads))
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """Returns the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def seconds(call: Callable[[], Any], least: float = 0.0) -> float:
-    """The seconds of one call, as the mean of as many calls as fill `least` seconds."""
+    """Measures the seconds of one call, as the mean of calls that together take `least` seconds."""
     count, start = 0, time.perf_counter()
     while True:
         call()
@@ -59,9 +59,9 @@ def seconds(call: Callable[[], Any], least: float = 0.0) -> float:
 def interleaved(
     samples: Mapping[str, Callable[[], float]], rounds: int, pause: float = 0.0, warm_up: bool = True
 ) -> dict[str, list[float]]:
-    """Takes one sample of each, and again, so that a machine whose speed drifts drifts for all.
+    """Takes one sample of each in every round, so that a drift of the machine's speed affects all alike.
 
-    With `warm_up` a first round is taken and does not count.
+    With `warm_up`, an additional first round does not count.
     """
     taken: dict[str, list[float]] = {name: [] for name in samples}
     for turn in range(rounds + warm_up):
@@ -74,12 +74,12 @@ def interleaved(
 
 
 def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> float:
-    """The median of the ratios round by round: what both rounds suffered from cancels."""
+    """Computes the median of the ratios of each round. A slow moment of the machine affects both and cancels."""
     return statistics.median(a / b for a, b in zip(numerators, denominators, strict=True))
 
 
 def facts(threads: int) -> list[str]:
-    """The machine and the versions, a line each."""
+    """Describes the machine and the versions, in lines."""
     import numpy as np
 
     import fastnet
@@ -104,7 +104,7 @@ def _processor() -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Columns side by side: the first to the left, the others to the right."""
+    """Formats a table: the first column aligned to the left, the others to the right."""
     lines = [list(header), *map(list, rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
     lines.insert(1, ["-" * width for width in widths])
@@ -115,7 +115,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def figure(number: float) -> str:
-    """Three significant digits, without an exponent where there need not be one."""
+    """Formats a number with three significant digits, without an exponent if possible."""
     if number == 0 or not 1e-4 < abs(number) < 1e7:
         return f"{number:.3g}"
     digits = 2 - len(f"{abs(number):.0f}") + (abs(number) < 1) + 1
@@ -125,13 +125,13 @@ def figure(number: float) -> str:
 
 
 def write_json(path: str | None, content: Any) -> None:
-    """Writes the raw numbers, if there is a path."""
+    """Writes the raw numbers if there is a path."""
     if path:
         Path(path).write_text(json.dumps(content, indent=2) + "\n")
 
 
 def pyplot() -> Any:
-    """matplotlib.pyplot, drawing into files; a hint instead of a traceback where there is none."""
+    """Returns matplotlib.pyplot for drawing into files. Ends with a hint if matplotlib is missing."""
     try:
         import matplotlib
     except ImportError:
@@ -143,7 +143,7 @@ def pyplot() -> Any:
 
 
 def bars(path: str, title: str, unit: str, values: Mapping[str, float], highlight: str) -> None:
-    """A horizontal bar for each name, the shortest on top."""
+    """Draws a horizontal bar for each name, the shortest on top."""
     plt = pyplot()
     names = sorted(values, key=values.__getitem__, reverse=True)
     fig, axes = plt.subplots(figsize=(8, 1 + 0.4 * len(names)), layout="constrained")

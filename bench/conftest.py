@@ -1,4 +1,4 @@
-"""What pytest needs to run the benchmarks of this folder, and the table at their end."""
+"""Fixtures for the benchmarks of this folder, and the table at the end of a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # its modules import one another by name
+sys.path.insert(0, str(Path(__file__).parent))  # the modules here import one another by name
 
 
 RESULTS: list[list[str]] = []
@@ -16,7 +16,7 @@ RESULTS: list[list[str]] = []
 
 @pytest.fixture
 def results() -> list[list[str]]:
-    """The rows of the table at the end."""
+    """The rows of the table at the end of the run."""
     return RESULTS
 
 

@@ -1,9 +1,9 @@
-"""What this machine can do at most: multiply-adds a second, and bytes a second from each level of its memory.
+"""Measures this machine's peak: multiply-adds per second, and bytes per second from each level of its memory.
 
     python bench/peak.py [--threads 1 2]
 
-Measured by a few lines of C (peak.c), compiled when needed for this very processor, on 1 and more threads. The best of
-some short runs counts: a roof is what was reached at least once.
+A few lines of C (peak.c) do the work. They are compiled for this processor when needed. The best of some short runs
+counts, because a peak is a speed that was reached at least once.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from typing import Any
 import common
 
 LEVELS = ("L2", "L3", "memory")
-_WALKS = {"read": 1, "update": 3}  # arrays walked through side by side
+_WALKS = {"read": 1, "update": 3}  # how many arrays each reads in parallel
 
 
 class NoCompilerError(RuntimeError):
-    """There is no C compiler, so the roofs cannot be measured."""
+    """There is no C compiler, so the peak cannot be measured."""
 
 
 @functools.cache
@@ -40,7 +40,7 @@ def _library() -> ctypes.CDLL:
     folder = tempfile.TemporaryDirectory(prefix="fastnet-peak-")
     target = Path(folder.name) / "peak.so"
     error = ""
-    for native in (["-march=native"], ["-mcpu=native"], []):  # compilers for ARM know the second
+    for native in (["-march=native"], ["-mcpu=native"], []):  # compilers for ARM use the second
         command = [compiler, "-O3", *native, "-ffp-contract=fast", "-shared", "-fPIC", str(source), "-o", str(target)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode == 0:
@@ -49,7 +49,7 @@ def _library() -> ctypes.CDLL:
     else:
         raise NoCompilerError(f"{compiler} could not compile {source.name}: {error}")
     library = ctypes.CDLL(str(target))
-    library.folder = folder  # the folder lives as long as the library
+    library.folder = folder  # keeps the folder as long as the library
     pointer = ctypes.c_void_p
     library.multiply_add.argtypes = [ctypes.c_long, ctypes.c_float]
     library.walk_read.argtypes = [pointer, ctypes.c_size_t, ctypes.c_long]
@@ -60,7 +60,7 @@ def _library() -> ctypes.CDLL:
 
 
 def _together(work: Sequence[Callable[[], Any]]) -> float:
-    """The seconds from the first start to the last end of all `work`, each on a thread; ctypes releases the GIL."""
+    """Runs each `work` on a thread (ctypes releases the GIL). Returns the seconds from first start to last end."""
     gate = threading.Barrier(len(work))
     times: list[tuple[float, float]] = []
 
@@ -79,7 +79,7 @@ def _together(work: Sequence[Callable[[], Any]]) -> float:
 
 
 def _turns(call: Callable[[int], Any], target: float) -> int:
-    """How many turns of `call` take `target` seconds."""
+    """Finds how many turns of `call` take `target` seconds."""
     turns = 1
     while True:
         start = time.perf_counter()
@@ -91,10 +91,10 @@ def _turns(call: Callable[[int], Any], target: float) -> int:
 
 
 def flops(threads: int, runs: int = 5, duration: float = 0.02) -> float:
-    """The peak of multiply-adds in float32, in operations a second, of `threads` threads together.
+    """Measures the peak of multiply-adds in float32, in operations per second of all threads together.
 
     Raises:
-        NoCompilerError: if there is none.
+        NoCompilerError: if there is no C compiler.
     """
     library = _library()
 
@@ -107,14 +107,17 @@ def flops(threads: int, runs: int = 5, duration: float = 0.02) -> float:
 
 
 def bandwidth(walk: str, size: int, threads: int, runs: int = 5, duration: float = 0.02) -> float:
-    """Bytes moved a second by `threads` threads that walk through `size` bytes, each through a part of its own.
+    """Measures the bytes per second that `threads` threads move, each in its own part of `size` bytes.
 
     Args:
-        walk: ``"read"``: one array is read. ``"update"``: three are read and two of them written, as an optimizer does.
+        walk: ``"read"`` reads one array. ``"update"`` reads three and writes two of them, as an optimizer does.
         size: bytes of all arrays of all threads.
+        threads: the number of threads.
+        runs: how many times to measure; the best run counts.
+        duration: seconds of one run.
 
     Raises:
-        NoCompilerError: if there is none.
+        NoCompilerError: if there is no C compiler.
     """
     import numpy as np
 
@@ -122,7 +125,7 @@ def bandwidth(walk: str, size: int, threads: int, runs: int = 5, duration: float
     arrays = _WALKS[walk]
     step = 8 * library.lanes()
     n = max(1, size // (4 * arrays * threads * step)) * step
-    # 64 floats more than needed between two arrays: at a power of two apart they would meet in the same cache sets.
+    # 64 more floats between two arrays: at a distance of a power of two they would share the same cache sets.
     memory = [np.zeros(arrays * (n + 64), np.float32) for _ in range(threads)]
 
     def work(part: Any, turns: int) -> None:
@@ -136,7 +139,7 @@ def bandwidth(walk: str, size: int, threads: int, runs: int = 5, duration: float
 
 @functools.cache
 def caches() -> dict[str, int]:
-    """Bytes of a core's second and of the shared third level; a guess where the system does not tell."""
+    """Returns the bytes of a core's L2 and of the shared L3 cache. Guesses if the system does not report them."""
     found = {"L2": 1 << 20, "L3": 16 << 20}
     for index in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"):
         try:
@@ -149,14 +152,14 @@ def caches() -> dict[str, int]:
 
 
 def level_of(size: int, threads: int) -> str:
-    """The nearest level that holds `size` bytes, shared out among the threads."""
+    """Returns the nearest level that holds `size` bytes, divided among the threads."""
     if size <= caches()["L2"] * threads:
         return "L2"
     return "L3" if size <= caches()["L3"] else "memory"
 
 
 def size_at(level: str, threads: int) -> int:
-    """A size that surely lies at the level: half of a cache, or several times the last one."""
+    """Returns a size that certainly lies at this level: half of a cache, or several times L3 for memory."""
     l2, l3 = caches()["L2"], caches()["L3"]
     return {"L2": l2 * threads // 2, "L3": max(2 * l2 * threads, l3 // 2), "memory": max(4 * l3, 128 << 20)}[level]
 

@@ -1,12 +1,12 @@
-"""The tutorial in fastnet and in the libraries that are installed here, side by side on the same cores: ratios.
+"""Compares fastnet with the installed libraries: the tutorial, side by side on the same cores.
 
-    python bench/peers.py                                   one epoch, again and again
+    python bench/peers.py                                   one epoch, in each round
     python bench/peers.py --what epoch start predict1       more cases
     python bench/peers.py --plot epoch.png --json epoch.json
 
-A round is one turn of each library, and the next round follows, so that a machine whose speed drifts drifts for all.
-Printed: the median, and the median of the ratios to fastnet, round by round. The first round warms up and is not
-counted, but for the cases that are whole processes.
+Each library has one turn in each round, so that a drift of the machine's speed affects all alike. The table shows the
+median, and the median of the ratios to fastnet in the same round. The first round warms up and does not count, except
+for cases that run whole processes.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ import peak
 import worker
 
 CASES = {
-    "epoch": "an epoch of the tutorial (784-512-10), steady state, ours with its bar and metrics",
-    "start": "process start to trained and evaluated, files read, ours with its bar",
-    "dense": "an epoch on standard-normal input, nothing zero",
+    "epoch": "an epoch of the tutorial (784-512-10), steady state, fastnet with its bar and metrics",
+    "start": "a whole process that reads the files, trains and evaluates, fastnet with its bar",
+    "dense": "an epoch on standard-normal input without zeros",
     "deep": "an epoch of 784-512-512-10 with dropout 0.2",
-    "predict1": "predict of one image, as a user calls it",
+    "predict1": "predict of one image with the public API",
     "predict10k": "predict of the 10,000 test images",
-    "memory": "peak memory of the job of `start`, beyond that of a process that has imported NumPy",
-    "import": "the library's import, beyond that of NumPy",
+    "memory": "peak memory of the job of `start`, minus that of a process that has imported NumPy",
+    "import": "time to import the library, minus that of NumPy",
 }
 UNITS = {"predict1": ("µs", 1e6), "predict10k": ("ms", 1e3), "import": ("ms", 1e3), "memory": ("MB", 1e-6)}
 OURS = "fastnet"
-LIMIT = "dense limit"  # the matrix products of an epoch at the machine's peak
+LIMIT = "dense limit"  # the time of an epoch's matrix products at the machine's peak
 
 
 @dataclass
 class Result:
-    """What a case gave: a sample a round of each library."""
+    """The result of a case: one sample per round for each library."""
 
     case: str
     samples: dict[str, list[float]] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Result:
 
 @dataclass
 class Setting:
-    """What is the same for all cases."""
+    """The options that are the same for all cases."""
 
     names: list[str]
     threads: int
@@ -72,7 +72,7 @@ class Setting:
 
 
 def measure(case: str, setting: Setting) -> Result:
-    """One case, with every library that can do it; what cannot is in the notes."""
+    """Measures a case with every library that supports it. The notes name the others."""
     result = Result(case)
     names = [name for name in setting.names if implementations.ENTRIES[name].trains or case.startswith(("pre", "imp"))]
     if case in ("start", "memory"):
@@ -149,7 +149,7 @@ def _imports(result: Result, names: list[str], setting: Setting) -> None:
 
 
 def report(result: Result, setting: Setting) -> str:
-    """The case as a table."""
+    """Formats the results of a case as a table."""
     unit, scale = UNITS.get(result.case, ("s", 1.0))
     rows = []
     for name in sorted(result.samples, key=result.median):
@@ -183,7 +183,7 @@ def report(result: Result, setting: Setting) -> str:
 
 
 def save_idx(target: Path, what: str) -> tuple[str, bool]:
-    """Writes the digits as uncompressed IDX files for all workers; returns what they are and if they are MNIST."""
+    """Writes the digits as uncompressed IDX files. Returns their description and whether they are MNIST."""
     from fastnet.datasets import mnist, synthetic
 
     is_mnist = what != "synthetic"
@@ -201,7 +201,7 @@ def save_idx(target: Path, what: str) -> tuple[str, bool]:
 
 
 def add_options(p: argparse.ArgumentParser) -> None:
-    """Those that table.py has too."""
+    """Adds the options that table.py shares."""
     p.add_argument("--rounds", type=int, default=5, help="counted turns of each")
     p.add_argument("--threads", type=int, default=min(2, common.cores()))
     p.add_argument("--data", default="auto", help="auto, synthetic, or a folder with MNIST's files")
@@ -212,7 +212,7 @@ def add_options(p: argparse.ArgumentParser) -> None:
 
 
 def choose(asked: list[str] | None) -> list[str]:
-    """The libraries to compare; fastnet always."""
+    """Chooses the libraries to compare. fastnet is always the first."""
     usual = [name for name, entry in implementations.ENTRIES.items() if entry.usual]
     names = [name for name in asked or usual if not implementations.missing(name)]
     for name in sorted(set(asked or usual) - set(names)):
@@ -229,7 +229,7 @@ def main() -> None:
     p.add_argument("--plot", metavar="FILE.png", help="draw the first case")
     options = p.parse_args()
     if options.plot:
-        common.pyplot()  # says at once if there is none
+        common.pyplot()  # ends at once if matplotlib is missing
     common.use_threads(options.threads)
     raw: dict[str, Any] = {"facts": common.facts(options.threads)}
     names = choose(options.peers)

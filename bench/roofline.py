@@ -1,9 +1,9 @@
-"""Our kernels between the two roofs of this machine: what it can compute, and what it can move.
+"""Compares the kernels with the two limits of this machine: its computing speed and its memory bandwidth.
 
     python bench/roofline.py [--threads 2] [--plot roofline.png]
 
-A kernel that does few operations for a byte that it must move is limited by the memory at which its arrays lie, one
-that does many by the multipliers. Its roof is the lower of the two, and both are measured here, between the kernels.
+A kernel with few operations per byte is limited by the bandwidth of the cache or memory that holds its arrays. A kernel
+with many operations per byte is limited by the multipliers. Its roof is the lower limit. This program measures both.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import common
 
-# In the picture; in the table are all.
+# The kernels in the picture. The table has all.
 SHOWN = (
     "gemm_bias_act-128x784x512",
     "gemm_nt-128x784x512",
@@ -31,22 +31,22 @@ SHOWN = (
     "update-Adam",
 )
 
-OFFSETS = ((4, 3), (-12, 3), (4, -10), (-12, -10))  # points of the text, so that neighbours' do not meet
+OFFSETS = ((4, 3), (-12, 3), (4, -10), (-12, -10))  # of a number from its point, varied against overlaps
 
 
 class Point(NamedTuple):
-    """A kernel on the picture."""
+    """A kernel in the picture."""
 
     key: str  # in cases.CASES
     name: str
-    intensity: float  # operations a byte
-    rate: float  # operations a second
-    level: str  # where its arrays lie
-    roof: float  # operations a second
+    intensity: float  # operations per byte
+    rate: float  # operations per second
+    level: str  # the cache or memory that holds its arrays
+    roof: float  # operations per second
 
 
 def measure(threads: int, rounds: int) -> tuple[float, dict[str, float], list[Point]]:
-    """The multipliers' roof, the memories' (bytes a second, by level), and a point for each kernel."""
+    """Measures the peak operations per second, the bytes per second of each level, and a point for each kernel."""
     import cases
     import peak
 
@@ -72,7 +72,7 @@ def measure(threads: int, rounds: int) -> tuple[float, dict[str, float], list[Po
 
 
 def draw(path: str, title: str, top: float, memory: dict[str, float], points: list[Point]) -> None:
-    """The picture: both axes logarithmic, numbers at the points, names beside it."""
+    """Draws the picture: logarithmic axes, a number at each point, and the names in a legend."""
     plt = common.pyplot()
     fig, axes = plt.subplots(figsize=(10, 6.5), layout="constrained")
     low, high = min(p.intensity for p in points) / 2, max(p.intensity for p in points) * 2
@@ -86,7 +86,7 @@ def draw(path: str, title: str, top: float, memory: dict[str, float], points: li
         at = point.intensity, point.rate / 1e9
         axes.plot(*at, "o", color=colors[point.level], markersize=5, label=f"{number}  {point.name}")
         axes.annotate(str(number), at, xytext=OFFSETS[number % 4], textcoords="offset points", fontsize=8)
-    axes.set(xscale="log", yscale="log", xlabel="operations a byte", ylabel="GFLOP/s")
+    axes.set(xscale="log", yscale="log", xlabel="operations per byte", ylabel="GFLOP/s")
     fig.suptitle(title, fontsize="medium")
     axes.grid(which="both", alpha=0.2)
     fig.legend(loc="outside right upper", fontsize=8, frameon=False)
@@ -102,7 +102,7 @@ def main() -> None:
     p.add_argument("--json", metavar="FILE", help="write the raw numbers")
     options = p.parse_args()
     if options.plot:
-        common.pyplot()  # says at once if there is none
+        common.pyplot()  # ends at once if matplotlib is missing
     common.use_threads(options.threads)
     import peak
 
@@ -125,7 +125,7 @@ def main() -> None:
         ]
         for p in points
     ]
-    print(common.table(["kernel", "operations a byte", "GFLOP/s", "arrays in", "roof", "of it"], rows))
+    print(common.table(["kernel", "operations per byte", "GFLOP/s", "arrays in", "roof", "reached"], rows))
     if options.plot:
         draw(options.plot, f"{facts[0][9:]}; {options.threads} threads", top, memory, points)
     common.write_json(

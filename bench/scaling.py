@@ -1,9 +1,9 @@
-"""What an epoch costs against hidden units, batch size, the input's density, and threads.
+"""Measures the time of an epoch against hidden units, batch size, density of the input, and threads.
 
     python bench/scaling.py [--what units batch density threads] [--plot scaling.png]
 
-Each line is an epoch of the tutorial's network with one thing changed, in a fit of some epochs of which the last is
-timed. Zeros are at random places, which is the worst case: the strokes of a digit leave neighbours empty together.
+Each line changes one setting of the tutorial's network. It shows the time of the last epoch of a short fit. The zeros
+are at random places. This is the worst case, because in a real digit neighbouring pixels are zero together.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ SWEEPS: dict[str, tuple[float, ...]] = {
     "units": (16, 32, 64, 128, 256, 512, 1024, 2048),
     "batch": (8, 16, 32, 64, 128, 256, 512, 1024),
     "density": (0.02, 0.05, 0.1, 0.19, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0),
-    "threads": (),  # filled in by the machine
+    "threads": (),  # depends on the machine; `main` fills it in
 }
-LABELS = {"units": "hidden units", "density": "share of inputs not zero", "batch": "batch size"}
+LABELS = {"units": "hidden units", "density": "share of nonzero inputs", "batch": "batch size"}
 EPOCHS = 2
 
 
 @dataclass(frozen=True)
 class Run:
-    """One setting; the defaults are the tutorial's."""
+    """The settings of one measurement. The defaults are the tutorial's."""
 
     units: int = 512
     batch: int = 128
     density: float = 0.19
     threads: int = 1
-    sparse: bool | None = None  # None: as fastnet decides
+    sparse: bool | None = None  # None: fastnet decides
 
 
 def inputs(examples: int, density: float) -> Any:
-    """Examples of 784 numbers of which a share of `density` is not zero."""
+    """Makes examples of 784 numbers, of which the share `density` is nonzero."""
     import numpy as np
 
     rng = np.random.default_rng(0)
@@ -50,7 +50,7 @@ def inputs(examples: int, density: float) -> Any:
 
 
 def sampler(run: Run, examples: int) -> Callable[[], float]:
-    """A function that trains a fresh network as `run` says and returns the seconds of its last epoch."""
+    """Makes a function that trains a new network with these settings and returns the seconds of its last epoch."""
     import numpy as np
 
     from fastnet import Input, Sequential, callbacks, set_num_threads
@@ -79,14 +79,14 @@ def sampler(run: Run, examples: int) -> Callable[[], float]:
 
 
 def can_choose() -> bool:
-    """Whether this fastnet's `fit` can be told to skip zeros or not to."""
+    """Tells whether this fastnet's `fit` has the argument `sparse`."""
     from fastnet import Sequential
 
     return "sparse" in inspect.signature(Sequential.fit).parameters
 
 
 def sweep(what: str, values: Sequence[float], threads: int, examples: int, rounds: int) -> dict[str, list[float]]:
-    """Medians of the seconds of an epoch of 60,000 examples, a list for each way of doing it."""
+    """Measures the median seconds of an epoch of 60,000 examples, in a list for each way to treat zeros."""
     kinds: dict[str, bool | None] = {"fastnet": None}
     if what == "density" and can_choose():
         kinds |= {"skipping zeros": True, "multiplying zeros": False}
@@ -101,7 +101,7 @@ def sweep(what: str, values: Sequence[float], threads: int, examples: int, round
 
 
 def rows(what: str, values: Sequence[float], medians: dict[str, list[float]]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the table."""
+    """Makes the header and the rows of the table."""
     header = [what, *(f"{kind}, s" for kind in medians)]
     if what == "threads":
         header.append("times faster")
@@ -115,7 +115,7 @@ def rows(what: str, values: Sequence[float], medians: dict[str, list[float]]) ->
 
 
 def draw(path: str, results: dict[str, tuple[Sequence[float], dict[str, list[float]]]], title: str) -> None:
-    """A curve or more for each sweep, side by side."""
+    """Draws the curves of each sweep, side by side."""
     plt = common.pyplot()
     columns = min(2, len(results))
     height = -(-len(results) // columns)
@@ -139,7 +139,7 @@ def draw(path: str, results: dict[str, tuple[Sequence[float], dict[str, list[flo
         if len(medians) > 1:
             axes.legend(frameon=False)
         axes.set_xlabel(LABELS.get(what, what))
-        axes.set_ylabel("s an epoch of 60,000")
+        axes.set_ylabel("s per epoch of 60,000 examples")
         axes.grid(alpha=0.3)
     fig.suptitle(title, fontsize="medium")
     fig.savefig(path, dpi=150)
@@ -149,15 +149,15 @@ def draw(path: str, results: dict[str, tuple[Sequence[float], dict[str, list[flo
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--what", nargs="+", choices=SWEEPS, default=list(SWEEPS))
-    p.add_argument("--threads", type=int, default=min(2, common.cores()), help="of all sweeps but `threads`")
-    p.add_argument("--examples", type=int, default=12800, help="trained on; the seconds are scaled to 60,000")
+    p.add_argument("--threads", type=int, default=min(2, common.cores()), help="threads in all sweeps but `threads`")
+    p.add_argument("--examples", type=int, default=12800, help="training examples; the seconds are scaled to 60,000")
     p.add_argument("--rounds", type=int, default=5)
-    p.add_argument("--values", nargs="+", type=float, help="instead of the usual ones, for a single sweep")
+    p.add_argument("--values", nargs="+", type=float, help="the values of a single sweep, instead of the usual ones")
     p.add_argument("--plot", metavar="FILE.png")
     p.add_argument("--json", metavar="FILE", help="write the raw numbers")
     options = p.parse_args()
     if options.plot:
-        common.pyplot()  # says at once if there is none
+        common.pyplot()  # ends at once if matplotlib is missing
     most = common.cores()
     if "threads" not in options.what:
         common.use_threads(options.threads)

@@ -1,10 +1,10 @@
-"""All that fastnet's speed is held against: target and measurement, a line each.
+"""Compares fastnet's speed with all of its targets, one line each.
 
     python bench/table.py [--only epoch kernels ...] [--rounds 5] [--json FILE]
 
-The targets are ratios to what runs here, now, on the same cores, so they mean the same on another machine. What has
-nobody to compare with, because a library is missing, says so. It takes some minutes; `--examples` and `--rounds` make
-it shorter.
+Most targets are ratios to another library or to the machine's peak, measured at the same time on the same cores.
+So they mean the same on another machine. A line says so if its library is missing. The program takes some minutes.
+`--examples` and `--rounds` shorten it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Line(NamedTuple):
     what: str
     target: str
     measured: str
-    reached: bool | None  # None: nothing to compare with
+    reached: bool | None  # None: there is nothing to compare with
 
 
 def at_least(what: str, value: float | None, target: float, unit: str = " x", missing: str = "not installed") -> Line:
@@ -48,7 +48,7 @@ def at_most(what: str, value: float | None, target: float, unit: str = "", missi
 
 
 def _faster(result: Result, what: str, targets: dict[str, float]) -> Iterator[Line]:
-    """How many times faster than each peer."""
+    """Yields a line for each peer: how many times faster fastnet is."""
     for name, target in targets.items():
         known = name in result.samples and OURS in result.samples
         title = f"{what}, faster than {implementations.ENTRIES[name].title}"
@@ -102,7 +102,7 @@ def kernels(setting: Setting, raw: dict[str, Any]) -> Iterator[Line]:
     rounds = max(5, setting.rounds)
 
     def compare(name: str, others: dict[str, Callable[[], float]]) -> tuple[Any, dict[str, list[float]]]:
-        """Samples of the case, of NumPy's way if it has one, and of others, one after the other."""
+        """Takes interleaved samples of a case, of its version in NumPy if there is one, and of `others`."""
         case, why_not = cases.make(name)
         if case is None:
             print(f"{name}: {why_not}", file=sys.stderr)
@@ -171,7 +171,7 @@ def memory(setting: Setting, raw: dict[str, Any]) -> Iterator[Line]:
     title = "python -m fastnet.mnist" if own == worker.PROGRAM else "the tutorial"
     yield at_most(f"peak memory of {title}", total, 250, " MB")
     weights = 784 * 512 + 512 + 512 * 10 + 10
-    # Data as its files hold it, 70,000 images of a byte a pixel and their labels; weights and one state of each.
+    # The data as in its files, 70,000 images with one byte per pixel and label; the weights and one state array.
     needed = (70_000 * (784 + 1) + 2 * 4 * weights) / 1e6
     yield at_most("the same, beyond NumPy's import (data + model + 60 MB)", beyond, round(needed + 60), " MB")
 
@@ -183,7 +183,7 @@ def import_time(setting: Setting, raw: dict[str, Any]) -> Iterator[Line]:
 
 
 def install(setting: Setting, raw: dict[str, Any]) -> Iterator[Line]:
-    """Installs a copy of the repository, so that no extension in this tree is built again."""
+    """Times an installation from a copy of the repository, so that this tree's extensions are not built again."""
     with tempfile.TemporaryDirectory(prefix="fastnet-install-") as folder:
         leave = shutil.ignore_patterns(".*", "*.so", "build", "*.egg-info", "__pycache__", "_*.c")
         tree = shutil.copytree(Path(__file__).parents[1], Path(folder) / "tree", ignore=leave)
@@ -232,7 +232,7 @@ def main() -> None:
         setting = Setting(names, options.threads, options.rounds, folder, options.examples, options.epochs, is_mnist)
         print("\n".join(raw["facts"]), f"data     {source}, {options.rounds} rounds", sep="\n", flush=True)
         if cores < 2:
-            print("only one core: no line here means what it says")
+            print("only one core: these measurements are not valid")
         for name in options.only:
             print(f"... {name}", file=sys.stderr, flush=True)
             lines += SECTIONS[name](setting, raw)

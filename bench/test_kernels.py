@@ -1,8 +1,8 @@
-"""Each kernel by shape and threads, timed by pytest-benchmark, with its share of the machine's peak.
+"""Times each kernel by shape and threads with pytest-benchmark, and compares it with the machine's peak.
 
     python -m pytest bench/test_kernels.py [-k gemm_tn] [--benchmark-json FILE]
 
-The extra numbers (GFLOP/s, percent of peak, GB/s) are in the table at the end and in `extra_info` of the JSON.
+The table at the end and `extra_info` of the JSON also hold GFLOP/s, percent of the peak, and GB/s.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ THREADS = sorted({1, min(2, common.cores()), common.cores()})
 
 
 def measured_peak(threads: int) -> float | None:
-    """Measured anew before each kernel, since the processor's speed drifts."""
+    """Measures the peak again before each kernel, since the processor's speed drifts."""
     try:
         return peak.flops(threads)
     except peak.NoCompilerError:

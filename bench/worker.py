@@ -1,8 +1,8 @@
-"""A library in a process of its own, which waits while others are measured.
+"""Runs a library in its own process, which waits while others are measured.
 
-Several frameworks in one process would share threads that spin, BLAS libraries and memory. So each has its own process;
-it imports and prepares what it needs and then works only when it is told to. Its output goes to a pseudo-terminal, so
-that a progress bar is drawn as a user sees it. `Worker` is the side that asks; run as a program, this file answers.
+Several frameworks in one process would share memory, BLAS libraries and busy threads. So each has its own process. It
+prepares everything and then works only on request. Its output goes to a pseudo-terminal, so it draws a progress bar as
+for a user. `Worker` sends the requests. This file, run as a program, answers them.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ from typing import Any
 import common
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
-HIDDEN = {"deep": (512, 512)}  # all others: one layer of 512
+HIDDEN = {"deep": (512, 512)}  # all other cases have one layer of 512
 DROPOUT = {"deep": 0.2}
-PROGRAM = "fastnet.mnist"  # instead of a library's name: the tutorial as fastnet ships it
-BASE = "base"  # NumPy and nothing else
+PROGRAM = "fastnet.mnist"  # in place of a library's name: fastnet's own tutorial program
+BASE = "base"  # in place of a library's name: NumPy alone
 
 
 class WorkerError(RuntimeError):
-    """The process has ended without an answer; the message holds the last line of its output."""
+    """The process has ended without an answer. The message holds the last line of its output."""
 
 
 class UnableError(RuntimeError):
-    """The library cannot do this case; the message says why."""
+    """The library does not support this case. The message says why."""
 
 
 class Worker:
-    """The asking side.
+    """Starts a process for a library and sends it requests.
 
     Args:
         name: an entry of `implementations.ENTRIES`, or `PROGRAM` or `BASE`.
-        case: what to measure, see `_prepare`.
-        threads: cores and threads that it gets.
+        case: what to measure; see `_prepare`.
+        threads: the number of cores and threads for the process.
         data: a folder with the four uncompressed IDX files.
-        examples: how many training examples to take.
-        epochs: of the case `start`.
+        examples: how many training examples to use.
+        epochs: the number of epochs in the case `start`.
     """
 
     def __init__(self, name: str, case: str, threads: int, data: str, examples: int, epochs: int = 5) -> None:
@@ -75,11 +75,11 @@ class Worker:
         self.version = ""
 
     def _watch(self, screen: int) -> None:
-        """Reads the terminal, as somebody must, and remembers its end."""
+        """Reads the terminal, so that the process never waits to write, and keeps the last output."""
         while True:
             try:
                 read = os.read(screen, 65536)
-            except OSError:  # how Linux says that the other side has closed it
+            except OSError:  # on Linux: the process has closed the terminal
                 read = b""
             if not read:
                 os.close(screen)
@@ -87,10 +87,10 @@ class Worker:
             self._seen = (self._seen + read)[-2000:]
 
     def answer(self) -> dict[str, Any]:
-        """The next answer.
+        """Waits for the next answer.
 
         Raises:
-            UnableError: if the library cannot do this.
+            UnableError: if the library does not support the case.
             WorkerError: if the process has ended.
         """
         line = self._reply.readline()
@@ -98,18 +98,18 @@ class Worker:
             self._process.wait()
             self._reader.join(1)
             said = [line.strip() for line in self._seen.decode(errors="replace").splitlines() if line.strip()]
-            raise WorkerError(f"{self.name} ended with {self._process.returncode}: {said[-1] if said else 'no word'}")
+            raise WorkerError(f"{self.name} ended with {self._process.returncode}: {said[-1] if said else 'no output'}")
         answer: dict[str, Any] = json.loads(line)
         if "unable" in answer:
             raise UnableError(answer["unable"])
         return answer
 
     def ready(self) -> None:
-        """Waits until it is prepared; errors as `answer`."""
+        """Waits until the process is prepared. Raises errors as `answer` does."""
         self.version = self.answer()["version"]
 
     def sample(self) -> float:
-        """Lets it do its case once; returns the seconds. Errors as `answer`."""
+        """Runs the case once and returns the seconds. Raises errors as `answer` does."""
         assert self._process.stdin is not None
         self._process.stdin.write(b"go\n")
         self._process.stdin.flush()
@@ -128,7 +128,7 @@ class Worker:
 
 
 def run_once(name: str, case: str, threads: int, data: str, examples: int, epochs: int) -> tuple[float, dict[str, Any]]:
-    """A whole process from start to end: its seconds, and its answer. Errors as `Worker.answer`."""
+    """Runs a whole process; returns its seconds and its answer. Raises errors as `Worker.answer` does."""
     start = time.perf_counter()
     worker = Worker(name, case, threads, data, examples, epochs)
     try:
@@ -138,11 +138,11 @@ def run_once(name: str, case: str, threads: int, data: str, examples: int, epoch
     return time.perf_counter() - start, answer
 
 
-# The answering side ---------------------------------------------------------------------------------------------------
+# The worker's side ----------------------------------------------------------------------------------------------------
 
 
 def read_idx(path: Path) -> Any:
-    """The array in an uncompressed IDX file of bytes."""
+    """Reads the array in an uncompressed IDX file of bytes."""
     import numpy as np
 
     content = path.read_bytes()
@@ -151,7 +151,7 @@ def read_idx(path: Path) -> Any:
 
 
 def read_examples(folder: str, part: str, examples: int) -> tuple[Any, Any]:
-    """Images as rows of float32 from 0 to 1, and labels, of the files that begin with `part`."""
+    """Reads the files that begin with `part`: images as float32 rows from 0 to 1, and labels."""
     images, labels = (read_idx(Path(folder) / file)[:examples] for file in FILES if file.startswith(part))
     x = images.reshape(len(images), -1).astype("float32")
     x /= 255
@@ -159,10 +159,9 @@ def read_examples(folder: str, part: str, examples: int) -> tuple[Any, Any]:
 
 
 def peak_memory() -> int:
-    """The most bytes that this process has had in memory.
+    """Returns the largest number of bytes that this process has had in memory.
 
-    What getrusage tells of a process includes what its parent had before it became a program of its own; Linux's own
-    books do not.
+    The figure of getrusage can include memory of the parent, from before exec. The one in Linux's /proc does not.
     """
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
@@ -174,7 +173,7 @@ def peak_memory() -> int:
 
 
 def _prepare(trainer: Any, options: argparse.Namespace) -> Callable[[], float]:
-    """The function that does the case once and returns its seconds."""
+    """Makes a function that runs the case once and returns its seconds."""
     import statistics
 
     import numpy as np
@@ -201,7 +200,7 @@ def _prepare(trainer: Any, options: argparse.Namespace) -> Callable[[], float]:
 
 
 def _start(trainer: Any, options: argparse.Namespace) -> dict[str, Any]:
-    """The tutorial from its files to its result."""
+    """Runs the tutorial from its files to its results."""
     trainer.load(*read_examples(options.data, "train", options.examples))
     loss, accuracy = trainer.train(options.epochs)
     test_loss, test_accuracy = trainer.evaluate(*read_examples(options.data, "t10k", options.examples))
@@ -237,7 +236,7 @@ def main() -> None:
         print(json.dumps(content), file=reply, flush=True)
 
     if options.name == BASE:
-        import numpy  # noqa: F401  # to see what it costs
+        import numpy  # noqa: F401  # its memory is what is measured
 
         return answer(peak=peak_memory())
     if options.name == PROGRAM:

@@ -257,7 +257,7 @@ def main(arguments: list[str] | None = None) -> int:
         tutorial(options)
         if sys.stdout is not None:
             sys.stdout.flush()  # so that an error of writing is caught here
-    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe; Python must not write at its exit either
+    except BrokenPipeError:  # `head`, for example, has closed the pipe, and Python must not write at its exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (OSError, ValueError, MemoryError, ImportError) as error:

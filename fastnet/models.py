@@ -389,7 +389,7 @@ class Sequential(Stack):
             return row if len(shape) == 1 else row.reshape(1, *shape)
 
     def predict_classes(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> np.ndarray[Any, Any]:
-        """Returns the most probable class of each example, (n,); of a single output whether it is above 0.5, (n, 1)."""
+        """Returns the most probable class of each example, (n,). With one output: whether it is above 0.5, (n, 1)."""
         predictions = self.predict(x, batch_size, verbose)
         return predictions.argmax(axis=-1) if predictions.shape[-1] > 1 else (predictions > 0.5).astype(np.int32)
 

@@ -1,4 +1,4 @@
-"""Helpers: programs on a terminal; for the kernels the instruction sets, arrays in panels, the error bound of a sum."""
+"""Helpers for tests: programs on a terminal, instruction sets, arrays in panels, and the error bound of a sum."""
 
 import importlib
 import os
@@ -20,7 +20,7 @@ U = 2.0**-24  # half a unit in the last place of 1: float32's rounding error
 
 
 def isa_parameters() -> list[Any]:
-    """Each instruction set; those that this processor lacks are skipped, and say so."""
+    """Makes a parameter for each instruction set, with a skip and its reason if this processor lacks it."""
     level = kernels._import("baseline").x86_level()
     return [
         pytest.param(
@@ -35,39 +35,39 @@ def isa_module(name: str) -> ModuleType:
 
 
 def with_padding(matrix: NDArray[Any], columns: int, fill: float = np.nan, dtype: type = np.float32) -> NDArray[Any]:
-    """The matrix in rows of `columns` floats, the rest of each filled with something that would show."""
+    """Pads the rows of a matrix to `columns` numbers with a value that would show in a result."""
     whole = np.full((len(matrix), columns), fill, dtype)
     whole[:, : matrix.shape[1]] = matrix
     return whole
 
 
 def panels_of(matrix: NDArray[Any], fill: float = 0.0, dtype: type = np.float32) -> NDArray[Any]:
-    """The matrix in panels, its padding filled."""
+    """Packs a matrix into panels and fills the padding with `fill`."""
     whole = with_padding(matrix, padded(matrix.shape[1]), fill, dtype)
     return np.ascontiguousarray(whole.reshape(len(matrix), whole.shape[1] // PANEL, PANEL).transpose(1, 0, 2))
 
 
 def sum_bound(terms: int, magnitude: NDArray[Any]) -> NDArray[np.float64]:
-    """How far a float32 sum of `terms` products may be from the exact one, in any order, fused or not.
+    """Bounds the error of a float32 sum of `terms` products, in any order, fused or not.
 
-    gamma(n) = n u / (1 - n u) for n = terms + 2 roundings, of the sum of the products' magnitudes, and what underflow
-    may cost. Source: N. Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed., 2002, section 3.1.
+    It is gamma(n) = n u / (1 - n u), for n = terms + 2 roundings, times the sum of the products' magnitudes, plus a
+    bound for underflow. Source: N. Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed., 2002, sec. 3.1.
     """
     n = terms + 2
     return n * U / (1 - n * U) * magnitude + n * 2.0**-149
 
 
 def on_terminal(arguments: list[str], columns: int, typed: bytes = b"", **environment: str) -> list[str]:
-    """Runs Python on a pseudo-terminal of so many columns; it must succeed.
+    """Runs Python on a pseudo-terminal and asserts that it succeeds.
 
     Args:
-        arguments: of Python.
-        columns: what the terminal reports, 0 if it does not know.
-        typed: what is typed; the program finds it when it asks.
-        environment: variables beside those that there are. COLUMNS is not set unless it is given here.
+        arguments: the arguments for Python.
+        columns: the width that the terminal reports; 0 for unknown.
+        typed: input that is typed in advance.
+        environment: additional environment variables. COLUMNS is not set unless it is given here.
 
     Returns:
-        Each line that was drawn, in the order of drawing: what stood on the screen before a carriage return, too.
+        Each line in the order of drawing, including those that a carriage return made the program overwrite.
     """
     inherited = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     master, slave = pty.openpty()
@@ -85,7 +85,7 @@ def on_terminal(arguments: list[str], columns: int, typed: bytes = b"", **enviro
     try:
         while chunk := os.read(master, 65536):
             seen += chunk
-    except OSError:  # nobody has the other side open any more
+    except OSError:  # the program has ended and closed the terminal
         pass
     finally:
         os.close(master)

@@ -1,8 +1,8 @@
-"""The tutorial's network in several libraries, one file a library: who they are, and what each must be able to do.
+"""The tutorial's network in several libraries, one file for each: the list of them, and their common base class.
 
-Every one is written as its own users would write it. They compute the same: layers of relu, softmax, crossentropy,
-RMSprop with Keras's defaults (scikit-learn has none and takes Adam), batches of 128 in a new random order each epoch,
-in float32, and report loss and accuracy.
+Each is written as users of that library would write it. All compute the same in float32: layers of relu, softmax,
+crossentropy, RMSprop with Keras's defaults, and batches of 128 in a new random order in each epoch. All report loss and
+accuracy. Only scikit-learn has no RMSprop and uses Adam.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LEARNING_RATE, RHO, EPSILON = 1e-3, 0.9, 1e-7
 
 @dataclass(frozen=True)
 class Network:
-    """Dense layers of relu, each followed by dropout if there is some, and one of softmax."""
+    """The sizes of a network of Dense layers with relu, optional dropout after each, and a last one with softmax."""
 
     hidden: tuple[int, ...] = (512,)
     dropout: float = 0.0
@@ -33,17 +33,17 @@ class Network:
         return (self.inputs, *self.hidden, self.classes)
 
     def training_flops(self, examples: int) -> int:
-        """Multiplications and additions of an epoch's matrix products: Y, dW and, but for the first layer, dX."""
+        """Counts the multiplications and additions of an epoch's products: Y, dW, and dX except in the first layer."""
         products = [a * b for a, b in zip(self.widths, self.widths[1:], strict=False)]
         return 2 * examples * (3 * sum(products) - products[0])
 
 
 class NotSupportedError(Exception):
-    """The library cannot do this; the message says what."""
+    """The library does not support a case. The message says what is missing."""
 
 
 class Trainer:
-    """What the benchmarks ask of a library. Made once; making it is not timed but in the case `start`."""
+    """Base class of the libraries. It is made once, which is timed only in the case `start`."""
 
     def __init__(self, network: Network, threads: int) -> None:
         raise NotImplementedError
@@ -53,26 +53,26 @@ class Trainer:
         raise NotImplementedError
 
     def epoch(self) -> tuple[float, float]:
-        """One walk through the examples; returns loss and accuracy over it (NaN for one that the library hides)."""
+        """Trains one epoch. Returns its loss and accuracy (NaN if the library does not report it)."""
         raise NotImplementedError
 
     def train(self, epochs: int) -> tuple[float, float]:
-        """Some epochs as a user asks for them; returns the last one's loss and accuracy."""
+        """Trains some epochs as a user would. Returns the loss and accuracy of the last one."""
         for _ in range(epochs):
             results = self.epoch()
         return results
 
     def evaluate(self, x: Any, labels: Any) -> tuple[float, float]:
-        """Loss and accuracy on other examples."""
+        """Computes loss and accuracy on other examples."""
         raise NotImplementedError
 
     def predict(self, x: Any) -> Any:
-        """Probabilities (n, classes), as a NumPy array."""
+        """Computes probabilities (n, classes), as a NumPy array."""
         raise NotImplementedError
 
 
 class Gate:
-    """Stops a `fit` of many epochs after each, so that an epoch can be timed without what a fit does before its first.
+    """Stops a long `fit` after each epoch, to time an epoch without the preparations of a fit.
 
     The fit runs on a thread. Its callback calls `begin` and `end` at the two ends of an epoch.
     """
@@ -96,7 +96,7 @@ class Gate:
         self._logs.put((logs["loss"], logs["accuracy"]))
 
     def one(self) -> tuple[float, float]:
-        """Lets one epoch pass; returns its loss and accuracy."""
+        """Runs one epoch. Returns its loss and accuracy."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, daemon=True)
             self._thread.start()
@@ -109,13 +109,13 @@ class Gate:
 
 
 class Entry(NamedTuple):
-    """A library, and where its class is."""
+    """A library, and the place of its class."""
 
     title: str
-    file: str  # of this folder
-    maker: str  # its class
+    file: str  # in this folder
+    maker: str  # the name of its class
     needs: tuple[str, ...]  # packages
-    usual: bool = True  # compared if installed, without being asked for
+    usual: bool = True  # compared by default if installed
     trains: bool = True
     start_of: str = ""  # what a user's program imports
 
@@ -142,7 +142,7 @@ ENTRIES: dict[str, Entry] = {
 
 
 def missing(name: str) -> list[str]:
-    """The packages of the library that are not installed."""
+    """Lists the packages of the library that are not installed."""
     return [package for package in ENTRIES[name].needs if importlib.util.find_spec(package) is None]
 
 
@@ -150,8 +150,8 @@ def make(name: str, network: Network, threads: int) -> Trainer:
     """Imports the library and makes its network.
 
     Raises:
-        ImportError: if it is not installed.
-        NotSupportedError: if it cannot do what the network asks for.
+        ImportError: if the library is not installed.
+        NotSupportedError: if it does not support a part of the network.
     """
     entry = ENTRIES[name]
     module = importlib.import_module(f"implementations.{entry.file}")
@@ -160,7 +160,7 @@ def make(name: str, network: Network, threads: int) -> Trainer:
 
 
 def version(name: str) -> str:
-    """The library's version, with its backend's."""
+    """Returns the versions of the library and its backend."""
     from importlib import metadata
 
     distributions = metadata.packages_distributions()

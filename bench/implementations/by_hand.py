@@ -1,4 +1,4 @@
-"""The tutorial in NumPy by hand: matrix products by its BLAS, the rest as a NumPy programmer writes it."""
+"""The tutorial in plain NumPy, whose BLAS computes the matrix products."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ByHand(Trainer):
         return loss / n, correct / n
 
     def _forward(self, x: Any, training: bool = False) -> tuple[list[Any], list[Any]]:
-        """The input, each layer's output, and each hidden layer's dropout mask."""
+        """Returns the input, each layer's output, and each hidden layer's dropout mask."""
         outputs, masks, keep = [x], [], np.float32(1 - self._network.dropout)
         for i in range(0, len(self._weights), 2):
             z = outputs[-1] @ self._weights[i]

@@ -1,4 +1,4 @@
-"""The tutorial in fastnet, as a user runs it: progress bar and metrics on."""
+"""The tutorial in fastnet, with progress bar and metrics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from implementations import Gate, Network, NotSupportedError, Trainer
 
 
 class Stop(callbacks.Callback):
-    """Lets a gate through, epoch by epoch."""
+    """Waits at a gate before each epoch."""
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
@@ -24,7 +24,7 @@ class Stop(callbacks.Callback):
 
 
 class Fastnet(Trainer):
-    """The README's few lines, with dropout if it is asked for."""
+    """The code of the README, with optional dropout."""
 
     def __init__(self, network: Network, threads: int) -> None:
         fastnet.set_num_threads(threads)

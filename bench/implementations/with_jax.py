@@ -12,7 +12,7 @@ from implementations import EPSILON, LEARNING_RATE, RHO, Network, Trainer
 
 
 class Step(Trainer):
-    """A call a step, the batch gathered by NumPy."""
+    """Calls a jitted function for each step; NumPy gathers the batch."""
 
     def __init__(self, network: Network, threads: int) -> None:
         self._network, self._rng, self._key = network, np.random.default_rng(0), jax.random.key(0)
@@ -74,7 +74,7 @@ class Step(Trainer):
 
 
 class Scan(Step):
-    """A call an epoch: the whole batches in a scan, the short last one after it."""
+    """Calls a jitted function for each epoch: a scan over the full batches, then the short last one."""
 
     def _compile(self) -> None:
         super()._compile()

@@ -1,4 +1,4 @@
-"""The tutorial in Keras 3, on each of its backends, without its progress bar, which costs it time."""
+"""The tutorial in Keras 3 on each of its backends, without its progress bar, which takes time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class OnTensorFlow(Trainer):
     backend = "tensorflow"
 
     def __init__(self, network: Network, threads: int) -> None:
-        os.environ["KERAS_BACKEND"] = self.backend  # read when Keras is first imported, so this file cannot do it above
+        os.environ["KERAS_BACKEND"] = self.backend  # Keras reads it at its first import, so `import keras` must follow
         self._limit(threads)
         import keras
 
@@ -79,7 +79,7 @@ class OnJax(OnTensorFlow):
     backend = "jax"
 
     def _limit(self, threads: int) -> None:
-        """XLA takes what the process's affinity leaves it."""
+        """Does nothing, since XLA uses the cores that the process may use."""
 
 
 class OnTorch(OnTensorFlow):

@@ -1,4 +1,4 @@
-"""The tutorial's network in ONNX Runtime, which only predicts; its weights are random."""
+"""The tutorial's network in ONNX Runtime, with random weights, since it only predicts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from implementations import Network, Trainer
 
 
 class Session(Trainer):
-    """A session with as many threads as everybody gets."""
+    """A session with the same number of threads as the others."""
 
     def __init__(self, network: Network, threads: int) -> None:
         options = onnxruntime.SessionOptions()
@@ -43,5 +43,5 @@ def _model(network: Network) -> Any:
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", network.classes])],
         weights,
     )
-    # Versions that every ONNX Runtime of recent years reads, rather than the newest that onnx writes.
+    # Recent versions of ONNX Runtime all read these versions, but maybe not the newest that onnx writes.
     return helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])

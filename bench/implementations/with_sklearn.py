@@ -1,4 +1,4 @@
-"""The tutorial in scikit-learn: MLPClassifier, which has no RMSprop and takes Adam, and reports a loss only."""
+"""The tutorial with scikit-learn's MLPClassifier, which has no RMSprop but Adam, and reports no accuracy."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from implementations import LEARNING_RATE, Network, NotSupportedError, Trainer
 
 
 class Classifier(Trainer):
-    """An epoch is a `partial_fit` of all examples, which makes batches and shuffles them."""
+    """Trains an epoch with `partial_fit` of all examples, which shuffles them and makes batches."""
 
     def __init__(self, network: Network, threads: int) -> None:
         if network.dropout:
             raise NotSupportedError("MLPClassifier has no dropout")
-        # Ten examples and no batch of 128 make it warn; it may.
+        # It warns that ten examples make no batch of 128, which does no harm.
         warnings.simplefilter("ignore", UserWarning)
         self._model = MLPClassifier(
             network.hidden, alpha=0, batch_size=network.batch, learning_rate_init=LEARNING_RATE, random_state=0
@@ -38,7 +38,7 @@ class Classifier(Trainer):
         return log_loss(labels, p, labels=self._model.classes_), float((p.argmax(axis=1) == labels).mean())
 
     def predict(self, x: Any) -> Any:
-        if not hasattr(self._model, "coefs_"):  # weights come with the first fit
+        if not hasattr(self._model, "coefs_"):  # the first fit makes the weights
             classes = np.arange(self._network.classes)
             few = np.random.default_rng(0).random((len(classes), self._network.inputs), np.float32)
             self._model.partial_fit(few, classes, classes=classes)

@@ -1,4 +1,4 @@
-"""The tutorial in PyTorch: batches by a shuffled index, loss and accuracy summed as tensors, read at the end."""
+"""The tutorial in PyTorch, with batches by a shuffled index, and with loss and accuracy summed as tensors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from implementations import EPSILON, LEARNING_RATE, RHO, Network, Trainer
 
 
 class Eager(Trainer):
-    """Modules and an optimizer with its defaults."""
+    """Uses modules and PyTorch's RMSprop."""
 
     def __init__(self, network: Network, threads: int) -> None:
         torch.set_num_threads(threads)
@@ -63,7 +63,7 @@ class Eager(Trainer):
 
 
 class Compiled(Eager):
-    """Forward, loss and backward by torch.compile; it compiles once for whole batches and once for the last one."""
+    """Compiles forward, loss and backward with torch.compile, once for full batches and once for the last one."""
 
     def __init__(self, network: Network, threads: int) -> None:
         super().__init__(network, threads)

@@ -302,7 +302,7 @@ class Layer(Recorded):
         return [variable.numpy() for variable in self.weights]
 
     def set_weights(self, weights: Any) -> None:
-        """Sets the layer's arrays from a list as `get_weights` returns it; raises what the model's method does."""
+        """Sets the layer's arrays from a list as `get_weights` returns it. Errors are those of the model's method."""
         assign_all(f"layer {self.name!r}", self.weights, weights)
 
     def forward(self, x: Floats, training: bool = False, fused: Fused = ALONE) -> Floats:
@@ -316,7 +316,7 @@ class Layer(Recorded):
     def backward(
         self, x: Floats, y: Floats, dy: Floats, sink: Sink, need_dx: bool, fused: Fused = ALONE
     ) -> Floats | None:
-        """Hands the gradients of the weights to `sink`; returns the gradient with respect to x.
+        """Gives the gradients of the weights to `sink` and returns the gradient with respect to x.
 
         Args:
             x: the input of `forward`.

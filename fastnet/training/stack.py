@@ -44,7 +44,7 @@ class Stack:
         self._input_shape: Shape | None = None
         self._fusion: Fusion | None = None  # None until all layers are built
         self._trainable = True
-        self._running = 0  # how many of fit, evaluate and predict run; a callback of one may call another
+        self._running = 0  # how many fits, evaluations and predictions run, since a callback may start another
         self._make_lock()
 
     @property
