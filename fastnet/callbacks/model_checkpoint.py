@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import string
 import warnings
 from typing import Any
 
@@ -72,6 +71,8 @@ class ModelCheckpoint(Monitor):
 
         if self.save_best_only:
             super().on_train_begin(logs)
+        import string  # takes a millisecond, and most programs have no ModelCheckpoint
+
         for _, field, _, _ in string.Formatter().parse(self.filepath):
             if field:
                 self.refuse_several(field)

@@ -10,7 +10,6 @@ Rates = NDArray[np.float64]
 Columns = NDArray[np.int32]
 
 PANEL: int
-lanes: int
 COMPILER: str
 FLAGS: str
 

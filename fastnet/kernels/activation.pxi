@@ -1,14 +1,17 @@
-# activation: the functions between a layer's sums and its output, their derivatives, and exp, from which they are made.
+# activation: activation functions, their derivatives, and exp, which they need.
 #
-#   z  a sum          y  the activation of it          dy, dz  the loss's gradient by each
+#   z       a sum: a layer's output before the activation (the pre-activation)
+#   y       the activation of z
+#   dy, dz  gradients of the loss with respect to y and z
+#   B, ld   rows of a batch, floats from row to row
 #
 #   LINEAR   y = z                      dz = dy
 #   RELU     y = max(z, 0)              dz = dy where y > 0, else 0
 #   SIGMOID  y = 1 / (1 + exp(-z))      dz = dy y (1 - y)
 #   TANH     y = tanh(z)                dz = dy (1 - y^2)
 #
-# Each derivative is a function of y alone, so z need not be kept. exp is our own polynomial: a C library's differs from
-# machine to machine, and a vector of it is as fast as a few multiplications.
+# Each derivative is a function of y alone, so z need not be kept. exp is our own polynomial, for two reasons. The C
+# library's exp has other last bits on other machines. And a polynomial computes all lanes of a vector at once.
 
 cdef enum:
     LINEAR = 0
@@ -45,7 +48,7 @@ cdef inline vec vec_exp(vec x) noexcept nogil:
 
 
 cdef inline vec vec_sigmoid(vec z) noexcept nogil:
-    """1 / (1 + exp(-z)); only exp of what is not positive is taken, so nothing overflows."""
+    """1 / (1 + exp(-z)). exp is taken of -|z|, which is never positive, so nothing overflows."""
     cdef vec e = vec_exp(-vec_abs(z))
     return vec_select_less(z, vec_set1(0), e, vec_set1(1)) / (1 + e)
 
@@ -103,10 +106,10 @@ cdef void activation_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept
 
 
 def activation_forward(int activation, float[:, ::1] y):
-    """y = act(y), in place, for a caller that has no product whose epilogue could do it.
+    """y = act(y), in place. For layers in which no product applies the activation in its epilogue.
 
     activation  LINEAR, RELU, SIGMOID or TANH
-    y           (B, ld)   ld is a multiple of P; the padding gets act(0)
+    y           (B, ld)   sums; ld is a multiple of P; the padding gets act(0)
     """
     cdef Activation q
     cdef Py_ssize_t n = y.shape[0] * y.shape[1]
@@ -127,10 +130,11 @@ cdef void activation_backward_task(void* args, Py_ssize_t begin, Py_ssize_t end)
 
 
 def activation_backward(int activation, const float[:, ::1] y, float[:, ::1] dy):
-    """dz = dy act'(z), in place of dy: the gradient through an activation whose output was y.
+    """dz = dy act'(z), written over dy: the gradient with respect to the sums.
 
     activation  LINEAR, RELU, SIGMOID or TANH
-    y, dy       (B, ld)   ld is a multiple of P; zeros in the padding of dy stay zeros
+    y           (B, ld)   output of the activation; ld is a multiple of P
+    dy          (B, ld)   gradient with respect to y; zeros in its padding stay zeros
     """
     cdef Activation q
     cdef Py_ssize_t n = dy.shape[0] * dy.shape[1]

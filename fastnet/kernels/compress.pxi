@@ -1,4 +1,4 @@
-# compress: compressed sparse rows (CSR) made from rows that are mostly zeros.
+# compress: makes compressed sparse rows (CSR) from rows that are mostly zeros.
 #
 #   n  rows of a data set     K  columns     nnz  nonzeros in all rows
 #
@@ -42,8 +42,11 @@ cdef void csr_count_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept 
 
 
 cdef inline void compress_row(const number* x, const Compress* q, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
-    """The nonzeros of row x go to the places [at, end). All numbers are written there, but `at` moves on only behind a
-    nonzero: no branch for the processor to guess wrong."""
+    """Writes the nonzeros of row x to the places [at, end).
+
+    Every number is written, but `at` moves on only after a nonzero. So there is no branch that the processor could
+    predict wrongly.
+    """
     cdef int k = 0
     while at < end:
         q.indices[at] = k

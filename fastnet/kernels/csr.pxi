@@ -1,21 +1,24 @@
-# csr: the products of a first layer whose input is mostly zeros, which multiply only what is there.
+# csr: the products of a first layer whose input is mostly zeros. They multiply only the nonzeros.
 #
-#   B  rows of a batch     K  inputs     N  units     P  columns of a panel     nnz  numbers that are not zero
+#   B  rows of a batch     K  inputs     N  units     P  columns of a panel (16)     nnz  nonzeros of the data set
 #
-# A data set in compressed sparse rows (CSR): row i has values[q] in column indices[q], for q from indptr[i] to
-# indptr[i + 1], columns ascending. A batch is a list of row numbers: nothing is copied, whatever the order.
+# A data set in compressed sparse rows (CSR): row i has the number values[q] in column indices[q], for q from indptr[i]
+# to indptr[i + 1], columns ascending. It is SciPy's format. A batch is a list of row numbers, so nothing is copied.
 #
 #   csrmm_bias_act   Y  = act(X . W + bias)
-#   csr_transpose    the batch by columns (CSC): which rows have something at column k, and what
+#   csr_transpose    the batch by columns (CSC): the rows that have a nonzero in column k, and the nonzeros
 #   csrmm_tn         dW = X^T . dZ, db = column sums; csrmm_tn_update updates with them and never writes them
 #
-# Each sum runs in index order in one chain of fused multiply-adds from zero, as in gemm.pxi, and leaves out only terms
-# 0 * w: the bits are the dense product's. (But a zero times an infinite weight is NaN there and nothing here.)
+# Each sum is one chain of fused multiply-adds, which starts from zero and runs in index order, as in gemm.pxi. Only terms
+# 0 * w are left out, so the bits are those of the dense product. (With one exception: 0 times an infinite weight is NaN
+# in the dense product, and is left out here.)
 #
-# Forward, a number that is not zero meets one row of W. CSR_ROWS rows of the batch are walked side by side, each with
-# its own sums in registers: one row alone would wait for its own last addition. They are taken in the order of their
-# lengths, so that they end together. Backward, a tile is one row of dW, CSR_TILE panels wide: it gathers the rows of dZ
-# that its column of the batch has, then takes the optimizer's step while it is in registers.
+# Forward, each nonzero multiplies one row of W. CSR_ROWS rows of the batch are computed side by side, each with its own
+# sums in registers. One row alone would be slower, since each of its additions must wait for the one before. Rows are
+# taken in the order of their lengths, so that those side by side end at about the same place.
+#
+# Backward, a tile is one row of dW, CSR_TILE panels wide. It adds up the rows of dZ for which its column of the batch
+# has a nonzero. Then the weights take the optimizer's step while the sums are in registers.
 
 from libc.stdlib cimport free, malloc
 
@@ -45,7 +48,7 @@ cdef inline Csr csr_of(
 
 # By columns -------------------------------------------------------------------------------------------------------------
 
-cdef struct Entry:  # one number of a column: side by side, since storing them apart takes two cache misses instead of one
+cdef struct Entry:  # a nonzero of a column. In two arrays, row and number would take two cache misses instead of one
     int row
     float x
 
@@ -59,11 +62,11 @@ cdef struct Transpose:
 
 
 cdef inline void transpose_rows(const Transpose* t, Py_ssize_t copy) noexcept nogil:
-    """A counting sort by column: count, sum up, put each number where its column has come to."""
+    """Sorts the nonzeros by column: counts those of each column, then puts each nonzero in its place."""
     cdef Py_ssize_t n, k, q, at, total = 0
     cdef Entry* entries = t.entries + copy * t.most
     cdef Py_ssize_t* ends = t.ends + copy * (t.columns + 1)
-    cdef Py_ssize_t* starts = ends + 1  # counted one place further on and shifted by filling, so that ends needs no copy
+    cdef Py_ssize_t* starts = ends + 1  # the place of each column's next nonzero; at the end, where the column ends
     for k in range(t.columns + 1):
         ends[k] = 0
     for n in range(t.x.batch):
@@ -93,13 +96,15 @@ def csr_transpose(
 ):
     """A batch of CSR rows by columns: column k has the entries from ends[k] to ends[k + 1], rows ascending.
 
-    indptr, indices, values, rows   as for `csrmm_bias_act`
+    indptr   (n + 1,)       as for `csrmm_bias_act`
+    indices  (nnz,)         as for `csrmm_bias_act`
+    values   (nnz,)         as for `csrmm_bias_act`
+    rows     (B,)           as for `csrmm_bias_act`
     ends     (C, K + 1)     written
-    entries  (C, most, 2)   written: the row in the batch, and the number's 32 bits; most >= the batch's nnz
+    entries  (C, most, 2)   written: the row in the batch, and the 32 bits of the number; most >= nonzeros of the batch
 
-    It is written C times, once for each thread: each makes a copy of its own and reads that one in `csrmm_tn`. One copy
-    for all, made by one thread or by many, travels between their cores, which takes longer than to make it again, and
-    much longer where cores do not share a cache.
+    C is the number of threads. Each thread makes a copy of its own, and reads that one in `csrmm_tn`. A copy that all
+    threads share would have to travel between their cores, which takes longer than to make it again.
     """
     cdef Transpose t
     if rows.shape[0] == 0:
@@ -128,7 +133,7 @@ cdef struct Csrmm:
 
 
 cdef void sort_by_length(const Csr* x, Py_ssize_t* order) noexcept nogil:
-    """A counting sort of the batch's rows, longest first; rows of equal length keep their order."""
+    """Sorts the rows of the batch by length, the longest first. Rows of equal length keep their order."""
     cdef Py_ssize_t first[LENGTHS + 1]
     cdef Py_ssize_t n, length, longest = 0, at
     for n in range(x.batch):
@@ -152,7 +157,7 @@ cdef void sort_by_length(const Csr* x, Py_ssize_t* order) noexcept nogil:
 cdef inline void csr_step(
     const int r, const int panels, const Csrmm* g, const float** w, Py_ssize_t q, vec* sums
 ) noexcept nogil:
-    """Adds the q-th number of the matrix, times its row of W, to the sums of the tile's row r."""
+    """Adds the q-th nonzero, times its row of W, to the sums of row r of the tile."""
     cdef vec x = vec_set1(g.x.values[q])
     cdef Py_ssize_t at = <Py_ssize_t>g.x.indices[q] * P
     cdef int p, j
@@ -167,7 +172,7 @@ cdef inline void csr_rest(
     const int r, const int rows, const int panels, const Csrmm* g, const float** w,
     const Py_ssize_t* next, const Py_ssize_t* stop, vec* sums,
 ) noexcept nogil:
-    """What row r, one of `rows`, has beyond what all of them have."""
+    """The nonzeros of row r that are left when the shortest of the `rows` rows has ended."""
     cdef Py_ssize_t q
     if r < rows:
         for q in range(next[r], stop[r]):
@@ -177,7 +182,7 @@ cdef inline void csr_rest(
 cdef inline void csr_tile(
     const int rows, const int panels, const Csrmm* g, Py_ssize_t first, Py_ssize_t panel
 ) noexcept nogil:
-    """`rows` rows of the batch, from the `first` in the sorted order, times `panels` panels of W from `panel` on."""
+    """Y for `rows` rows of the batch, from the `first` of the sorted order, and `panels` panels from `panel` on."""
     cdef vec sums[CSR_ROWS * CSR_PANELS * VECTORS]
     cdef Py_ssize_t next[CSR_ROWS]
     cdef Py_ssize_t stop[CSR_ROWS]
@@ -201,7 +206,7 @@ cdef inline void csr_tile(
         for r in range(rows):
             csr_step(r, panels, g, w, next[r], sums)
             next[r] += 1
-    # Written out, since only a constant row's sums stay in registers.
+    # Four calls and no loop: the sums of a row stay in registers only if its number is a constant.
     csr_rest(0, rows, panels, g, w, next, stop, sums)
     csr_rest(1, rows, panels, g, w, next, stop, sums)
     csr_rest(2, rows, panels, g, w, next, stop, sums)
@@ -214,7 +219,9 @@ cdef inline void csr_tile(
                 vec_store(y + p * P + j * LANES, activate(g.activation, x))
 
 
-cdef inline void csr_panels(const int panels, const Csrmm* g, Py_ssize_t first, Py_ssize_t last, Py_ssize_t panel) noexcept nogil:
+cdef inline void csr_panels(
+    const int panels, const Csrmm* g, Py_ssize_t first, Py_ssize_t last, Py_ssize_t panel
+) noexcept nogil:
     """Rows [first, last) of the sorted batch times `panels` panels."""
     while last - first >= CSR_ROWS:
         csr_tile(CSR_ROWS, panels, g, first, panel)
@@ -251,7 +258,7 @@ def csrmm_bias_act(
     const Py_ssize_t[::1] indptr, const int[::1] indices, const float[::1] values, const Py_ssize_t[::1] rows,
     const float[:, :, ::1] w, const float[::1] bias, int activation, float[:, ::1] y,
 ):
-    """Y = act(X . W + bias) for rows of a CSR matrix; the bits are those of `gemm_bias_act`.
+    """Y = act(X . W + bias) for rows of a CSR matrix. The bits are those of `gemm_bias_act`.
 
     indptr      (n + 1,)      where each row begins
     indices     (nnz,)        columns of the nonzeros, ascending in a row
@@ -291,8 +298,10 @@ def csrmm_bias_act(
         free(order)
 
 
-def gemv_bias_act(const float[:, ::1] x, const float[:, :, ::1] w, const float[::1] bias, int activation, float[:, ::1] y):
-    """y = act(x . W + bias) for a single dense row, whose zeros are skipped; the bits are those of `gemm_bias_act`.
+def gemv_bias_act(
+    const float[:, ::1] x, const float[:, :, ::1] w, const float[::1] bias, int activation, float[:, ::1] y,
+):
+    """y = act(x . W + bias) for a single dense row, whose zeros are skipped. The bits are those of `gemm_bias_act`.
 
     x           (1, ldx)      input, ldx >= K
     w           (N/P, K, P)   kernel in panels
@@ -323,7 +332,7 @@ def gemv_bias_act(const float[:, ::1] x, const float[:, :, ::1] w, const float[:
     g.y = &y[0, 0]
     g.ldy = y.shape[1]
     with nogil:
-        for k in range(inputs):  # every number is written, but only one that is not zero moves on
+        for k in range(inputs):  # every number is written, but `count` moves on only after a nonzero
             indices[count] = <int>k
             values[count] = row[k]
             count += row[k] != 0
@@ -359,7 +368,7 @@ cdef enum:
 cdef inline void csr_tn_rows(
     const int panels, const int rule, const CsrTN* g, Py_ssize_t first, Py_ssize_t last, Py_ssize_t panel
 ) noexcept nogil:
-    """Rows [first, last) of dW, `panels` panels from `panel` on, and one step of the optimizer along them."""
+    """The gradient in rows [first, last) and in `panels` panels from `panel` on, and the optimizer's step along it."""
     cdef vec sums[CSR_TILE * VECTORS]
     cdef Py_ssize_t k, q, at
     cdef const float* z
@@ -413,7 +422,7 @@ cdef inline Py_ssize_t csr_tn_groups(const CsrTN* g) noexcept nogil:
 
 
 cdef void csrmm_tn_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
-    """Reads the copy of the batch that this thread has most likely written; they are all the same."""
+    """Reads the copy of the batch that this thread has most likely written. All copies are the same."""
     cdef CsrTN g = (<CsrTN*>args)[0]
     cdef Py_ssize_t copy = begin * g.copies // (csr_tn_groups(&g) * g.blocks)
     g.ends += copy * (g.inputs + 1)
@@ -464,7 +473,7 @@ def csrmm_tn(
     const Py_ssize_t[:, ::1] ends, const int[:, :, ::1] entries, const float[:, ::1] dz,
     float[:, :, ::1] dw, float[::1] db,
 ):
-    """dW = X^T . dZ and db = column sums of dZ, X a batch by columns; the bits are those of `gemm_tn`.
+    """dW = X^T . dZ and db = column sums of dZ, X a batch by columns. The bits are those of `gemm_tn`.
 
     ends     (C, K + 1)     as `csr_transpose` wrote it
     entries  (C, most, 2)   as `csr_transpose` wrote it
@@ -482,7 +491,7 @@ def csrmm_tn_update(
     float[:, :, ::1] w, float[:, :, ::1] s, float[:, :, ::1] t, float[::1] bias, float[::1] bias_s, float[::1] bias_t,
     const double[::1] rates,
 ):
-    """The product of `csrmm_tn` and the step of `update` in one; the bits are those of `gemm_tn_update`.
+    """The product of `csrmm_tn` and the step of `update` in one. The bits are those of `gemm_tn_update`.
 
     ends     (C, K + 1)     as for `csrmm_tn`
     entries  (C, most, 2)   as for `csrmm_tn`

@@ -1,12 +1,12 @@
-# dropout: a mask that nobody stores.
+# dropout: sets random numbers of a batch to zero. The random mask is computed, and never stored.
 #
-#   B  rows of a batch          C  columns that count          ld  floats from row to row
+#   B  rows of a batch     C  columns     n, c  a row and a column     ldx, ldy  floats from row to row
 #
 #   y[n, c] = x[n, c] / (1 - rate)  where  hash(n C + c, seed) >= 2^32 rate,  else 0
 #
-# A random number that is a hash of its place is the same on any thread, and the way back computes the mask again from
-# the seed instead of reading it. Source of the hash: C. Wellons, "Prospecting for hash functions", 2018 (lowbias32); the
-# first half of the seed is added before its first round, the second half after it.
+# The random number of a place is a hash of the place and the seed. So it is the same on any thread, and the backward
+# pass computes the mask again from the seed. Source of the hash: C. Wellons, "Prospecting for hash functions", 2018
+# (lowbias32). The first half of the seed is added before its first round, the second half after it.
 
 cdef struct Dropout:
     const float* x
@@ -46,12 +46,13 @@ cdef void dropout_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept no
 
 
 def dropout(const float[:, ::1] x, float[:, ::1] y, Py_ssize_t columns, double rate, unsigned long long seed):
-    """y = x where a hash of the place and the seed says so, scaled to keep the mean, else 0; y may be x.
+    """y = x / (1 - rate), or 0 with probability `rate`. The scale keeps the mean. y may be x.
 
-    x, y     (B, ldx), (B, ldy)   input and output, or the gradients by output and by input
-    columns  C                    how many of a row's floats count; what lies behind them in y is left alone
-    rate     share that becomes 0, in [0, 1)
-    seed     64 bits; the same for the way back
+    x        (B, ldx)   input; in the backward pass, the gradient with respect to the output
+    y        (B, ldy)   output, written; in the backward pass, the gradient with respect to the input
+    columns             C: numbers in a row; floats of y behind them are left alone
+    rate                share that becomes 0, in [0, 1)
+    seed                64 bits; the same in the backward pass
     """
     cdef Dropout q
     if x.shape[0] == 0 or columns == 0:

@@ -1,4 +1,6 @@
-# finite: the search for NaN and infinity in what a caller gives.
+# finite: searches an array for NaN and infinity.
+#
+#   x  n numbers     zeros  sums of 0 * x: all 0 if all x are finite, since 0 * NaN and 0 * infinity are NaN
 
 cdef struct Finite:
     const float* x
@@ -11,7 +13,7 @@ cdef enum:
 
 
 cdef void all_finite_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
-    """0 * x is 0 for a finite x and NaN otherwise, and a sum remembers a NaN: no branch in the loop."""
+    """A sum that once is NaN stays NaN. So the loop needs no branch, and one test at its end is enough."""
     cdef Finite* q = <Finite*>args
     cdef Py_ssize_t block, i, j, stop
     cdef vec zeros[4]
@@ -38,7 +40,10 @@ cdef void all_finite_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept
 
 
 def all_finite(const float[::1] x):
-    """True if no element of x, (n,), is NaN or infinite."""
+    """True if no number is NaN or infinite.
+
+    x  (n,)   the numbers
+    """
     cdef Py_ssize_t blocks = (x.shape[0] + FINITE_BLOCK - 1) // FINITE_BLOCK
     cdef Finite q
     if blocks == 0:

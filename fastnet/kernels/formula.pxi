@@ -1,6 +1,9 @@
-# formula: activations that have numbers of their own, or whose derivative needs the sum: the rest of those in activation.pxi.
+# formula: the activations that are not in activation.pxi: those with parameters, and those whose derivative needs z.
 #
-#   z  a sum          a, b, c  the activation's numbers          Phi  the normal distribution's
+#   z        a sum: a layer's output before the activation
+#   a, b, c  parameters of the activation
+#   Phi, phi distribution function and density of the standard normal distribution
+#   B, ld    rows of a batch, floats from row to row
 #
 #   CLIPPED_RELU  a (z - c) where z <= c, else min(z, b)             slope a below c, 0 from b on, else 1
 #   ELU           b z where z > 0, else a (exp(z) - 1)               slope b where z > 0, else a exp(z)
@@ -9,8 +12,8 @@
 #   GELU          z Phi(z)                                           slope Phi(z) + z phi(z)
 #   GELU_TANH     z sigmoid(2 u), u = sqrt(2/pi) (z + 0.044715 z^3)  slope s + z s (1 - s) 2 u', s = sigmoid(2 u)
 #
-# No product does these in its epilogue: they take longer than to load and store what they work on. NaN stays NaN, and
-# infinity has the value that it has in the limit.
+# The slope is the derivative with respect to z. No product computes these in its epilogue: they take longer than
+# loading and storing the numbers. NaN stays NaN, and the value at infinity is the limit.
 
 cdef enum:
     CLIPPED_RELU = 0
@@ -21,16 +24,16 @@ cdef enum:
     GELU_TANH = 5
 
 cdef float SQRT_2_OVER_PI = 0.7978845608028654
-cdef float FURTHEST = 40  # from 0, beyond which Phi is 0 or 1
+cdef float FURTHEST = 40  # for |z| above this, Phi(z) is 0 or 1 in float32
 
 
 cdef inline vec vec_min(vec a, vec b) noexcept nogil:
-    """The smaller one; a if a is NaN."""
+    """The smaller of a and b. If a is NaN, a."""
     return vec_select_less(b, a, b, a)
 
 
 cdef inline vec vec_max(vec a, vec b) noexcept nogil:
-    """The greater one; a if a is NaN."""
+    """The greater of a and b. If a is NaN, a."""
     return vec_select_less(a, b, b, a)
 
 
@@ -39,22 +42,22 @@ cdef inline vec vec_within(vec a, float limit) noexcept nogil:
 
 
 cdef inline vec vec_expm1(vec x) noexcept nogil:
-    """exp(x) - 1 for x <= 0, to the last digits also near 0: 2^n p + (2^n - 1), p = exp(r) - 1, n and r of `vec_exp`."""
+    """exp(x) - 1 for x <= 0, precise also near 0: 2^n p + (2^n - 1), p = exp(r) - 1, with n and r of `exp_reduced`."""
     cdef vec shifted, r
-    x = vec_max(x, vec_set1(-80))  # exp(-80) has no part in 1 - exp(-80)
+    x = vec_max(x, vec_set1(-80))  # below it, exp(x) - 1 rounds to -1
     cdef vec q = exp_reduced(x, &shifted, &r)
     cdef vec power = vec_power_of_two(shifted)
     return vec_fma(vec_fma(r * r, q, r), power, power - 1)
 
 
 cdef inline vec vec_log1p(vec x) noexcept nogil:
-    """log(1 + x) for 0 <= x <= 1; what is lost in 1 + x is added by its derivative."""
+    """log(1 + x) for 0 <= x <= 1. The rounding error of u = 1 + x is added, times the derivative 1 / u."""
     cdef vec u = 1 + x
     return vec_log(u) + (x - (u - 1)) / u
 
 
 cdef inline vec vec_normal_density(vec x, float scale, vec exponent) noexcept nogil:
-    """scale exp(exponent - x^2 / 2), with x^2 in two parts: the exponential multiplies its rounding error.
+    """scale exp(exponent - x^2 / 2). x^2 is computed in two parts, since exp would enlarge its rounding error.
 
     Source of the parts: T. Dekker, "A floating-point technique for extending the available precision", 1971.
     """
@@ -69,9 +72,9 @@ cdef inline vec vec_normal_density(vec x, float scale, vec exponent) noexcept no
 
 
 cdef inline vec vec_normal_cdf(vec x) noexcept nogil:
-    """Phi(x) = erfc(-x / sqrt(2)) / 2 for |x| <= 40: no difference of numbers near 1, so small ones are right too.
+    """Phi(x) = erfc(-x / sqrt(2)) / 2 for |x| <= 40. It subtracts no numbers near 1, so small results are precise too.
 
-    erfc(z) = t exp(p(t) - z^2), t = 1 / (1 + z / 2), for z >= 0: at most 1.2e-7 of itself off.
+    For z >= 0, erfc(z) = t exp(p(t) - z^2) with t = 1 / (1 + z / 2); the relative error is at most 1.2e-7.
     Source: W. Press et al., "Numerical Recipes in C", 2nd ed., 1992, section 6.2, erfcc.
     """
     cdef vec one = vec_set1(1)
@@ -200,9 +203,11 @@ cdef void formula_backward_task(void* args, Py_ssize_t begin, Py_ssize_t end) no
 def formula_forward(int which, double a, double b, double c, float[:, ::1] y):
     """y = f(y), in place.
 
-    which    CLIPPED_RELU, ELU, SOFTPLUS, SILU, GELU or GELU_TANH
-    a, b, c  its numbers; 0 where it has none
-    y        (B, ld)   ld is a multiple of P; the padding gets f(0)
+    which  CLIPPED_RELU, ELU, SOFTPLUS, SILU, GELU or GELU_TANH
+    a      first parameter; ignored if the formula has none
+    b      second parameter; ignored if the formula has none
+    c      third parameter; ignored if the formula has none
+    y      (B, ld)   sums; ld is a multiple of P; the padding gets f(0)
     """
     cdef Formula f
     cdef Py_ssize_t n = y.shape[0] * y.shape[1]
@@ -216,10 +221,14 @@ def formula_forward(int which, double a, double b, double c, float[:, ::1] y):
 
 
 def formula_backward(int which, double a, double b, double c, const float[:, ::1] z, float[:, ::1] dy):
-    """dz = dy f'(z), in place of dy: the gradient through an activation of the sums z.
+    """dz = dy f'(z), written over dy: the gradient with respect to the sums z.
 
-    which, a, b, c   as for `formula_forward`
-    z, dy  (B, ld)   ld is a multiple of P; zeros in the padding of dy stay zeros if that of z is finite
+    which  as for `formula_forward`
+    a      as for `formula_forward`
+    b      as for `formula_forward`
+    c      as for `formula_forward`
+    z      (B, ld)   sums; ld is a multiple of P
+    dy     (B, ld)   gradient with respect to f(z); zeros in its padding stay zeros if the padding of z is finite
     """
     cdef Formula f
     cdef Py_ssize_t n = dy.shape[0] * dy.shape[1]

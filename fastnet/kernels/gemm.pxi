@@ -1,20 +1,21 @@
-# gemm: the three dense products of a layer, each with what follows it while the result is still in registers.
+# gemm: the three dense products of a layer. Each goes on with its result while that is still in registers.
 #
-#   B  rows of a batch          K  inputs of the layer          N  its units          P  columns of a panel (16)
+#   B  rows of a batch     K  inputs of the layer     N  units of the layer     P  columns of a panel (16)
 #
-#   X  (B, K)         the layer's input, rows of `ldx` >= K floats
-#   W  (N/P, K, P)    its kernel in panels: W[p, k, j] multiplies input k for unit p * P + j; the last panel is padded
-#   Y  (B, ldy)       its output; whole panels are written, so ldy >= N rounded up to P
-#   dZ (B, ldz)       the gradient of the loss by the layer's pre-activation, laid out as Y
+#   X  (B, K)         input of the layer, rows of `ldx` >= K floats
+#   W  (N/P, K, P)    kernel in panels: W[p, k, j] multiplies input k for unit p * P + j; the last panel is padded
+#   Y  (B, ldy)       output of the layer; whole panels are written, so ldy >= N rounded up to P
+#   dZ (B, ldz)       gradient of the loss with respect to the pre-activation, laid out as Y
 #
 #   gemm_bias_act   Y  = act(X . W + bias)
-#   gemm_nt         dX = dZ . W^T, or at once the gradient by the pre-activation of the layer before: dX act'(.)
+#   gemm_nt         dX = dZ . W^T, and dX act'(.) if the layer before has an activation
 #   gemm_tn         dW = X^T . dZ, db = column sums of dZ; gemm_tn_update updates with them and never writes them
 #
-# All three are one tile: TILE_ROWS x TILE_PANELS panels of sums in registers, to which each step of the depth adds one
-# row of b, loaded once and used TILE_ROWS times. That reuse is why a tile runs at the speed of the multipliers and not of
-# the memory. A sum always runs over the whole depth in index order, in one chain of fused multiply-adds that starts from
-# zero: whichever tile height, thread or vector width computes an element, its bits are the same.
+# All three compute tiles: TILE_ROWS x TILE_PANELS panels of sums in registers. For each step of the depth, a row of b
+# is loaded once and used TILE_ROWS times. Because of this reuse the multipliers set the pace, and not the memory.
+#
+# A sum is one chain of fused multiply-adds, which starts from zero and runs over the whole depth in index order. So an
+# element has the same bits whichever tile height, thread or vector width computes it.
 
 cdef enum Epilogue:
     STORE  # c = sums
@@ -23,7 +24,7 @@ cdef enum Epilogue:
     UPDATE  # c takes one step of an optimizer along sums
 
 cdef enum:
-    LOW_ROWS = 1 + TILE_ROWS // 4  # of the tiles for the rows that are left: 4, 2 or 1
+    LOW_ROWS = 1 + TILE_ROWS // 4  # height of the tiles for the rows that are left: 4, 2 or 1
 
 cdef struct Tile:
     # sums[r, j] = sum over d of a[r * a_row + d * a_col] * b[d * b_row + j]
@@ -32,10 +33,10 @@ cdef struct Tile:
     const float* b
     Py_ssize_t b_row, b_panel
     Py_ssize_t depth
-    bint resume  # go on from the sums in c
+    bint resume  # start from the sums that are in c, not from zero
     float* c
     Py_ssize_t c_row, c_panel
-    Py_ssize_t at  # place of the tile's first number in c, and in all that is laid out as c: y, and the state in `update`
+    Py_ssize_t at  # place of the tile's first number in c, in y, and in the state of `update`: all are laid out as c
     const float* bias
     int activation
     const float* y
@@ -63,7 +64,7 @@ cdef void update_sums_in_memory(const Tile* tile, int rows, int panels, const ve
 cdef inline void compute_tile(
     const int rows, const int panels, const Epilogue epilogue, const Tile* tile
 ) noexcept nogil:
-    """One tile of `rows` x `panels` * P sums and its epilogue; all arguments but `tile` are constants of the caller."""
+    """One tile of `rows` x `panels` * P sums, and its epilogue. All arguments but `tile` are constants of the caller."""
     cdef vec sums[TILE_ROWS * TILE_PANELS * VECTORS]
     cdef vec side[TILE_PANELS * VECTORS]
     cdef vec in_memory[TILE_ROWS * TILE_PANELS * VECTORS]
@@ -120,7 +121,7 @@ cdef inline void move_right(const Epilogue epilogue, Tile* tile, Py_ssize_t pane
 
 
 cdef inline void compute_rows(const int panels, const Epilogue epilogue, Tile tile, Py_ssize_t rows) noexcept nogil:
-    """`rows` rows of `panels` panels, in tiles of TILE_ROWS rows and lower ones for the rest."""
+    """`rows` rows of `panels` panels: tiles of TILE_ROWS rows, and lower ones for the rows that are left."""
     while rows >= TILE_ROWS:
         compute_tile(TILE_ROWS, panels, epilogue, &tile)
         move_down(&tile, TILE_ROWS)
@@ -148,7 +149,7 @@ cdef inline void compute_columns(
 cdef struct Gemm:
     Tile tile
     Py_ssize_t rows, panels  # of c
-    Py_ssize_t blocks, groups  # how many blocks of TILE_ROWS x TILE_PANELS are below, and how many beside each other
+    Py_ssize_t blocks, groups  # blocks of TILE_ROWS x TILE_PANELS: how many in a column, and how many in a row
 
 
 cdef inline Gemm gemm_of(const Tile tile, Py_ssize_t rows, Py_ssize_t panels) noexcept:
@@ -162,7 +163,7 @@ cdef inline Gemm gemm_of(const Tile tile, Py_ssize_t rows, Py_ssize_t panels) no
 
 
 cdef inline Py_ssize_t grain_of(const Gemm* g) noexcept nogil:
-    """Blocks that are worth a thread."""
+    """The least number of blocks for which a thread is worth its start."""
     return FLOPS_A_SLICE // (2 * TILE_ROWS * TILE_PANELS * P * (g.tile.depth + 1)) + 1
 
 
@@ -171,7 +172,7 @@ cdef inline void compute_blocks(
 ) noexcept nogil:
     """Blocks [begin, end) of the product, counted down a group of panels first, so that a thread keeps to few panels."""
     cdef Tile tile
-    cdef Py_ssize_t panel, first, last
+    cdef Py_ssize_t panel, first, last, rows
     while begin < end:
         panel = begin // g.blocks * TILE_PANELS
         first = begin % g.blocks
@@ -179,9 +180,8 @@ cdef inline void compute_blocks(
         tile = g.tile
         move_right(epilogue, &tile, panel)
         move_down(&tile, first * TILE_ROWS)
-        compute_columns(
-            epilogue, tile, min(g.rows, last * TILE_ROWS) - first * TILE_ROWS, min(<Py_ssize_t>TILE_PANELS, g.panels - panel)
-        )
+        rows = min(g.rows, last * TILE_ROWS) - first * TILE_ROWS
+        compute_columns(epilogue, tile, rows, min(<Py_ssize_t>TILE_PANELS, g.panels - panel))
         begin += last - first
 
 
@@ -192,7 +192,7 @@ cdef void gemm_bias_act_task(void* g, Py_ssize_t begin, Py_ssize_t end) noexcept
 def gemm_bias_act(
     const float[:, ::1] x, const float[:, :, ::1] w, const float[::1] bias, int activation, float[:, ::1] y,
 ):
-    """Y = act(X . W + bias): a dense layer's output, in one pass.
+    """Y = act(X . W + bias): the output of a dense layer, in one pass.
 
     x           (B, ldx)      input, ldx >= K
     w           (N/P, K, P)   kernel in panels
@@ -237,7 +237,7 @@ cdef struct GemmNT:
 
 
 cdef inline void transpose(const float* source, float* target) noexcept nogil:
-    """LANES x LANES numbers, in rows P apart: each round zips the upper half of the rows into the lower."""
+    """Transposes LANES x LANES numbers, in rows P floats apart. Each round zips the two halves of the rows."""
     cdef vec a[LANES]
     cdef vec b[LANES]
     cdef int i, rounds = LANES
@@ -255,12 +255,12 @@ cdef inline void transpose(const float* source, float* target) noexcept nogil:
 
 
 cdef inline void transpose_panel(const GemmNT* g, Py_ssize_t first, Py_ssize_t unit, float* panel) noexcept nogil:
-    """The weights of P units from `unit` on for P inputs from `first` on, as rows of a panel of inputs."""
+    """Transposes the weights of P inputs from `first` on and P units from `unit` on: a row of `panel` is a unit."""
     cdef const float* w = g.w + (unit // P * g.inputs + first) * P
     cdef float rest[P * P]
     cdef int i, j
     cdef Py_ssize_t count = g.inputs - first
-    if count < P:  # the last inputs: what lies behind them is not theirs
+    if count < P:  # fewer than P inputs are left: the memory behind them must not be read
         for i in range(P * P):
             rest[i] = w[i] if i < count * P else 0
         w = rest
@@ -270,7 +270,7 @@ cdef inline void transpose_panel(const GemmNT* g, Py_ssize_t first, Py_ssize_t u
 
 
 cdef void gemm_nt_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
-    """Columns [begin, end) * P of dX: the weights of some inputs are transposed into panels, then multiplied."""
+    """Panels [begin, end) of dX. The weights of their inputs are transposed, NT_DEPTH units at a time, then multiplied."""
     cdef GemmNT* g = <GemmNT*>args
     cdef float panel[TILE_PANELS * NT_DEPTH * P]
     cdef Py_ssize_t u, i, block, p, units = g.panels * P
@@ -308,13 +308,13 @@ cdef void gemm_nt_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept no
 
 
 def gemm_nt(const float[:, ::1] dz, const float[:, :, ::1] w, float[:, ::1] dx, int activation, const float[:, ::1] y):
-    """dX = dZ . W^T: the gradient that a dense layer hands to the layer before it.
+    """dX = dZ . W^T: the gradient that a dense layer passes to the layer before it.
 
-    dz          (B, ldz)      gradient by the pre-activation, ldz >= N/P * P; zeros in columns N to N/P * P
+    dz          (B, ldz)      gradient with respect to the pre-activation, ldz >= N/P * P; zeros in columns N to N/P * P
     w           (N/P, K, P)   kernel in panels
     dx          (B, ldx)      written whole panel by whole panel, zeros in the padding; ldx >= K rounded up to P
-    activation  the one whose output y is: dx = (dZ . W^T) act'(.), gradient by its pre-activation; or LINEAR
-    y           (B, ldx)      the output of the layer before; not read if LINEAR
+    activation                that of the layer before; unless it is LINEAR, dx is multiplied by its derivative
+    y           (B, ldx)      output of the layer before; not read if `activation` is LINEAR
     """
     cdef GemmNT g
     if dx.shape[0] == 0 or w.shape[0] == 0 or w.shape[1] == 0:
@@ -371,7 +371,7 @@ cdef struct GemmTN:
 
 
 cdef inline void compute_bias_of_blocks(const GemmTN* q, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
-    """Who has the first block of a group of panels has their biases too."""
+    """The biases of a group of panels belong to the thread that computes the first block of the group."""
     cdef Py_ssize_t blocks = q.gemm.blocks
     cdef Py_ssize_t first = (begin + blocks - 1) // blocks * TILE_PANELS
     cdef Py_ssize_t last = (end + blocks - 1) // blocks * TILE_PANELS
@@ -416,9 +416,9 @@ cdef void run_gemm_tn(
 
 
 def gemm_tn(const float[:, ::1] x, const float[:, ::1] dz, float[:, :, ::1] dw, float[::1] db):
-    """dW = X^T . dZ and db = column sums of dZ: a dense layer's gradient, written out for whoever needs the array.
+    """dW = X^T . dZ and db = column sums of dZ: the gradient of a dense layer as arrays.
 
-    x   (B, ldx)       the layer's input, ldx >= K
+    x   (B, ldx)       input of the layer, ldx >= K
     dz  (B, ldz)       gradient with respect to the pre-activation, ldz >= N/P * P
     dw  (N/P, K, P)    gradient with respect to the kernel, in panels, written
     db  (N/P * P,)     gradient with respect to the bias, written
@@ -433,9 +433,9 @@ def gemm_tn_update(
     float[:, :, ::1] w, float[:, :, ::1] s, float[:, :, ::1] t, float[::1] bias, float[::1] bias_s, float[::1] bias_t,
     const double[::1] rates,
 ):
-    """The product of `gemm_tn` and the step of `update` in one: the gradient is in registers and never written.
+    """The product of `gemm_tn` and the step of `update` in one. The gradient is never written as an array.
 
-    x       (B, ldx)      the layer's input, ldx >= K
+    x       (B, ldx)      input of the layer, ldx >= K
     dz      (B, ldz)      gradient with respect to the pre-activation, ldz >= N/P * P
     rule                  as for `update`
     w       (N/P, K, P)   kernel, updated in place

@@ -1,4 +1,4 @@
-# All kernels of one instruction set: included by _baseline.pyx, _x86_v3.pyx and _x86_v4.pyx, each with its own flags.
+# All kernels of one instruction set. _baseline.pyx, _x86_v3.pyx and _x86_v4.pyx include it; each has its own flags.
 
 include "vec.pxi"
 include "activation.pxi"
@@ -17,18 +17,21 @@ cdef extern from "cpu.h":
     const char* COMPILER_FLAGS
 
 PANEL = P
-lanes = LANES
 COMPILER = COMPILER_VERSION.decode()
 FLAGS = COMPILER_FLAGS.decode()
 
 
 def x86_level():
-    """4 if this processor runs AVX-512, 3 if AVX2 and FMA, else 0."""
+    """The highest level of x86 that this processor runs: 4 (AVX-512), 3 (AVX2 and FMA), or 0."""
     return cpu_x86_level()
 
 
 def set_threads(int threads, int cores):
-    """Lets kernels use this many threads, the caller's among them; `cores` of them can run at once."""
+    """Sets the number of threads that kernels use.
+
+    threads  how many, the calling thread included
+    cores    how many of them can run at the same time
+    """
     pool_set_threads(threads, cores)
 
 
@@ -38,5 +41,5 @@ def get_threads():
 
 
 def thread_start_failed():
-    """True if a thread of the pool could not be started, so that kernels run on fewer than they may."""
+    """True if a thread of the pool could not be started. Kernels then run on fewer threads."""
     return bool(pool_failed())

@@ -1,15 +1,16 @@
-# softmax: probabilities from logits, their crossentropy with the targets, and the gradient of both in one pass.
+# softmax: probabilities from logits, their crossentropy with the targets, and its gradient in one pass.
 #
-#   B  rows of a batch          C  classes          ld  floats from row to row: C rounded up to P or more
+#   B  rows of a batch     C  classes     n, c  a row, a class     ld  floats from row to row: C rounded up to P, or more
+#   z  logits     p  probabilities     t  targets     dz, dp  gradients of the loss with respect to z and p
 #
 #   p[n, c]  = exp(z[n, c] - max_n) / sum_n           sum_n = sum over c of exp(z[n, c] - max_n)
 #   loss[n]  = - sum over c of t[n, c] log p[n, c]    log p[n, c] = z[n, c] - max_n - log sum_n,
 #                                                     kept in [log 1e-7, log(1 - 1e-7)] if `clip` says so
 #   dz[n, c] = (p[n, c] sum_c t[n, c] - t[n, c]) / B  the gradient of the mean loss; the logarithm's 1/p has cancelled
 #
-# Subtracting the row's maximum keeps exp from overflowing and changes nothing else. Sums over classes run in index
-# order, one after the other, so that their bits do not depend on the width of a vector. log is our own polynomial, as
-# exp is in activation.pxi: a C library's differ from machine to machine.
+# Subtracting the maximum of the row keeps exp from overflowing, and does not change p. Sums over classes run in index
+# order, one number after the other, so that their bits do not depend on the width of a vector. log is our own
+# polynomial, for the same reasons as exp in activation.pxi.
 
 cdef float LOG_MIN = -16.11809565095832  # log 1e-7
 cdef float LOG_MAX = -1.1920929665620834e-07  # log(1 - 1e-7), with 1 - 1e-7 rounded to float32
@@ -61,7 +62,7 @@ cdef inline float row_max(const float* z, Py_ssize_t classes) noexcept nogil:
 
 
 cdef inline float softmax_row(const float* z, float* p, Py_ssize_t classes, Py_ssize_t ld, float most) noexcept nogil:
-    """p = softmax(z), zeros in the padding; returns the sum by which it was divided. p may be z."""
+    """p = softmax(z), with zeros in the padding. Returns the sum by which p was divided. p may be z."""
     cdef vec shift = vec_set1(most)
     cdef float total = 0
     cdef Py_ssize_t c = 0
@@ -87,7 +88,7 @@ cdef void softmax_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept no
 
 
 cdef void softmax_crossentropy_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
-    """LANES rows at a time, so that one vector has the sums whose logarithms are needed."""
+    """LANES rows at a time: one vector then holds their sums, and one `vec_log` computes all their logarithms."""
     cdef Softmax* s = <Softmax*>args
     cdef float most[LANES]
     cdef float sums[LANES]
@@ -107,7 +108,7 @@ cdef void softmax_crossentropy_task(void* args, Py_ssize_t begin, Py_ssize_t end
 
 
 cdef inline void crossentropy_row(Softmax* s, Py_ssize_t n, float most, float log_sum) noexcept nogil:
-    """The loss of row n and its gradient, the probabilities being there."""
+    """The loss of row n and its gradient, from the probabilities."""
     cdef const float* z = s.z + n * s.ld
     cdef const float* p = s.p + n * s.ld
     cdef const float* t = s.t + n * s.ldt
@@ -129,10 +130,11 @@ cdef inline void crossentropy_row(Softmax* s, Py_ssize_t n, float most, float lo
 
 
 def softmax(const float[:, ::1] z, Py_ssize_t classes, float[:, ::1] p):
-    """p = softmax(z), row by row; p may be z itself.
+    """p = softmax(z), row by row. p may be z.
 
-    z, p     (B, ld)   logits and probabilities; the padding of p becomes zero
-    classes  C, 1 <= C <= ld
+    z        (B, ld)   logits
+    classes            C, 1 <= C <= ld
+    p        (B, ld)   probabilities, written, zeros in the padding
     """
     cdef Softmax s
     if z.shape[0] == 0:
@@ -149,7 +151,7 @@ def softmax_crossentropy(
     const float[:, ::1] z, const float[:, ::1] t, float[:, ::1] p, float[:, ::1] dz, float[::1] loss,
     bint clip=True,
 ):
-    """Probabilities, crossentropy and its gradient by the logits; returns the sum of the rows' losses.
+    """Probabilities, crossentropy, and its gradient with respect to the logits. Returns the sum of all losses.
 
     z     (B, ld)   logits
     t     (B, C)    targets: one-hot rows, or any distribution
@@ -181,9 +183,11 @@ def softmax_crossentropy(
 
 
 def softmax_backward(const float[:, ::1] p, Py_ssize_t classes, float[:, ::1] dp):
-    """dz = p * (dp - sum over classes of dp * p), in place of dp: the gradient through a softmax.
+    """dz = p * (dp - sum over classes of dp * p), written over dp: the gradient with respect to the logits.
 
-    p, dp  (B, ld)   the layer's probabilities; the gradient by them, which becomes the gradient by the logits
+    p        (B, ld)   probabilities
+    classes            C, 1 <= C <= ld
+    dp       (B, ld)   gradient with respect to p; becomes the gradient with respect to z, with zeros in the padding
     """
     cdef Py_ssize_t n, c
     cdef float total
@@ -199,7 +203,7 @@ def softmax_backward(const float[:, ::1] p, Py_ssize_t classes, float[:, ::1] dp
 
 
 def count_correct(const float[:, ::1] p, const float[:, ::1] t):
-    """How many rows have their greatest prediction where their greatest target is (the first, if several are equal).
+    """The number of rows whose greatest prediction and greatest target are at the same class (the first, if equal).
 
     p  (B, ld)   predictions
     t  (B, C)    targets

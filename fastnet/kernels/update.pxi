@@ -1,6 +1,7 @@
 # update: the optimizers' rules, for LANES weights at once.
 #
 #   w  a weight     g  its gradient     s, t  its state (zeros at first)     r  the learning rate
+#   m, n  decays: momentum, rho, or beta_1 and beta_2     k  weight of NADAM's mean     epsilon  keeps roots from 0
 #
 #   SGD        w <- w - r g
 #   MOMENTUM   s <- m s - r g                    w <- w + s
@@ -10,13 +11,15 @@
 #   ADAM       s <- s + (1 - m)(g - s)           t <- t + (1 - n)(g^2 - t)       w <- w - r s / (sqrt(t) + epsilon)
 #   NADAM      s and t as ADAM's                 w <- w - r (g + k s) / (sqrt(t) + epsilon)
 #
-# m and n are the decays: momentum, rho, or beta_1 and beta_2. Adam's r is corrected for its state's start at zero by the
-# caller: r = rate sqrt(1 - n^step) / (1 - m^step); so are Nadam's r and epsilon, and k weighs the mean against the
-# gradient (`Nadam` in optimizers). Where epsilon stands is Keras's choice. Sources: T. Tieleman and G. Hinton,
-# Lecture 6.5 of "Neural Networks for Machine Learning", 2012; I. Sutskever et al., "On the importance of initialization
-# and momentum in deep learning", 2013; D. Kingma and J. Ba, "Adam", 2015; those of Adagrad and Nadam are in optimizers.
+# The state of ADAM starts at zero, so its means are too small at first. The caller corrects that in r: it is
+# rate sqrt(1 - n^step) / (1 - m^step). For NADAM the caller corrects r, epsilon and k (see `Nadam` in optimizers).
+# Epsilon stands where Keras has it.
 #
-# The products of gemm.pxi and csr.pxi take these steps while a gradient is still in registers; `update` takes them from
+# Sources: T. Tieleman and G. Hinton, Lecture 6.5 of "Neural Networks for Machine Learning", 2012; I. Sutskever et al.,
+# "On the importance of initialization and momentum in deep learning", 2013; D. Kingma and J. Ba, "Adam", 2015. Those of
+# Adagrad and Nadam are in optimizers.
+#
+# The products of gemm.pxi and csr.pxi take these steps while a gradient is still in registers. `update` takes them from
 # a gradient that is an array.
 
 cdef enum:
