@@ -1,4 +1,4 @@
-"""Constraints: each projects a layer's weights onto the allowed set after each step of training."""
+"""Constraints: project a layer's weights onto the allowed set after each training step."""
 
 from __future__ import annotations
 

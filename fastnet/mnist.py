@@ -128,6 +128,7 @@ def with_article(number: int) -> str:
 
 
 def heading(text: str) -> None:
+    """Prints a heading."""
     print(f"\n{text}\n{'=' * len(text)}")
 
 
@@ -206,6 +207,7 @@ def whole(text: str) -> int:
 
 
 def seed(text: str) -> int:
+    """Checks an option's value and returns it as a seed."""
     if not text.isdecimal() or int(text) >= 2**32:
         raise argparse.ArgumentTypeError(f"expected a whole number from 0 to 4294967295, got {text!r}")
     return int(text)
