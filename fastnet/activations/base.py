@@ -121,7 +121,7 @@ class CompiledActivation(Activation):
 
 
 class KernelActivation(CompiledActivation):
-    """Base of the activations that a kernel of their own computes (formula.pxi), from the weighted sums.
+    """Base of the activations that a kernel of their own computes (pointwise.pxi), from the weighted sums.
 
     Attributes:
         which: the kernel's number of the activation.
@@ -139,10 +139,10 @@ class KernelActivation(CompiledActivation):
         return slopes[0, : z.size].reshape(shape)
 
     def forward(self, z: Floats, units: int) -> None:
-        kernels.formula_forward(self.which, *self.numbers, z)
+        kernels.pointwise_forward(self.which, *self.numbers, z)
 
     def backward(self, y: Floats, dy: Floats, units: int) -> None:
-        kernels.formula_backward(self.which, *self.numbers, y, dy)
+        kernels.pointwise_backward(self.which, *self.numbers, y, dy)
 
 
 class FusedActivation(CompiledActivation):

@@ -7,7 +7,7 @@ include "gemm.pxi"
 include "compress.pxi"
 include "csr.pxi"
 include "softmax.pxi"
-include "formula.pxi"
+include "pointwise.pxi"
 include "dropout.pxi"
 include "finite.pxi"
 

@@ -87,7 +87,7 @@ def formula(which: int, a: float, b: float, c: float, z: Array) -> Array:
     return y
 
 
-def formula_slope(which: int, a: float, b: float, c: float, z: Array) -> Array:
+def pointwise_slope(which: int, a: float, b: float, c: float, z: Array) -> Array:
     """The derivative of `formula` by z."""
     near = np.clip(z, -200, 200) if which == SILU else np.clip(z, -40, 40)  # infinity times 0 is NaN
     if which == CLIPPED_RELU:
@@ -119,16 +119,16 @@ def _normal_cdf(z: Array) -> Array:
     return np.array(halves, z.dtype).reshape(z.shape)
 
 
-def formula_forward(which: int, a: float, b: float, c: float, y: Array) -> None:
+def pointwise_forward(which: int, a: float, b: float, c: float, y: Array) -> None:
     """y = f(y), in place."""
     with np.errstate(all="ignore"):
         y[:] = formula(which, a, b, c, y)
 
 
-def formula_backward(which: int, a: float, b: float, c: float, z: Array, dy: Array) -> None:
+def pointwise_backward(which: int, a: float, b: float, c: float, z: Array, dy: Array) -> None:
     """dz = dy f'(z), in place of dy."""
     with np.errstate(all="ignore"):
-        dy *= formula_slope(which, a, b, c, z)
+        dy *= pointwise_slope(which, a, b, c, z)
 
 
 def gemm_bias_act(x: Array, w: Array, bias: Array, activation: int, y: Array) -> None:

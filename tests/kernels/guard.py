@@ -343,12 +343,12 @@ def activation_backward(rows: int, columns: int, room: int) -> list[Any]:
 
 
 @kernel(matrices)
-def formula_forward(rows: int, columns: int, room: int) -> list[Any]:
+def pointwise_forward(rows: int, columns: int, room: int) -> list[Any]:
     return [(rows + columns) % 6, 0.25, 1.0, 0.5, logits(rows, columns, room)]
 
 
 @kernel(matrices)
-def formula_backward(rows: int, columns: int, room: int) -> list[Any]:
+def pointwise_backward(rows: int, columns: int, room: int) -> list[Any]:
     y = logits(rows, columns, room)
     return [(rows + columns) % 6, 0.25, 1.0, 0.5, y / 8, y + 1]
 

@@ -1,4 +1,4 @@
-"""The activations of formula.pxi, on each instruction set: accurate over the whole range, there and back."""
+"""The activations of pointwise.pxi, on each instruction set: accurate over the whole range, there and back."""
 
 import math
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def points() -> np.ndarray:
 def test_accurate_to_the_last_digits(isa: str, which: int) -> None:
     x = points()
     y = x.copy()
-    isa_module(isa).formula_forward(which, A, B, C, y)
+    isa_module(isa).pointwise_forward(which, A, B, C, y)
     exact = FORMULAS[which](x.astype(np.float64))
     # The approximate gelu has an exponential of a number up to 100, and multiplies that number's rounding error.
     np.testing.assert_allclose(y, exact, rtol=2e-5 if which == GELU_TANH else 6e-7, atol=1e-32)
@@ -49,7 +49,7 @@ def test_the_way_back_is_the_slope(isa: str, which: int) -> None:
     exact = x.astype(np.float64)
     slope = (FORMULAS[which](exact + h) - FORMULAS[which](exact - h)) / (2 * h)
     dy = np.full_like(x, 3)
-    isa_module(isa).formula_backward(which, A, B, C, x, dy)
+    isa_module(isa).pointwise_backward(which, A, B, C, x, dy)
     np.testing.assert_allclose(dy, 3 * slope, rtol=3e-6, atol=2e-6)
 
 
@@ -61,8 +61,8 @@ def test_it_is_its_twin(isa: str, which: int) -> None:
     results = []
     for module in (isa_module(isa), reference):
         y, gradient = z.copy(), dy.copy()
-        module.formula_forward(which, A, B, C, y)
-        module.formula_backward(which, A, B, C, z, gradient)
+        module.pointwise_forward(which, A, B, C, y)
+        module.pointwise_backward(which, A, B, C, z, gradient)
         results.append((y, gradient))
     for one, other in zip(*results, strict=True):
         np.testing.assert_allclose(one, other, rtol=3e-6, atol=1e-6)
@@ -73,8 +73,8 @@ def test_it_is_its_twin(isa: str, which: int) -> None:
 def test_the_ends_of_the_range_and_nan(isa: str, which: int, a: float) -> None:
     z = np.array([[np.inf, -np.inf, np.nan, 3e38, -3e38, 0, -0.0, 1e-40] * 2], np.float32)
     y, dy = z.copy(), np.ones_like(z)
-    isa_module(isa).formula_forward(which, a, B, C, y)
-    isa_module(isa).formula_backward(which, a, B, C, z, dy)
+    isa_module(isa).pointwise_forward(which, a, B, C, y)
+    isa_module(isa).pointwise_backward(which, a, B, C, z, dy)
     assert np.isnan(y[0, 2])
     assert not np.isnan(np.delete(y[0, :8], 2)).any()
     assert not np.isnan(np.delete(dy[0, :8], 2)).any()
@@ -86,7 +86,7 @@ def test_the_ends_of_the_range_and_nan(isa: str, which: int, a: float) -> None:
 def test_at_a_corner_the_flatter_piece_counts(isa: str) -> None:
     z = np.array([[C, B, 0.75, 3.0] * 4], np.float32)
     dy = np.ones_like(z)
-    isa_module(isa).formula_backward(CLIPPED_RELU, A, B, C, z, dy)
+    isa_module(isa).pointwise_backward(CLIPPED_RELU, A, B, C, z, dy)
     np.testing.assert_array_equal(dy[0, :4], [A, 0, 1, 0])
 
 
@@ -99,8 +99,8 @@ def test_bits_do_not_depend_on_the_number_of_threads(isa: str, which: int) -> No
         for threads in (1, 2, 7):
             k.set_threads(threads, 2)
             y, dy = z.copy(), np.ones_like(z)
-            k.formula_forward(which, A, B, C, y)
-            k.formula_backward(which, A, B, C, z, dy)
+            k.pointwise_forward(which, A, B, C, y)
+            k.pointwise_backward(which, A, B, C, z, dy)
             results.add(y.tobytes() + dy.tobytes())
     finally:
         k.set_threads(before, before)

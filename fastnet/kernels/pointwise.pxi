@@ -1,4 +1,4 @@
-# formula: the activations that are not in activation.pxi: those with parameters, and those whose derivative needs z.
+# pointwise: the activations that are not in activation.pxi: those with parameters, and those whose derivative needs z.
 #
 #   z        a sum: a layer's output before the activation
 #   a, b, c  parameters of the activation
@@ -99,7 +99,7 @@ cdef inline vec gelu_inner(vec z) noexcept nogil:
     return SQRT_2_OVER_PI * vec_fma(vec_set1(0.044715), cube, z)
 
 
-cdef inline vec formula_value(const int which, vec z, float a, float b, float c) noexcept nogil:
+cdef inline vec pointwise_value(const int which, vec z, float a, float b, float c) noexcept nogil:
     cdef vec zero = vec_set1(0)
     cdef vec low
     if which == CLIPPED_RELU:
@@ -122,7 +122,7 @@ cdef inline vec formula_value(const int which, vec z, float a, float b, float c)
     return vec_max(z, vec_set1(-FURTHEST)) * vec_sigmoid(low + low)
 
 
-cdef inline vec formula_slope(const int which, vec z, float a, float b, float c) noexcept nogil:
+cdef inline vec pointwise_slope(const int which, vec z, float a, float b, float c) noexcept nogil:
     cdef vec zero = vec_set1(0)
     cdef vec one = vec_set1(1)
     cdef vec s, u, du
@@ -146,7 +146,7 @@ cdef inline vec formula_slope(const int which, vec z, float a, float b, float c)
     return vec_fma(z, u, s)
 
 
-cdef struct Formula:
+cdef struct Pointwise:
     int which
     float a, b, c
     float* y
@@ -154,62 +154,62 @@ cdef struct Formula:
     float* dy
 
 
-cdef inline void formula_forward_of(const int which, const Formula* f, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+cdef inline void pointwise_forward_of(const int which, const Pointwise* f, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
     while begin < end:
-        vec_store(f.y + begin, formula_value(which, vec_load(f.y + begin), f.a, f.b, f.c))
+        vec_store(f.y + begin, pointwise_value(which, vec_load(f.y + begin), f.a, f.b, f.c))
         begin += LANES
 
 
-cdef inline void formula_backward_of(const int which, const Formula* f, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+cdef inline void pointwise_backward_of(const int which, const Pointwise* f, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
     cdef vec slope
     while begin < end:
-        slope = formula_slope(which, vec_load(f.z + begin), f.a, f.b, f.c)
+        slope = pointwise_slope(which, vec_load(f.z + begin), f.a, f.b, f.c)
         vec_store(f.dy + begin, vec_load(f.dy + begin) * slope)
         begin += LANES
 
 
-cdef void formula_forward_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
-    cdef Formula* f = <Formula*>args
+cdef void pointwise_forward_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    cdef Pointwise* f = <Pointwise*>args
     if f.which == CLIPPED_RELU:
-        formula_forward_of(CLIPPED_RELU, f, begin * P, end * P)
+        pointwise_forward_of(CLIPPED_RELU, f, begin * P, end * P)
     elif f.which == ELU:
-        formula_forward_of(ELU, f, begin * P, end * P)
+        pointwise_forward_of(ELU, f, begin * P, end * P)
     elif f.which == SOFTPLUS:
-        formula_forward_of(SOFTPLUS, f, begin * P, end * P)
+        pointwise_forward_of(SOFTPLUS, f, begin * P, end * P)
     elif f.which == SILU:
-        formula_forward_of(SILU, f, begin * P, end * P)
+        pointwise_forward_of(SILU, f, begin * P, end * P)
     elif f.which == GELU:
-        formula_forward_of(GELU, f, begin * P, end * P)
+        pointwise_forward_of(GELU, f, begin * P, end * P)
     else:
-        formula_forward_of(GELU_TANH, f, begin * P, end * P)
+        pointwise_forward_of(GELU_TANH, f, begin * P, end * P)
 
 
-cdef void formula_backward_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
-    cdef Formula* f = <Formula*>args
+cdef void pointwise_backward_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    cdef Pointwise* f = <Pointwise*>args
     if f.which == CLIPPED_RELU:
-        formula_backward_of(CLIPPED_RELU, f, begin * P, end * P)
+        pointwise_backward_of(CLIPPED_RELU, f, begin * P, end * P)
     elif f.which == ELU:
-        formula_backward_of(ELU, f, begin * P, end * P)
+        pointwise_backward_of(ELU, f, begin * P, end * P)
     elif f.which == SOFTPLUS:
-        formula_backward_of(SOFTPLUS, f, begin * P, end * P)
+        pointwise_backward_of(SOFTPLUS, f, begin * P, end * P)
     elif f.which == SILU:
-        formula_backward_of(SILU, f, begin * P, end * P)
+        pointwise_backward_of(SILU, f, begin * P, end * P)
     elif f.which == GELU:
-        formula_backward_of(GELU, f, begin * P, end * P)
+        pointwise_backward_of(GELU, f, begin * P, end * P)
     else:
-        formula_backward_of(GELU_TANH, f, begin * P, end * P)
+        pointwise_backward_of(GELU_TANH, f, begin * P, end * P)
 
 
-def formula_forward(int which, double a, double b, double c, float[:, ::1] y):
+def pointwise_forward(int which, double a, double b, double c, float[:, ::1] y):
     """y = f(y), in place.
 
     which  CLIPPED_RELU, ELU, SOFTPLUS, SILU, GELU or GELU_TANH
-    a      first parameter; ignored if the formula has none
-    b      second parameter; ignored if the formula has none
-    c      third parameter; ignored if the formula has none
+    a      first parameter; ignored if the activation has none
+    b      second parameter; ignored if the activation has none
+    c      third parameter; ignored if the activation has none
     y      (B, ld)   sums; ld is a multiple of P; the padding gets f(0)
     """
-    cdef Formula f
+    cdef Pointwise f
     cdef Py_ssize_t n = y.shape[0] * y.shape[1]
     if n == 0:
         return
@@ -217,20 +217,20 @@ def formula_forward(int which, double a, double b, double c, float[:, ::1] y):
     f.which, f.a, f.b, f.c = which, <float>a, <float>b, <float>c
     f.y = &y[0, 0]
     with nogil:
-        parallel_for(formula_forward_task, &f, n // P, 256)
+        parallel_for(pointwise_forward_task, &f, n // P, 256)
 
 
-def formula_backward(int which, double a, double b, double c, const float[:, ::1] z, float[:, ::1] dy):
+def pointwise_backward(int which, double a, double b, double c, const float[:, ::1] z, float[:, ::1] dy):
     """dz = dy f'(z), written over dy: the gradient with respect to the sums z.
 
-    which  as for `formula_forward`
-    a      as for `formula_forward`
-    b      as for `formula_forward`
-    c      as for `formula_forward`
+    which  as for `pointwise_forward`
+    a      as for `pointwise_forward`
+    b      as for `pointwise_forward`
+    c      as for `pointwise_forward`
     z      (B, ld)   sums; ld is a multiple of P
     dy     (B, ld)   gradient with respect to f(z); zeros in its padding stay zeros if the padding of z is finite
     """
-    cdef Formula f
+    cdef Pointwise f
     cdef Py_ssize_t n = dy.shape[0] * dy.shape[1]
     if n == 0:
         return
@@ -239,4 +239,4 @@ def formula_backward(int which, double a, double b, double c, const float[:, ::1
     f.z = &z[0, 0]
     f.dy = &dy[0, 0]
     with nogil:
-        parallel_for(formula_backward_task, &f, n // P, 256)
+        parallel_for(pointwise_backward_task, &f, n // P, 256)
