@@ -61,7 +61,7 @@ class BackupAndRestore(Callback):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         from fastnet import saving
 
-        saving.check_savable(self.model, training=True)  # before the first epoch, which would be lost
+        saving.check_savable(self.model, training=True)  # fails now, not after the first epoch
         if os.path.lexists(self._path):
             epoch = saving.restore_training(self.model, self._path)
             self.model._initial_epoch = min(epoch, self.params["epochs"])

@@ -77,7 +77,7 @@ class ModelCheckpoint(Monitor):
             if field:
                 self.refuse_several(field)
         if not self.save_weights_only:
-            saving.check_savable(self.model)  # before the first epoch, which would be lost
+            saving.check_savable(self.model)  # fails now, not after the first epoch
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._epoch = epoch

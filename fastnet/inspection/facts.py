@@ -32,7 +32,7 @@ def check_built(model: Any) -> None:
     """Checks that a model is a `Sequential` and has weights.
 
     Raises:
-        TypeError: if it is no model of fastnet.
+        TypeError: if it is not a model of fastnet.
         ValueError: if it has no weights yet.
     """
     if not isinstance(model, MODELS["Sequential"]):
@@ -45,7 +45,7 @@ def check_trained(model: Any) -> None:
     """Checks that a model was trained and has finite weights.
 
     Raises:
-        TypeError: if it is no model of fastnet.
+        TypeError: if it is not a model of fastnet.
         ValueError: if it was never trained, or a weight is NaN or infinite.
     """
     check_built(model)

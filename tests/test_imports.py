@@ -1,0 +1,67 @@
+"""Imports run one way: from the program over the models down to the kernels; late and type-only imports count too."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import fastnet
+
+ROOT = Path(fastnet.__file__).parent
+MODULES = {".".join(("fastnet", *path.relative_to(ROOT).with_suffix("").parts)): path for path in ROOT.rglob("*.py")}
+MODULES = {name.removesuffix(".__init__"): path for name, path in MODULES.items()}
+
+
+def imports(module: str) -> Iterator[str]:
+    """The modules of fastnet that a module imports, wherever the import stands."""
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in MODULES)
+        elif isinstance(node, ast.ImportFrom) and node.module in MODULES:
+            yield from (
+                f"{node.module}.{a.name}" if f"{node.module}.{a.name}" in MODULES else node.module for a in node.names
+            )
+
+
+GRAPH = {module: set(imports(module)) - {module} for module in MODULES}
+
+
+def reachable(start: str) -> set[str]:
+    found: set[str] = set()
+    ahead = [start]
+    while ahead:
+        new = GRAPH[ahead.pop()] - found
+        found |= new
+        ahead += new
+    return found
+
+
+def test_no_circle_of_imports_has_more_than_five_files() -> None:
+    ahead = {module: reachable(module) for module in GRAPH}
+    circles = {frozenset(other for other in ahead[module] if module in ahead[other]) for module in GRAPH}
+    assert [sorted(circle) for circle in circles if len(circle) > 5] == []
+
+
+@pytest.mark.parametrize(
+    ("package", "above"),
+    [
+        ("metrics", "callbacks inspection models playground plotting reporting saving training"),
+        ("saving", "callbacks inspection models playground plotting reporting training"),
+        ("callbacks", "inspection models playground plotting reporting training"),
+        ("inspection", "models playground plotting reporting training"),
+        ("terminal", "callbacks checks inspection kernels layers models playground plotting reporting saving training"),
+        ("plotting", "playground reporting"),
+        ("reporting", "playground plotting"),
+    ],
+)
+def test_what_is_below_imports_nothing_above(package: str, above: str) -> None:
+    own = [name for name in GRAPH if name.split(".")[1:2] == [package]]
+    found = {
+        (name, other)
+        for name in own
+        for other in GRAPH[name]
+        if other.split(".")[1:2] and other.split(".")[1] in above.split()
+    }
+    assert own
+    assert found == set()
