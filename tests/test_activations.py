@@ -198,7 +198,7 @@ def test_names() -> None:
 
 
 @pytest.mark.parametrize(
-    "activation", [LeakyRelu(0.05), Elu(2.0), Gelu(True), ClippedRelu(0.1, 0.0, 1.0), activations.relu]
+    "activation", [LeakyRelu(0.05), Elu(2.0), Gelu(True), ClippedRelu(0.1, 0.0, 1.0), ClippedRelu(), activations.relu]
 )
 def test_descriptions_come_back(activation: Activation) -> None:
     made = activations.get(activations.serialize(activation))

@@ -89,7 +89,8 @@ def get(identifier: Any) -> Activation:
 
 def serialize(activation: Activation) -> str | dict[str, Any]:
     """Returns the name, or class and arguments if some differ from the defaults, as `get` takes them."""
-    return checks.describe(activation) if activation.get_config() else activation.name
+    is_named = not activation.get_config() and type(activation) is not ClippedRelu  # which is no name for `get`
+    return activation.name if is_named else checks.describe(activation)
 
 
 def as_typed(activation: Activation) -> str:
