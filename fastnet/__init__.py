@@ -41,30 +41,10 @@ if TYPE_CHECKING:
 recorded.MODELS["Sequential"] = Sequential
 
 __all__ = [
-    "Input",
-    "Sequential",
-    "__version__",
-    "activations",
-    "backend",
-    "callbacks",
-    "constraints",
-    "datasets",
-    "export_html",
-    "get_num_threads",
-    "initializers",
-    "layers",
-    "losses",
-    "metrics",
-    "models",
-    "optimizers",
-    "plotting",
-    "regularizers",
-    "report",
-    "saving",
-    "set_num_threads",
-    "show_config",
-    "utils",
-]
+    "Input", "Sequential", "__version__", "activations", "backend", "callbacks", "constraints", "datasets",
+    "export_html", "get_num_threads", "initializers", "layers", "losses", "metrics", "models", "optimizers", "plotting",
+    "regularizers", "report", "saving", "set_num_threads", "show_config", "utils",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

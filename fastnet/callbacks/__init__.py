@@ -11,16 +11,6 @@ from fastnet.callbacks.model_checkpoint import ModelCheckpoint
 from fastnet.callbacks.terminate_on_nan import TerminateOnNaN
 
 __all__ = [
-    "BackupAndRestore",
-    "CSVLogger",
-    "Callback",
-    "EarlyStopping",
-    "History",
-    "LambdaCallback",
-    "LearningRateScheduler",
-    "Logs",
-    "ModelCheckpoint",
-    "ReduceLROnPlateau",
-    "TerminateOnNaN",
-    "overrides",
-]
+    "BackupAndRestore", "CSVLogger", "Callback", "EarlyStopping", "History", "LambdaCallback", "LearningRateScheduler",
+    "Logs", "ModelCheckpoint", "ReduceLROnPlateau", "TerminateOnNaN", "overrides",
+]  # fmt: skip

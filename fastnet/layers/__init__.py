@@ -11,22 +11,7 @@ from fastnet.layers.noise import AlphaDropout, GaussianNoise
 from fastnet.layers.normalization import Normalization
 
 __all__ = [
-    "ELU",
-    "Activation",
-    "AlphaDropout",
-    "BatchNormalization",
-    "Dense",
-    "Dropout",
-    "Flatten",
-    "GaussianNoise",
-    "Input",
-    "InputLayer",
-    "Layer",
-    "LayerNormalization",
-    "LeakyReLU",
-    "Normalization",
-    "ReLU",
-    "Rescaling",
-    "Reshape",
+    "ELU", "Activation", "AlphaDropout", "BatchNormalization", "Dense", "Dropout", "Flatten", "GaussianNoise", "Input",
+    "InputLayer", "Layer", "LayerNormalization", "LeakyReLU", "Normalization", "ReLU", "Rescaling", "Reshape",
     "Softmax",
-]
+]  # fmt: skip

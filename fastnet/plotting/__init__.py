@@ -29,14 +29,6 @@ from fastnet.plotting.images import activations, digits, weights
 from fastnet.plotting.predictions import calibration, confusion_matrix, mistakes
 
 __all__ = [
-    "StepHistory",
-    "activations",
-    "calibration",
-    "confusion_matrix",
-    "digits",
-    "history",
-    "mistakes",
-    "require_matplotlib",
-    "save_all",
-    "weights",
-]
+    "StepHistory", "activations", "calibration", "confusion_matrix", "digits", "history", "mistakes",
+    "require_matplotlib", "save_all", "weights",
+]  # fmt: skip

@@ -13,16 +13,6 @@ from fastnet.saving.save_and_load import (
 from fastnet.saving.state import NotFiniteError
 
 __all__ = [
-    "MODEL_SUFFIX",
-    "WEIGHTS_SUFFIX",
-    "ModelFormatError",
-    "NotFiniteError",
-    "check_savable",
-    "check_suffix",
-    "load_model",
-    "load_weights",
-    "restore_training",
-    "save_model",
-    "save_training",
-    "save_weights",
-]
+    "MODEL_SUFFIX", "WEIGHTS_SUFFIX", "ModelFormatError", "NotFiniteError", "check_savable", "check_suffix",
+    "load_model", "load_weights", "restore_training", "save_model", "save_training", "save_weights",
+]  # fmt: skip
