@@ -133,7 +133,7 @@ class _Csr:
         rng = np.random.default_rng(0)
         x = rng.random((batch, inputs), np.float32) * (rng.random((batch, inputs)) < density)
         self.nnz = int(np.count_nonzero(x))
-        indices = np.nonzero(x)[1].astype(np.int32)
+        indices = np.nonzero(x)[1].astype(np.uint16)
         indptr = np.concatenate([[0], np.count_nonzero(x, axis=1).cumsum()]).astype(np.intp)
         self.rows = indptr, indices, x[x != 0], np.arange(batch, dtype=np.intp)
         copies = kernels.get_num_threads()
@@ -144,7 +144,7 @@ def csrmm_bias_act(batch: int, inputs: int, units: int, density: float = DENSITY
     x, kernel = _Csr(batch, inputs, density), function("csrmm_bias_act")
     w, _, _, bias, _, _ = _weights(inputs, units)
     arguments = *x.rows, w, bias, kernels.RELU, _rows(batch, units)
-    traffic = 8 * x.nnz + 4 * (inputs * units + batch * units)
+    traffic = 6 * x.nnz + 4 * (inputs * units + batch * units)
     shape = f"{batch}x{inputs}x{units} at {density}"
     return Case("csrmm_bias_act", shape, 2 * x.nnz * units, traffic, lambda: kernel(*arguments))
 
@@ -154,20 +154,20 @@ def csr_compress(rows: int, inputs: int, density: float = DENSITY) -> Case:
     rng, count, compress = np.random.default_rng(0), function("csr_count"), function("csr_compress")
     x = rng.random((rows, inputs), np.float32) * (rng.random((rows, inputs)) < density)
     nnz, indptr = int(np.count_nonzero(x)), np.zeros(rows + 1, np.intp)
-    indices, values = np.zeros(nnz, np.int32), np.zeros(nnz, np.float32)
+    indices, values = np.zeros(nnz, np.uint16), np.zeros(nnz, np.float32)
 
     def both() -> None:
         count(x, None, indptr[1:])
         np.cumsum(indptr, out=indptr)
         compress(x, None, 1.0, indptr, indices, values)
 
-    return Case("csr_compress", f"{rows}x{inputs} at {density}", 0, 8 * x.size + 8 * nnz, both)
+    return Case("csr_compress", f"{rows}x{inputs} at {density}", 0, 8 * x.size + 6 * nnz, both)
 
 
 def csr_transpose(batch: int, inputs: int, density: float = DENSITY) -> Case:
     x, kernel = _Csr(batch, inputs, density), function("csr_transpose")
     shape = f"{batch}x{inputs} at {density}"
-    return Case("csr_transpose", shape, 0, 16 * x.nnz, lambda: kernel(*x.rows, *x.columns))
+    return Case("csr_transpose", shape, 0, 14 * x.nnz, lambda: kernel(*x.rows, *x.columns))
 
 
 def csrmm_tn(batch: int, inputs: int, units: int, update: bool = False, density: float = DENSITY) -> Case:

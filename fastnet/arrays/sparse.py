@@ -18,10 +18,12 @@ from fastnet.arrays.rows import Which
 from fastnet.checks import Floats
 
 Places = NDArray[np.intp]
+Columns = NDArray[np.uint16] | NDArray[np.int32]
 
 _MOST = 0.6  # share of nonzeros up to which skipping zeros is faster, as bench/scaling.py measures
 _LEAST_WEIGHTS = 16384  # a smaller layer computes faster than its zeros are found
 _SAMPLE = 512  # rows in which `is_sparse` counts the nonzeros
+_NARROW = 2**16  # the most columns that an index of 16 bits can tell apart
 
 
 class Csr:
@@ -30,14 +32,14 @@ class Csr:
     Attributes:
         shape: (n, K).
         indptr: (n + 1,), where each row begins in `indices` and `values`.
-        indices: (nnz,) int32, the columns of the nonzeros, ascending in a row.
+        indices: (nnz,) uint16, or int32 if K > 65,536: the columns of the nonzeros, ascending in a row.
         values: (nnz,) float32, the nonzeros.
         longest: the largest number of nonzeros in a row.
     """
 
     is_sparse = True
 
-    def __init__(self, shape: tuple[int, int], indptr: Places, indices: NDArray[np.int32], values: Floats) -> None:
+    def __init__(self, shape: tuple[int, int], indptr: Places, indices: Columns, values: Floats) -> None:
         self.shape = shape
         self.indptr = indptr
         self.indices = indices
@@ -52,7 +54,7 @@ class Csr:
         indptr = np.zeros(len(x) + 1, np.intp)
         kernels.csr_count(floats, octets, indptr[1:])
         np.cumsum(indptr, out=indptr)
-        indices, values = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.float32)
+        indices, values = np.empty(indptr[-1], _index_type(x.shape[1])), np.empty(indptr[-1], np.float32)
         kernels.csr_compress(floats, octets, scale, indptr, indices, values)
         return cls((len(x), x.shape[1]), indptr, indices, values)
 
@@ -87,7 +89,7 @@ class Csr:
             why = "does not fit float32" if np.isfinite(data[at]) else "is not finite"
             raise ValueError(f"{argument} holds {data[at]} at row {row}, column {columns[at]}, which {why}")
         # Copies, since the caller may change the matrix during training and kernels trust these indices.
-        return cls(csr.shape, np.array(indptr, np.intp), np.array(columns, np.int32), values)
+        return cls(csr.shape, np.array(indptr, np.intp), np.array(columns, _index_type(csr.shape[1])), values)
 
     @classmethod
     def concatenated(cls, parts: Sequence[Csr]) -> Csr:
@@ -122,7 +124,7 @@ class CsrBatch(NamedTuple):
     rows: Places
 
     @property
-    def arrays(self) -> tuple[Places, NDArray[np.int32], Floats, Places]:
+    def arrays(self) -> tuple[Places, Columns, Floats, Places]:
         """The arguments for a kernel."""
         m = self.matrix
         return m.indptr, m.indices, m.values, self.rows
@@ -272,6 +274,10 @@ def _is_ascending(indptr: NDArray[Any], columns: NDArray[Any]) -> bool:
     starts = indptr[(indptr > 0) & (indptr < len(columns))].astype(np.intp)
     rises[starts - 1] = True  # the first column of a row may be any
     return bool(rises.all())
+
+
+def _index_type(columns: int) -> type[Any]:
+    return np.uint16 if columns <= _NARROW else np.int32
 
 
 def is_sparse(x: NDArray[Any], units: int) -> bool:

@@ -7,7 +7,8 @@ Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 Places = NDArray[np.intp]
 Rates = NDArray[np.float64]
-Columns = NDArray[np.int32]
+Columns = NDArray[np.uint16] | NDArray[np.int32]
+Entries = NDArray[np.int32]
 
 PANEL: int
 COMPILER: str
@@ -36,7 +37,7 @@ def csr_transpose(
     values: Floats,
     rows: Places,
     ends: Places,
-    entries: Columns,
+    entries: Entries,
 ) -> None: ...
 def csrmm_bias_act(
     indptr: Places,
@@ -48,10 +49,10 @@ def csrmm_bias_act(
     activation: int,
     y: Floats,
 ) -> None: ...
-def csrmm_tn(ends: Places, entries: Columns, dz: Floats, dw: Floats, db: Floats) -> None: ...
+def csrmm_tn(ends: Places, entries: Entries, dz: Floats, dw: Floats, db: Floats) -> None: ...
 def csrmm_tn_update(
     ends: Places,
-    entries: Columns,
+    entries: Entries,
     dz: Floats,
     rule: int,
     w: Floats,

@@ -19,7 +19,8 @@ cdef struct Compress:
     Py_ssize_t* counts
     float scale
     const Py_ssize_t* indptr
-    int* indices
+    unsigned short* narrow  # the columns go into one of the two
+    int* wide
     float* values
 
 
@@ -44,12 +45,15 @@ cdef void csr_count_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept 
 cdef inline void compress_row(const number* x, const Compress* q, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
     """Writes the nonzeros of row x to the places [at, end).
 
-    Every number is written, but `at` moves on only after a nonzero. So there is no branch that the processor could
-    predict wrongly.
+    Every number is written, but `at` moves on only after a nonzero. So no branch depends on the numbers, which
+    the processor could not predict.
     """
     cdef int k = 0
     while at < end:
-        q.indices[at] = k
+        if q.wide != NULL:
+            q.wide[at] = k
+        else:
+            q.narrow[at] = <unsigned short>k
         q.values[at] = x[k] * q.scale
         at += x[k] != 0
         k += 1
@@ -89,7 +93,7 @@ def csr_count(const float[:, ::1] floats, const unsigned char[:, ::1] octets, Py
 
 def csr_compress(
     const float[:, ::1] floats, const unsigned char[:, ::1] octets, float scale, const Py_ssize_t[::1] indptr,
-    int[::1] indices, float[::1] values,
+    indices, float[::1] values,
 ):
     """The nonzeros of the rows, each times `scale`, and their columns.
 
@@ -97,15 +101,22 @@ def csr_compress(
     octets   (n, K)     as for `csr_count`
     scale               a factor
     indptr   (n + 1,)   0, then the running sums of the counts
-    indices  (nnz,)     columns, written
+    indices  (nnz,)     columns, written: uint16, or int32 if K > 65,536
     values   (nnz,)     numbers, written
     """
     cdef Compress q = compress_of(floats, octets)
+    cdef unsigned short[::1] narrow
+    cdef int[::1] wide
     if indptr[indptr.shape[0] - 1] == 0:
         return
     q.scale = scale
     q.indptr = &indptr[0]
-    q.indices = &indices[0]
+    if indices.itemsize == 2:
+        narrow = indices
+        q.narrow = &narrow[0]
+    else:
+        wide = indices
+        q.wide = &wide[0]
     q.values = &values[0]
     with nogil:
         parallel_for(csr_compress_task, &q, indptr.shape[0] - 1, 1 + 50_000 // q.columns)

@@ -105,6 +105,13 @@ def test_a_scipy_matrix_may_be_changed_while_its_rows_are_used() -> None:
     assert not np.shares_memory(csr.indptr, matrix.indptr)
     assert np.shares_memory(csr.values, matrix.data)  # a number cannot point outside
     assert Csr.from_scipy("x", matrix.astype(np.float64)).values.dtype == np.float32
+    for columns, kind in ((2**16, np.uint16), (2**16 + 1, np.int32)):
+        wide = scipy_sparse.random(9, columns, density=0.01, format="csr", dtype=np.float32, random_state=0)
+        wide.sort_indices()
+        indices = Csr.from_scipy("x", wide).indices
+        assert indices.dtype == Csr.from_dense(wide.toarray()).indices.dtype == kind
+        np.testing.assert_array_equal(indices, wide.indices)
+        assert not np.shares_memory(indices, wide.indices)
 
 
 def test_a_scipy_matrix_is_scaled_by_a_rescaling() -> None:

@@ -187,16 +187,16 @@ def sparse(rows: int, columns: int) -> Array:
     )
 
 
-def csr(x: Array) -> list[Any]:
+def csr(x: Array, is_wide: int) -> list[Any]:
     """A matrix in compressed rows: where each begins, the columns of the nonzeros, and the nonzeros."""
     rows, columns = np.nonzero(x)
     indptr = np.concatenate([[0], np.cumsum((x != 0).sum(axis=1))])
-    return [indptr, columns.astype(np.int32), x[rows, columns]]
+    return [indptr, columns.astype(np.int32 if is_wide else np.uint16), x[rows, columns]]
 
 
 def csc(x: Array, room: int) -> list[Any]:
     """A batch by columns, twice, with room for more numbers than it has."""
-    ends, samples, values = csr(np.ascontiguousarray(x.T))
+    ends, samples, values = csr(np.ascontiguousarray(x.T), 1)
     entries = np.full((2, len(values) + room, 2), -1, np.int32)
     entries[:, : len(values), 0], entries[:, : len(values), 1] = samples, values.view(np.int32)
     return [np.stack([ends, ends]), entries]
@@ -260,7 +260,7 @@ def csr_count(rows: int, columns: int, room: int) -> list[Any]:
 def csr_compress(rows: int, columns: int, room: int) -> list[Any]:
     x = sparse(rows, columns)
     octets = abs(x).astype(np.uint8)
-    indptr, indices, values = csr(octets.astype(np.float32) if room else x)
+    indptr, indices, values = csr(octets.astype(np.float32) if room else x, columns % 2)
     indices.fill(9999)
     values.fill(np.nan)
     return [None if room else x, octets if room else None, 0.25, indptr, indices, values]
@@ -271,7 +271,7 @@ def csrmm_bias_act(batch: int, inputs: int, units: int, room: int) -> list[Any]:
     w = panels_of(numbers(inputs, units, start=1), np.nan)
     y = undefined(batch, padded(units) + room)
     return [
-        *csr(sparse(batch + 3, inputs)),
+        *csr(sparse(batch + 3, inputs), units % 2),
         some_rows(batch),
         w,
         bias_of(units),
@@ -282,7 +282,7 @@ def csrmm_bias_act(batch: int, inputs: int, units: int, room: int) -> list[Any]:
 
 @kernel(products)
 def csr_transpose(batch: int, inputs: int, units: int, room: int) -> list[Any]:
-    return [*csr(sparse(batch + 3, inputs)), some_rows(batch), *columns_of(batch, inputs, room)]
+    return [*csr(sparse(batch + 3, inputs), units % 2), some_rows(batch), *columns_of(batch, inputs, room)]
 
 
 @kernel(products)

@@ -24,6 +24,7 @@ from fastnet.kernels import (
 pytestmark = pytest.mark.parametrize("isa", isa_parameters())
 SHAPES = [(1, 1, 1), (1, 784, 10), (2, 3, 17), (4, 5, 33), (5, 4, 100), (7, 13, 31), (16, 16, 16), (29, 101, 70)]
 SHAPES += [(131, 257, 53), (128, 784, 512)]
+each_index = pytest.mark.parametrize("index", [np.uint16, np.int32])
 RATES = np.array([1e-3, 0.9, 0.99, 1e-7, 0.6])
 
 
@@ -35,13 +36,13 @@ def sparse(rng: np.random.Generator, *shape: int) -> np.ndarray:
     return x.astype(np.float32)
 
 
-def csr_of(k, x: np.ndarray, scale: float = 1.0) -> tuple:
+def csr_of(k, x: np.ndarray, scale: float = 1.0, index: type = np.uint16) -> tuple:
     """indptr, indices and values that the kernels make of x, in arrays full of nonsense."""
     floats, octets = (None, x) if x.dtype == np.uint8 else (x, None)
     indptr = np.zeros(len(x) + 1, np.intp)
     k.csr_count(floats, octets, indptr[1:])
     np.cumsum(indptr, out=indptr)
-    indices, values = np.full(indptr[-1], 7, np.int32), np.full(indptr[-1], np.nan, np.float32)
+    indices, values = np.full(indptr[-1], 7, index), np.full(indptr[-1], np.nan, np.float32)
     k.csr_compress(floats, octets, scale, indptr, indices, values)
     return indptr, indices, values
 
@@ -55,14 +56,17 @@ def csc_of(k, csr: tuple, rows: np.ndarray, columns: int) -> tuple:
     return csc
 
 
+@each_index
 @pytest.mark.parametrize("scale", [1.0, 1 / 255])
 @pytest.mark.parametrize("kind", [np.float32, np.uint8])
 @pytest.mark.parametrize("shape", [(1, 1), (3, 9), (7, 10), (128, 784)])
-def test_compressed_rows_are_those_of_the_twin(isa: str, shape: tuple[int, int], kind: type, scale: float) -> None:
+def test_compressed_rows_are_those_of_the_twin(
+    isa: str, shape: tuple[int, int], kind: type, scale: float, index: type
+) -> None:
     x = sparse(np.random.default_rng(7), *shape)
     if kind is np.uint8:
         x = (np.abs(x) * 50).astype(np.uint8)
-    found, expected = (csr_of(k, x, scale) for k in (isa_module(isa), reference))
+    found, expected = (csr_of(k, x, scale, index) for k in (isa_module(isa), reference))
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -74,8 +78,9 @@ def test_nan_counts_as_a_number(isa: str) -> None:
     assert np.isnan(values[0])
 
 
+@each_index
 @pytest.mark.parametrize(("batch", "inputs", "units"), SHAPES)
-def test_forward_has_the_bits_of_the_dense_product(isa: str, batch: int, inputs: int, units: int) -> None:
+def test_forward_has_the_bits_of_the_dense_product(isa: str, batch: int, inputs: int, units: int, index: type) -> None:
     k = isa_module(isa)
     rng = np.random.default_rng(6)
     x = sparse(rng, batch + 3, inputs)
@@ -84,7 +89,7 @@ def test_forward_has_the_bits_of_the_dense_product(isa: str, batch: int, inputs:
     for activation in (LINEAR, RELU, TANH):
         dense, skipping = (np.full((batch, padded(units) + 16), np.nan, np.float32) for _ in range(2))
         k.gemm_bias_act(np.ascontiguousarray(x[rows]), w, bias, activation, dense)
-        k.csrmm_bias_act(*csr_of(k, x), rows, w, bias, activation, skipping)
+        k.csrmm_bias_act(*csr_of(k, x, 1.0, index), rows, w, bias, activation, skipping)
         np.testing.assert_array_equal(dense, skipping)
         assert np.isnan(skipping[:, padded(units) :]).all()
         single = np.zeros((1, padded(units)), np.float32)
@@ -100,12 +105,13 @@ def test_bytes_have_the_bits_of_the_dense_arrays_numbers(isa: str, scale: float)
         np.testing.assert_array_equal(one, other)
 
 
+@each_index
 @pytest.mark.parametrize("shape", [(1, 1), (3, 9), (40, 10), (128, 784)])
-def test_a_batch_by_columns_is_that_of_the_twin(isa: str, shape: tuple[int, int]) -> None:
+def test_a_batch_by_columns_is_that_of_the_twin(isa: str, shape: tuple[int, int], index: type) -> None:
     k = isa_module(isa)
     rng = np.random.default_rng(9)
     x, rows = sparse(rng, *shape), rng.permutation(shape[0])
-    csr = csr_of(k, x)
+    csr = csr_of(k, x, 1.0, index)
     for one, other in zip(csc_of(k, csr, rows, shape[1]), csc_of(reference, csr, rows, shape[1]), strict=True):
         np.testing.assert_array_equal(one, other)
 
