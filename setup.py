@@ -210,6 +210,5 @@ extensions = [
 
 if __name__ == "__main__":
     setup(
-        ext_modules=extensions,
-        cmdclass={"build": BuildKernelsFirst, "build_ext": BuildKernels, "sdist": PackSources},
+        ext_modules=extensions, cmdclass={"build": BuildKernelsFirst, "build_ext": BuildKernels, "sdist": PackSources}
     )

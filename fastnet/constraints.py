@@ -95,12 +95,7 @@ _BY_NAME: dict[str, type[Constraint]] = {"max_norm": MaxNorm, "non_neg": NonNeg,
 
 
 def get(identifier: Any, argument: str = "constraint") -> Constraint | None:
-    """Returns the constraint of a name with its defaults, a given constraint itself, or None.
-
-    Raises:
-        ValueError: if no constraint has this name.
-        TypeError: if `identifier` is of another type.
-    """
+    """Returns the constraint of a name, a given constraint itself, or None; errors as `checks.build`."""
     if identifier is None or isinstance(identifier, Constraint):
         return identifier
     return checks.build(argument, identifier, _BY_NAME)

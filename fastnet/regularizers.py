@@ -114,12 +114,7 @@ _BY_NAME: dict[str, type[Regularizer]] = {"l1": L1, "l2": L2, "l1_l2": L1L2, **C
 
 
 def get(identifier: Any, argument: str = "regularizer") -> Regularizer | None:
-    """Returns the regularizer of a name with its defaults, a given regularizer itself, or None.
-
-    Raises:
-        ValueError: if no regularizer has this name.
-        TypeError: if `identifier` is of another type.
-    """
+    """Returns the regularizer of a name, a given regularizer itself, or None; errors as `checks.build`."""
     if identifier is None or isinstance(identifier, Regularizer):
         return identifier
     return checks.build(argument, identifier, _BY_NAME)

@@ -596,12 +596,7 @@ def test_the_list_of_layers_is_a_copy() -> None:
 
 @pytest.mark.parametrize("hook", ["on_epoch_end", "on_train_batch_end", "on_test_batch_begin", "on_predict_batch_end"])
 @pytest.mark.parametrize(
-    "change",
-    [
-        lambda model: model.pop(),
-        lambda model: model.add(Dense(4)),
-        lambda model: model.compile("sgd", "mse"),
-    ],
+    "change", [lambda model: model.pop(), lambda model: model.add(Dense(4)), lambda model: model.compile("sgd", "mse")]
 )
 def test_a_callback_that_changes_the_layers_is_refused(hook: str, change: Any) -> None:
     x, y = np.ones((8, 5), np.float32), np.eye(3, dtype=np.float32)[np.arange(8) % 3]

@@ -40,15 +40,8 @@ class LambdaCallback(Callback):
         on_train_batch_end: Callable[..., Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        given = {
-            "on_epoch_begin": on_epoch_begin,
-            "on_epoch_end": on_epoch_end,
-            "on_train_begin": on_train_begin,
-            "on_train_end": on_train_end,
-            "on_train_batch_begin": on_train_batch_begin,
-            "on_train_batch_end": on_train_batch_end,
-            **checks.keywords("LambdaCallback", kwargs, HOOKS),
-        }
+        given = {name: value for name, value in locals().items() if name.startswith("on_")}
+        given |= checks.keywords("LambdaCallback", kwargs, HOOKS)
         for name, function in given.items():
             if function is None:
                 continue

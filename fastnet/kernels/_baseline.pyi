@@ -10,6 +10,7 @@ Rates = NDArray[np.float64]
 Columns = NDArray[np.uint16] | NDArray[np.int32]
 Entries = NDArray[np.int32]
 
+# fmt: off
 PANEL: int
 COMPILER: str
 FLAGS: str
@@ -23,45 +24,19 @@ def activation_backward(activation: int, y: Floats, dy: Floats) -> None: ...
 def all_finite(x: Floats) -> bool: ...
 def count_correct(p: Floats, t: Floats) -> int: ...
 def csr_compress(
-    floats: Floats | None,
-    octets: Bytes | None,
-    scale: float,
-    indptr: Places,
-    indices: Columns,
-    values: Floats,
+    floats: Floats | None, octets: Bytes | None, scale: float, indptr: Places, indices: Columns, values: Floats
 ) -> None: ...
 def csr_count(floats: Floats | None, octets: Bytes | None, counts: Places) -> None: ...
 def csr_transpose(
-    indptr: Places,
-    indices: Columns,
-    values: Floats,
-    rows: Places,
-    ends: Places,
-    entries: Entries,
+    indptr: Places, indices: Columns, values: Floats, rows: Places, ends: Places, entries: Entries
 ) -> None: ...
 def csrmm_bias_act(
-    indptr: Places,
-    indices: Columns,
-    values: Floats,
-    rows: Places,
-    w: Floats,
-    bias: Floats,
-    activation: int,
-    y: Floats,
+    indptr: Places, indices: Columns, values: Floats, rows: Places, w: Floats, bias: Floats, activation: int, y: Floats
 ) -> None: ...
 def csrmm_tn(ends: Places, entries: Entries, dz: Floats, dw: Floats, db: Floats) -> None: ...
 def csrmm_tn_update(
-    ends: Places,
-    entries: Entries,
-    dz: Floats,
-    rule: int,
-    w: Floats,
-    s: Floats,
-    t: Floats,
-    bias: Floats,
-    bias_s: Floats,
-    bias_t: Floats,
-    rates: Rates,
+    ends: Places, entries: Entries, dz: Floats, rule: int, w: Floats, s: Floats, t: Floats, bias: Floats, bias_s:
+    Floats, bias_t: Floats, rates: Rates
 ) -> None: ...
 def dropout(x: Floats, y: Floats, columns: int, rate: float, seed: int) -> None: ...
 def pointwise_forward(which: int, a: float, b: float, c: float, y: Floats) -> None: ...
@@ -70,26 +45,11 @@ def gemm_bias_act(x: Floats, w: Floats, bias: Floats, activation: int, y: Floats
 def gemm_nt(dz: Floats, w: Floats, dx: Floats, activation: int, y: Floats) -> None: ...
 def gemm_tn(x: Floats, dz: Floats, dw: Floats, db: Floats) -> None: ...
 def gemm_tn_update(
-    x: Floats,
-    dz: Floats,
-    rule: int,
-    w: Floats,
-    s: Floats,
-    t: Floats,
-    bias: Floats,
-    bias_s: Floats,
-    bias_t: Floats,
-    rates: Rates,
+    x: Floats, dz: Floats, rule: int, w: Floats, s: Floats, t: Floats, bias: Floats, bias_s: Floats, bias_t: Floats,
+    rates: Rates
 ) -> None: ...
 def gemv_bias_act(x: Floats, w: Floats, bias: Floats, activation: int, y: Floats) -> None: ...
 def softmax(z: Floats, classes: int, p: Floats) -> None: ...
 def softmax_backward(p: Floats, classes: int, dp: Floats) -> None: ...
 def softmax_crossentropy(z: Floats, t: Floats, p: Floats, dz: Floats, loss: Floats, clip: bool = True) -> float: ...
-def update(
-    rule: int,
-    w: Floats,
-    g: Floats,
-    s: Floats,
-    t: Floats,
-    rates: Rates,
-) -> None: ...
+def update(rule: int, w: Floats, g: Floats, s: Floats, t: Floats, rates: Rates) -> None: ...

@@ -192,12 +192,7 @@ def csr_count(floats: Array | None, octets: Array | None, counts: Array) -> None
 
 
 def csr_compress(
-    floats: Array | None,
-    octets: Array | None,
-    scale: float,
-    indptr: Array,
-    indices: Array,
-    values: Array,
+    floats: Array | None, octets: Array | None, scale: float, indptr: Array, indices: Array, values: Array
 ) -> None:
     """The nonzeros, row by row, each times `scale`, and their columns."""
     x = octets if floats is None else floats
@@ -208,14 +203,7 @@ def csr_compress(
 
 
 def csrmm_bias_act(
-    indptr: Array,
-    indices: Array,
-    values: Array,
-    rows: Array,
-    w: Array,
-    bias: Array,
-    activation: int,
-    y: Array,
+    indptr: Array, indices: Array, values: Array, rows: Array, w: Array, bias: Array, activation: int, y: Array
 ) -> None:
     """Y = act(X W + bias), X some rows of a CSR matrix."""
     gemm_bias_act(_csr_rows(indptr, indices, values, rows, w.shape[1]), w, bias, activation, y)

@@ -32,11 +32,7 @@ class Adagrad(Optimizer):
     slots = ("accumulator",)
 
     def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        initial_accumulator_value: float = 0.1,
-        epsilon: float = 1e-7,
-        **kwargs: Any,
+        self, learning_rate: Any = 0.001, initial_accumulator_value: float = 0.1, epsilon: float = 1e-7, **kwargs: Any
     ) -> None:
         super().__init__(learning_rate, **kwargs)
         self.initial_accumulator_value = checks.number("initial_accumulator_value", initial_accumulator_value, least=0)

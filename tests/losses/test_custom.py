@@ -352,8 +352,7 @@ def test_a_class_without_call_is_refused_by_compile() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "activation"),
-    [(losses.CategoricalCrossentropy, "softmax"), (losses.BinaryCrossentropy, "sigmoid")],
+    ("kind", "activation"), [(losses.CategoricalCrossentropy, "softmax"), (losses.BinaryCrossentropy, "sigmoid")]
 )
 @pytest.mark.parametrize("from_logits", [False, True])
 def test_a_subclass_of_a_fused_loss_is_not_passed_by(kind: Any, activation: str, from_logits: bool) -> None:

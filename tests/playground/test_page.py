@@ -75,10 +75,7 @@ def in_node(tmp_path: Path) -> Callable[[str, str, Any], Any]:
 
 
 MODELS: dict[str, Callable[[], tuple[Sequential, float]]] = {
-    "the tutorial's": lambda: (
-        made(layers.Rescaling(1 / 255), layers.Dense(512, activation="relu")),
-        255.0,
-    ),
+    "the tutorial's": lambda: (made(layers.Rescaling(1 / 255), layers.Dense(512, activation="relu")), 255.0),
     "784 floats": lambda: (made(layers.Dense(32, activation="tanh"), shape=784), 1.0),
     "channels": lambda: (made(layers.Dense(8, activation="sigmoid"), shape=(28, 28, 1)), 1.0),
     "rescaled by one": lambda: (made(layers.Rescaling(1 / 127.5, -1), layers.Dense(8)), 255.0),
@@ -91,10 +88,7 @@ MODELS: dict[str, Callable[[], tuple[Sequential, float]]] = {
         made(layers.Dropout(0.5), layers.Dense(24), layers.GaussianNoise(0.5), layers.ELU(0.7)),
         1.0,
     ),
-    "normalized": lambda: (
-        made(layers.Dense(24), layers.BatchNormalization(), layers.Activation("relu")),
-        1.0,
-    ),
+    "normalized": lambda: (made(layers.Dense(24), layers.BatchNormalization(), layers.Activation("relu")), 1.0),
     "normalized pixels": lambda: (
         Sequential([layers.Input((28, 28)), layers.BatchNormalization(), *made(layers.Dense(9, "relu")).layers]),
         255.0,

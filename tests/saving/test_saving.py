@@ -651,10 +651,7 @@ CHANGES: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
         "the file has no more",
     ),
     "a layer that brings its input": (
-        lambda h, a: (
-            a["architecture"].update(build_input_shape=None),
-            layer(a, 0)["config"].update(input_dim=10**12),
-        ),
+        lambda h, a: (a["architecture"].update(build_input_shape=None), layer(a, 0)["config"].update(input_dim=10**12)),
         "weights of shape",
     ),
     "fewer layers than arrays": (lambda h, a: a["architecture"]["layers"].pop(), "2 more arrays than the layers have"),

@@ -393,11 +393,7 @@ def test_class_weights_need_classes(y: np.ndarray) -> None:
 
 def test_validation_data_may_be_weighted_or_made_in_batches() -> None:
     w = np.linspace(0, 1, 60)
-    for data, expected in (
-        ((X, Y), {}),
-        ((X, Y, w), {"sample_weight": w}),
-        (Again(), {}),
-    ):
+    for data, expected in (((X, Y), {}), ((X, Y, w), {"sample_weight": w}), (Again(), {})):
         model = model_of(metrics=["accuracy"])
         history = model.fit(X, Y, validation_data=data, verbose=0).history
         found = model.evaluate(X, Y, verbose=0, **expected)
