@@ -1084,3 +1084,15 @@ assert len(opened) <= 2 and all(sys.argv[1] in each[1] or each[1].strip("(),").i
 """
     path.write_bytes(good)
     subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+
+
+@pytest.mark.parametrize("optimizer", ["rmsprop", "adam"])
+def test_an_optimizer_that_was_used_goes_on_with_the_restored_state(optimizer: str, tmp_path: Path) -> None:
+    model, path = small(optimizer), tmp_path / "backup.safetensors"
+    saving.save_and_load.save_training(model, path, 1)
+    model.train_on_batch(ROWS, LABELS)
+    expected = [w.tobytes() for w in model.get_weights()]
+    model.train_on_batch(ROWS, LABELS)
+    saving.save_and_load.restore_training(model, path)
+    model.train_on_batch(ROWS, LABELS)
+    assert [w.tobytes() for w in model.get_weights()] == expected
