@@ -154,7 +154,7 @@ class Server(socketserver.ThreadingTCPServer):
             return
         try:
             super().process_request(request, client_address)
-        except BaseException:  # no thread could be started
+        except Exception:  # no thread was started. After Ctrl-C one may run, and it releases its place itself
             self._free.release()
             raise
 

@@ -299,3 +299,18 @@ def test_port_80_may_be_left_out_of_the_name(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(Server, "server_bind", bind)
     with Server(PAGE, 80) as server:
         assert server.hosts == {"127.0.0.1", "localhost", "127.0.0.1:80", "localhost:80"}
+
+
+def test_ctrl_c_while_a_connection_is_taken_up_ends_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        thread.join(20)
+        raise KeyboardInterrupt
+
+    with Server("page") as server, socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+        client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        monkeypatch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            server.handle_request()
