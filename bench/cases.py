@@ -17,10 +17,11 @@ from fastnet import kernels
 from fastnet.arrays.panels import pack, zeros
 
 RMSPROP, ADAM = getattr(kernels, "RMSPROP", 3), getattr(kernels, "ADAM", 4)
+NO_WEIGHTS = np.zeros(0, np.float32)
 DENSITY = 0.19  # of the pixels of MNIST
 
 # The learning rate is 0, so that repeated updates do not change the weights.
-RATES = np.array([0.0, 0.9, 0.999, 1e-7, 0.0])
+RATES = np.array([0.0, 0.9, 0.999, 1e-7, 0.0, 0.0])
 
 
 @dataclass
@@ -82,7 +83,7 @@ def gemm_bias_act(batch: int, inputs: int, units: int) -> Case:
 
 def gemv_bias_act(inputs: int, units: int) -> Case:
     x, (w, _, _, bias, _, _), kernel = _floats(1, inputs), _weights(inputs, units), function("gemv_bias_act")
-    arguments = x, w, bias, kernels.RELU, _rows(1, units)
+    arguments = x, w, bias, kernels.RELU, _rows(1, units), np.zeros(3 + inputs, np.intp)
     flops, traffic = 2 * inputs * units, 4 * (inputs + inputs * units + units)
     return Case("gemv_bias_act", f"{inputs}x{units}", flops, traffic, lambda: kernel(*arguments))
 
@@ -90,7 +91,7 @@ def gemv_bias_act(inputs: int, units: int) -> Case:
 def gemm_nt(batch: int, inputs: int, units: int) -> Case:
     dz, w, dx = _gradient(batch, units), _floats(inputs, units), np.empty((batch, inputs), np.float32)
     out = _rows(batch, inputs)
-    arguments = dz, pack(w), out, kernels.LINEAR, out
+    arguments = dz, pack(w), units, out, kernels.LINEAR, out
     kernel, plain = function("gemm_nt"), np.ascontiguousarray(dz[:, :units])
     flops, traffic = 2 * batch * inputs * units, 4 * (batch * units + w.size + dx.size)
     return Case(
@@ -143,7 +144,7 @@ class _Csr:
 def csrmm_bias_act(batch: int, inputs: int, units: int, density: float = DENSITY) -> Case:
     x, kernel = _Csr(batch, inputs, density), function("csrmm_bias_act")
     w, _, _, bias, _, _ = _weights(inputs, units)
-    arguments = *x.rows, w, bias, kernels.RELU, _rows(batch, units)
+    arguments = *x.rows, w, bias, kernels.RELU, _rows(batch, units), np.zeros(batch, np.intp)
     traffic = 6 * x.nnz + 4 * (inputs * units + batch * units)
     shape = f"{batch}x{inputs}x{units} at {density}"
     return Case("csrmm_bias_act", shape, 2 * x.nnz * units, traffic, lambda: kernel(*arguments))
@@ -190,7 +191,7 @@ def softmax_crossentropy(batch: int, classes: int) -> Case:
 
     z, p, dz = _gradient(batch, classes), _rows(batch, classes), _rows(batch, classes)
     t = np.eye(classes, dtype=np.float32)[np.random.default_rng(0).integers(0, classes, batch)]
-    arguments = z, t, p, dz, np.zeros(batch, np.float32)
+    arguments = z, t, NO_WEIGHTS, p, dz, np.zeros(batch)
     kernel, twin = function("softmax_crossentropy"), reference.softmax_crossentropy
     shape, size = f"{batch}x{classes}", batch * classes
     return Case(
@@ -214,7 +215,7 @@ def activation(name: str, batch: int, units: int, backward: bool = False) -> Cas
     """Measures an activation that is computed on its own, not in the epilogue of a product."""
     epilogues = {"sigmoid": kernels.SIGMOID, "tanh": kernels.TANH}
     y, dy = _gradient(batch, units), _gradient(batch, units)
-    family = "activation" if name in epilogues else "formula"
+    family = "activation" if name in epilogues else "pointwise"
     which = (epilogues[name],) if name in epilogues else (getattr(kernels, name.upper()), 1.0, 1.0, 0.0)
     kernel = function(f"{family}_{'backward' if backward else 'forward'}")
     arguments = (*which, y, dy) if backward else (*which, y)
@@ -224,7 +225,24 @@ def activation(name: str, batch: int, units: int, backward: bool = False) -> Cas
 
 def dropout(batch: int, units: int) -> Case:
     x, y, kernel = _gradient(batch, units), _gradient(batch, units), function("dropout")
-    return Case("dropout", f"{batch}x{units}", 0, 8 * x.size, lambda: kernel(x, y, units, 0.2, 1))
+    seed = np.ones(1, np.uint64)
+    return Case("dropout", f"{batch}x{units}", 0, 8 * x.size, lambda: kernel(x, y, units, 0.2, seed))
+
+
+def gather(batch: int, columns: int, kind: type) -> Case:
+    """Measures the copy of a batch from a data set that does not fit into the caches."""
+    rows = np.random.default_rng(0).permutation(60_000)[:batch]
+    data, target, kernel = np.ones((60_000, columns), kind), _floats(batch, columns), function("gather")
+    sources = (None, data) if kind is np.uint8 else (data, None)
+    traffic = (data.itemsize + 4) * target.size
+    return Case(
+        "gather",
+        f"{batch}x{columns} of {data.dtype}",
+        0,
+        traffic,
+        lambda: kernel(*sources, rows, target),
+        lambda: np.copyto(target, data[rows]),
+    )
 
 
 def all_finite(rows: int, columns: int) -> Case:
@@ -232,10 +250,50 @@ def all_finite(rows: int, columns: int) -> Case:
     return Case("all_finite", f"{rows}x{columns}", 0, 4 * x.size, lambda: kernel(x))
 
 
-def count_correct(batch: int, classes: int) -> Case:
-    p, t, kernel = _gradient(batch, classes), _floats(batch, classes), function("count_correct")
+def sparse_softmax_crossentropy(batch: int, classes: int) -> Case:
+    z, p, dz, kernel = *(_gradient(batch, classes) for _ in range(3)), function("sparse_softmax_crossentropy")
+    arguments = z, classes, _labels(batch, classes), NO_WEIGHTS, p, dz, np.zeros(batch)
     size = batch * classes
-    return Case("count_correct", f"{batch}x{classes}", 2 * size, 8 * size, lambda: kernel(p, t))
+    return Case("sparse_softmax_crossentropy", f"{batch}x{classes}", 8 * size, 12 * size, lambda: kernel(*arguments))
+
+
+def binary_crossentropy(batch: int, outputs: int) -> Case:
+    z, p, dz, kernel = *(_gradient(batch, outputs) for _ in range(3)), function("binary_crossentropy")
+    arguments = z, _floats(batch, outputs), NO_WEIGHTS, p, dz, np.zeros(batch)
+    size = batch * outputs
+    return Case("binary_crossentropy", f"{batch}x{outputs}", 10 * size, 16 * size, lambda: kernel(*arguments))
+
+
+def pointwise_loss(batch: int, outputs: int) -> Case:
+    y, dy, kernel = _gradient(batch, outputs), _gradient(batch, outputs), function("pointwise_loss")
+    arguments = kernels.SQUARED_ERROR, 0.0, y, _floats(batch, outputs), NO_WEIGHTS, dy, np.zeros(batch)
+    size = batch * outputs
+    return Case("pointwise_loss", f"{batch}x{outputs}", 6 * size, 12 * size, lambda: kernel(*arguments))
+
+
+def accuracy(name: str, batch: int, classes: int) -> Case:
+    p, rows, kernel = _gradient(batch, classes), np.zeros(batch), function(name)
+    arguments: tuple[Any, ...] = p, _floats(batch, classes), rows
+    if name == "sparse_categorical_accuracy":
+        arguments = p[:, :classes], _labels(batch, classes), rows
+    elif name == "binary_accuracy":
+        arguments = p, _floats(batch, classes), 0.5, rows
+    size = batch * classes
+    return Case(name, f"{batch}x{classes}", 2 * size, 8 * size, lambda: kernel(*arguments))
+
+
+def add_rows(batch: int) -> Case:
+    rows, sums, kernel = np.zeros(batch), np.zeros(2), function("add_rows")
+    return Case("add_rows", f"{batch}", batch, 8 * batch, lambda: kernel(rows, NO_WEIGHTS, sums))
+
+
+def accumulate() -> Case:
+    values, sums, kernel = np.zeros(2), np.zeros(2), function("accumulate")
+    return Case("accumulate", "2", 2, 48, lambda: kernel(values, sums))
+
+
+def _labels(batch: int, classes: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, classes, (batch, 1), np.int32)
 
 
 def update(size: int, rule: str = "RMSprop") -> Case:
@@ -272,8 +330,17 @@ CASES: dict[str, Maker] = {
     "activation_backward-sigmoid": lambda: activation("sigmoid", 128, 512, True),
     "pointwise_backward-gelu": lambda: activation("gelu", 128, 512, True),
     "dropout-128x512": lambda: dropout(128, 512),
+    "gather-128x784-bytes": lambda: gather(128, 784, np.uint8),
+    "gather-128x784-floats": lambda: gather(128, 784, np.float32),
     "all_finite-2000x784": lambda: all_finite(2000, 784),
-    "count_correct-128x10": lambda: count_correct(128, 10),
+    "sparse_softmax_crossentropy-128x10": lambda: sparse_softmax_crossentropy(128, 10),
+    **{f"binary_crossentropy-{b}x{n}": lambda b=b, n=n: binary_crossentropy(b, n) for b, n in ((32, 1), (10000, 10))},
+    **{f"pointwise_loss-{b}x{n}": lambda b=b, n=n: pointwise_loss(b, n) for b, n in ((32, 1), (10000, 4))},
+    "categorical_accuracy-128x10": lambda: accuracy("categorical_accuracy", 128, 10),
+    "sparse_categorical_accuracy-128x10": lambda: accuracy("sparse_categorical_accuracy", 128, 10),
+    "binary_accuracy-128x1": lambda: accuracy("binary_accuracy", 128, 1),
+    "add_rows-128": lambda: add_rows(128),
+    "accumulate-2": accumulate,
     "update-RMSprop": lambda: update(400_000),
     "update-Adam": lambda: update(400_000, "Adam"),
 }
@@ -290,6 +357,5 @@ def make(name: str) -> tuple[Case | None, str]:
 
 
 def without_case() -> list[str]:
-    """Lists the compiled functions that have no case here."""
-    names = {n for n in dir(kernels._chosen) if not n.startswith("_") and callable(getattr(kernels._chosen, n))}
-    return sorted(names & set(vars(kernels)) - {name.split("-")[0] for name in CASES} - {"csr_count"})
+    """Lists the kernels that have no case here, unless they are part of another's or have no work for a processor."""
+    return sorted({*kernels.NAMES} - {name.split("-")[0] for name in CASES} - {"csr_count", *kernels.BETWEEN})

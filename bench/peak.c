@@ -1,4 +1,5 @@
-/* What the processor can do at most, for peak.py: multiply-adds from registers, and walks through memory.
+/* What the processor can do at most, for peak.py: multiply-adds from registers, walks through memory, and a word's way
+ * from core to core.
  *
  * The compiler's -march decides the width of a vector. Nothing here is read by fastnet itself.
  */
@@ -70,4 +71,14 @@ float walk_update(float *w, const float *g, float *v, size_t n, long turns) {
             *(vec_anywhere *)(w + i) = *(vec_anywhere *)(w + i) * 0.5f + state;
         }
     return w[0];
+}
+
+/* One of two threads that write a word in turns. `first` is 0 for one thread and 1 for the other. A thread waits for its
+ * number and writes the next one. The word begins with 0.
+ */
+void ping_pong(long *word, long turns, long first) {
+    for (long i = first; i < 2 * turns; i += 2) {
+        while (__atomic_load_n(word, __ATOMIC_ACQUIRE) != i) {}
+        __atomic_store_n(word, i + 1, __ATOMIC_RELEASE);
+    }
 }

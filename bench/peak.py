@@ -1,4 +1,5 @@
-"""Measures this machine's peak: multiply-adds per second, and bytes per second from each level of its memory.
+"""Measures this machine's peak: multiply-adds per second, bytes per second from each level of its memory, and the time
+that a cache line needs from one core to the other and back.
 
     python bench/peak.py [--threads 1 2]
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import functools
+import os
 import shutil
 import subprocess
 import sys
@@ -51,6 +53,8 @@ def _library() -> ctypes.CDLL:
     library = ctypes.CDLL(str(target))
     library.folder = folder  # keeps the folder as long as the library
     pointer = ctypes.c_void_p
+    library.ping_pong.argtypes = [pointer, ctypes.c_long, ctypes.c_long]
+    library.ping_pong.restype = None
     library.multiply_add.argtypes = [ctypes.c_long, ctypes.c_float]
     library.walk_read.argtypes = [pointer, ctypes.c_size_t, ctypes.c_long]
     library.walk_update.argtypes = [pointer, pointer, pointer, ctypes.c_size_t, ctypes.c_long]
@@ -137,6 +141,30 @@ def bandwidth(walk: str, size: int, threads: int, runs: int = 5, duration: float
     return max(moved / _together([functools.partial(work, part, turns) for part in memory]) for _ in range(runs))
 
 
+def ping_pong(runs: int = 5, turns: int = 10_000) -> float:
+    """Measures the seconds that a cache line needs from the first core of this process to the second one and back.
+
+    The cores of a virtual machine can share a cache at some times and not at others. So a time of two threads means
+    little without this figure.
+
+    Raises:
+        NoCompilerError: if there is no C compiler.
+    """
+    library, word = _library(), (ctypes.c_long * 48)()  # with a cache line or more on each side of the word in use
+    at = ctypes.addressof(word) + 24 * ctypes.sizeof(ctypes.c_long)
+
+    def work(first: int) -> None:
+        if hasattr(os, "sched_setaffinity"):  # of this thread alone
+            os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[first]})
+        library.ping_pong(at, turns, first)
+
+    def once() -> float:
+        ctypes.memset(at, 0, ctypes.sizeof(ctypes.c_long))
+        return _together([functools.partial(work, first) for first in (0, 1)]) / turns
+
+    return min(once() for _ in range(runs))
+
+
 @functools.cache
 def caches() -> dict[str, int]:
     """Returns the bytes of a core's L2 and of the shared L3 cache. Guesses if the system does not report them."""
@@ -179,6 +207,8 @@ def main() -> None:
     print(f"vectors of {_library().lanes()} floats, {sizes}")
     header = ["threads", "GFLOP/s", *(f"{level} {walk} GB/s" for level in LEVELS for walk in _WALKS)]
     print(common.table(header, rows))
+    if common.cores() > 1:
+        print(f"a cache line goes from one core to another and back in {ping_pong() * 1e9:.0f} ns")
 
 
 if __name__ == "__main__":

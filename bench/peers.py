@@ -2,11 +2,12 @@
 
     python bench/peers.py                                   one epoch, in each round
     python bench/peers.py --what epoch start predict1       more cases
+    python bench/peers.py --what networks                   small and large networks, microseconds a step
     python bench/peers.py --plot epoch.png --json epoch.json
 
 Each library has one turn in each round, so that a drift of the machine's speed affects all alike. The table shows the
-median, and the median of the ratios to fastnet in the same round. The first round warms up and does not count, except
-for cases that run whole processes.
+median and the least time. It compares both with fastnet: by the median of the ratios in the same round, and by the
+ratio of the least times. The first round warms up and does not count, except for cases that run whole processes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,10 +37,24 @@ CASES = {
     "predict10k": "predict of the 10,000 test images",
     "memory": "peak memory of the job of `start`, minus that of a process that has imported NumPy",
     "import": "time to import the library, minus that of NumPy",
+    "ping-pong": "a cache line from one core to the other and back; cases with threads show it too",
 }
+
+
+def described(network: implementations.Network) -> str:
+    """Describes one of the networks in words."""
+    rows = f"all {network.rows:,} rows" if network.full else f"batch {network.batch:,}"
+    loss = network.loss.replace("_", " ")
+    return f"{'-'.join(map(str, network.widths))}, {rows}, {network.activation}, {loss}, Adam"
+
+
+CASES |= {case: f"a step of {described(network)}" for case, network in implementations.NETWORKS.items()}
 UNITS = {"predict1": ("µs", 1e6), "predict10k": ("ms", 1e3), "import": ("ms", 1e3), "memory": ("MB", 1e-6)}
+UNITS |= {"ping-pong": ("ns", 1e9), **dict.fromkeys(implementations.NETWORKS, ("µs", 1e6))}
 OURS = "fastnet"
 LIMIT = "dense limit"  # the time of an epoch's matrix products at the machine's peak
+PING = "ping-pong"  # the time of a cache line from one core to the other and back
+NO_LIBRARY = (LIMIT, PING)
 
 
 @dataclass
@@ -55,7 +70,12 @@ class Result:
         return statistics.median(self.samples[name])
 
     def ratio(self, name: str, to: str = OURS) -> float:
+        """Computes the median of the ratios of each round."""
         return common.ratio(self.samples[name], self.samples[to])
+
+    def best_ratio(self, name: str, to: str = OURS) -> float:
+        """Computes the ratio of the least times."""
+        return min(self.samples[name]) / min(self.samples[to])
 
 
 @dataclass
@@ -79,6 +99,8 @@ def measure(case: str, setting: Setting) -> Result:
         _whole_runs(result, names, setting)
     elif case == "import":
         _imports(result, names, setting)
+    elif case == PING:
+        _rounds(result, [], setting)
     else:
         _rounds(result, names, setting)
     return result
@@ -99,16 +121,16 @@ def _rounds(result: Result, names: list[str], setting: Setting) -> None:
                 continue
             samples[name] = one.sample
             result.details[name] = {"version": one.version}
-        if result.case in ("epoch", "dense", "deep"):
-            network = implementations.Network(
-                worker.HIDDEN.get(result.case, (512,)), worker.DROPOUT.get(result.case, 0.0)
-            )
-            flops = network.training_flops(setting.examples)
-            try:
+        try:
+            if result.case in ("epoch", "dense", "deep"):
+                flops = implementations.network_of(result.case).training_flops(setting.examples)
                 peak.flops(setting.threads, runs=1)
                 samples[LIMIT] = lambda: flops / peak.flops(setting.threads)
-            except peak.NoCompilerError as error:
-                result.notes.append(f"no dense limit: {error}")
+            if setting.threads > 1 and common.cores() > 1:
+                peak.ping_pong(runs=1)
+                samples[PING] = peak.ping_pong
+        except peak.NoCompilerError as error:
+            result.notes.append(f"no dense limit and no ping-pong: {error}")
         result.samples = common.interleaved(samples, setting.rounds, common.PAUSE, warm_up=False)
     finally:
         for one in workers:
@@ -152,13 +174,14 @@ def report(result: Result, setting: Setting) -> str:
     """Formats the results of a case as a table."""
     unit, scale = UNITS.get(result.case, ("s", 1.0))
     rows = []
-    for name in sorted(result.samples, key=result.median):
+    known = OURS in result.samples
+    shown = [name for name in result.samples if name != PING or result.case == PING]
+    for name in sorted(shown, key=result.median):
         entry = implementations.ENTRIES.get(name)
         title = entry.title if entry else name
         if name == worker.PROGRAM:
             title = f"python -m {worker.PROGRAM}"
         own = result.samples[name]
-        against = f"{result.ratio(name):.2f}" if OURS in result.samples else ""
         detail = result.details.get(name, {})
         test = detail.get("test_accuracy")
         rows.append(
@@ -166,20 +189,29 @@ def report(result: Result, setting: Setting) -> str:
                 title,
                 common.figure(statistics.median(own) * scale),
                 common.figure(min(own) * scale),
-                against,
+                f"{result.ratio(name):.2f}" if known else "",
+                f"{result.best_ratio(name):.2f}" if known else "",
                 detail.get("version", "") or (f"test accuracy {test:.4f}" if test else ""),
             ]
         )
     text = f"{result.case}: {CASES[result.case]}\n"
-    text += common.table(["", f"median {unit}", "least", "x fastnet", ""], rows)
-    if LIMIT in result.samples and OURS in result.samples:
-        flops = implementations.Network(worker.HIDDEN.get(result.case, (512,))).training_flops(setting.examples)
+    text += common.table(["", f"median {unit}", "least", "x fastnet", "least x", ""], rows)
+    if LIMIT in result.samples and known:
+        flops = implementations.network_of(result.case).training_flops(setting.examples)
         rate = flops / result.median(LIMIT)
         text += (
             f"\nThe dense limit is {flops / 1e9:.1f} GFLOP at the {rate / 1e9:.0f} GFLOP/s measured in each round; "
             f"fastnet takes {result.ratio(OURS, LIMIT):.2f} of its time."
         )
+    if PING in result.samples:
+        text += f"\nA cache line went from one core to the other and back in {line_time(result)} ns."
     return "\n".join([text, *result.notes])
+
+
+def line_time(result: Result) -> str:
+    """Returns the nanoseconds of the ping-pong: one figure, or the least and the largest. Empty if not measured."""
+    taken = result.samples.get(PING, [])
+    return " to ".join(dict.fromkeys(f"{1e9 * end(taken):.0f}" for end in (min, max) if taken))
 
 
 def save_idx(target: Path, what: str) -> tuple[str, bool]:
@@ -223,7 +255,12 @@ def choose(asked: list[str] | None) -> list[str]:
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument(
-        "--what", nargs="+", choices=[*CASES, "all"], default=["epoch"], metavar="CASE", help=", ".join(CASES)
+        "--what",
+        nargs="+",
+        choices=[*CASES, "networks", "all"],
+        default=["epoch"],
+        metavar="CASE",
+        help=f"{', '.join(CASES)}, networks (all cases that are named by their sizes), all",
     )
     add_options(p)
     p.add_argument("--plot", metavar="FILE.png", help="draw the first case")
@@ -238,14 +275,17 @@ def main() -> None:
         is_mnist = is_mnist and options.examples >= 60000
         setting = Setting(names, options.threads, options.rounds, folder, options.examples, options.epochs, is_mnist)
         print("\n".join(raw["facts"]), f"data     {source}, {options.rounds} rounds", sep="\n")
-        for case in CASES if "all" in options.what else options.what:
+        groups: dict[str, Iterable[str]] = {"all": CASES, "networks": implementations.NETWORKS}
+        for case in [case for what in options.what for case in groups.get(what, [what])]:
             result = measure(case, setting)
             print(f"\n{report(result, setting)}", flush=True)
             raw[case] = {"samples": result.samples, "details": result.details, "notes": result.notes}
             if options.plot:
                 unit, scale = UNITS.get(case, ("s", 1.0))
                 titles = {name: e.title for name, e in implementations.ENTRIES.items()}
-                medians = {titles.get(name, name): result.median(name) * scale for name in result.samples}
+                medians = {
+                    titles.get(name, name): result.median(name) * scale for name in result.samples if name != PING
+                }
                 common.bars(options.plot, f"{CASES[case]}, {options.threads} threads", unit, medians, titles[OURS])
                 options.plot = None
     common.write_json(options.json, raw)

@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import common
+import implementations
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
-HIDDEN = {"deep": (512, 512)}  # all other cases have one layer of 512
-DROPOUT = {"deep": 0.2}
+SAMPLE = 0.2  # seconds that a sample of one of the networks may take, if a library is slow
 PROGRAM = "fastnet.mnist"  # in place of a library's name: fastnet's own tutorial program
 BASE = "base"  # in place of a library's name: NumPy alone
 
@@ -178,6 +178,8 @@ def _prepare(trainer: Any, options: argparse.Namespace) -> Callable[[], float]:
 
     import numpy as np
 
+    if options.case in implementations.NETWORKS:
+        return _network(trainer, implementations.NETWORKS[options.case])
     if options.case in ("epoch", "deep", "dense"):
         x, labels = read_examples(options.data, "train", options.examples)
         if options.case == "dense":
@@ -199,10 +201,22 @@ def _prepare(trainer: Any, options: argparse.Namespace) -> Callable[[], float]:
     return predict_one
 
 
+def _network(trainer: Any, network: implementations.Network) -> Callable[[], float]:
+    """Makes a function that trains some epochs as a user would and returns the seconds of a step.
+
+    A slow library trains fewer epochs. The first training compiles, the second one shows how many.
+    """
+    trainer.load(*implementations.examples_of(network))
+    for _ in range(2):
+        taken = common.seconds(lambda: trainer.train(network.epochs))
+    epochs = min(network.epochs, max(1, round(network.epochs * SAMPLE / taken)))
+    return lambda: common.seconds(lambda: trainer.train(epochs)) / (epochs * network.steps)
+
+
 def _start(trainer: Any, options: argparse.Namespace) -> dict[str, Any]:
     """Runs the tutorial from its files to its results."""
     trainer.load(*read_examples(options.data, "train", options.examples))
-    loss, accuracy = trainer.train(options.epochs)
+    loss, accuracy = trainer.train(options.epochs, verbose=1)
     test_loss, test_accuracy = trainer.evaluate(*read_examples(options.data, "t10k", options.examples))
     found = {"loss": loss, "accuracy": accuracy, "test_loss": test_loss, "test_accuracy": test_accuracy}
     return {name: None if math.isnan(value) else float(value) for name, value in found.items()}
@@ -242,10 +256,8 @@ def main() -> None:
     if options.name == PROGRAM:
         return answer(**_program(options), peak=peak_memory())
 
-    import implementations
-
-    network = implementations.Network(HIDDEN.get(options.case, (512,)), DROPOUT.get(options.case, 0.0))
     try:
+        network = implementations.network_of(options.case)
         trainer = implementations.make(options.name, network, options.threads)
         if options.case == "start":
             return answer(**_start(trainer, options), peak=peak_memory())

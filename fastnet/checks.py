@@ -221,6 +221,8 @@ def numeric(argument: str, value: Any) -> NDArray[Any]:
         ValueError: if a value is missing or too large, or the rows have different lengths.
         TypeError: if `value` holds something other than numbers, or is a sparse matrix.
     """
+    if type(value) is np.ndarray and value.dtype.kind in "biuf":
+        return value
     if value is None:
         raise TypeError(f"{argument} is None; expected an array")
     if is_scipy_sparse(value):
@@ -390,8 +392,10 @@ def as_float32(argument: str, array: NDArray[Any], names: Sequence[Any] | None =
     Raises:
         ValueError: if a number is not finite, or does not fit float32.
     """
-    with np.errstate(over="ignore"):
-        floats = np.require(array, np.float32, ["C", "A"])
+    floats = array
+    if array.dtype != np.float32 or not (array.flags.c_contiguous and array.flags.aligned):
+        with np.errstate(over="ignore"):
+            floats = np.require(array, np.float32, ["C", "A"])
     if not kernels.all_finite(floats.reshape(-1)):
         where = tuple(np.argwhere(~np.isfinite(floats))[0])
         before = array[where]
@@ -463,15 +467,16 @@ def sample_weights(argument: str, value: Any, length: int) -> Floats:
     return weights
 
 
-def class_weights(argument: str, value: Any, targets: Floats) -> Floats:
+def class_weights(argument: str, value: Any, targets: NDArray[Any], units: int) -> Floats:
     """Returns the weight of each example, (n,), from a dict of the weights of classes.
 
-    A class that is not in the dict has weight 1. A class may be any whole number: 1, 1.0, np.int64(1) or True.
+    Targets are rows, (n, units), or labels, (n, 1) int32. A class that is not in the dict has weight 1. A class may be
+    any whole number: 1, 1.0, np.int64(1) or True.
     """
     if not isinstance(value, dict):
         hint = f"; use dict(enumerate({argument}))" if isinstance(value, list | tuple | np.ndarray) else ""
         raise TypeError(f"{argument} must be a dict from class to weight, got {value!r}{hint}")
-    classes = targets.shape[1] if targets.shape[1] > 1 else 2
+    classes = units if units > 1 else 2
     table = np.ones(classes, np.float32)
     for key, weight in value.items():
         is_whole = isinstance(key, bool | np.bool_) or (isinstance(key, float | np.floating) and key.is_integer())

@@ -21,16 +21,19 @@ from fastnet.checks import Floats
 from fastnet.layers import Dense as _Dense
 from fastnet.layers import Layer
 from fastnet.layers.base import Fused
+from fastnet.losses.base import Doubles
 from fastnet.metrics import get_all
 from fastnet.recorded import Recorded
 from fastnet.terminal.interrupts import Interrupts
 from fastnet.terminal.progress import ProgressBar, check_verbose
-from fastnet.training.batches import Batch, Batches, whole
+from fastnet.training.batches import Batch, Batches, Buffers, whole
 from fastnet.training.inputs import Data, Expected, check_data, check_examples
-from fastnet.training.loop import Hooks, Results, as_keras, evaluate, fit, predict
+from fastnet.training.loop import Hooks, evaluate, fit, predict, train_once
+from fastnet.training.results import as_keras
 from fastnet.training.stack import Stack
 from fastnet.training.step import train_step
 from fastnet.training.streams import Stream, check_parts, is_stream
+from fastnet.training.tape import can_record
 
 if TYPE_CHECKING:
     from fastnet.inspection.gradient_check import GradientTable
@@ -177,7 +180,7 @@ class Sequential(Stack):
         examples = batch_size
         if validation_batch_size is not None:
             examples = checks.integer("validation_batch_size", validation_batch_size, least=1)
-        source: Data | Stream
+        source: Data | Stream | Batches
         if is_stream(x, y):
             if share:
                 raise ValueError("validation_split needs arrays; with a generator, use validation_data")
@@ -198,9 +201,13 @@ class Sequential(Stack):
         with self._lock, self._computing(), self._keeping_records(), Interrupts() as interrupts:
             fusion = self._ensure_built(shape)
             self._advise(loss)
-            batches = (
-                source if isinstance(source, Stream) else Batches(source, fusion, batch_size, shuffle, steps, sparse)
-            )
+            if isinstance(source, Data):
+                make_buffers: Any = None
+                if can_record(self, trains=True, scores=True):
+                    repeats_all = not shuffle and batch_size >= len(source.x) and epochs - initial_epoch > 2
+                    make_buffers = Buffers.of_whole if repeats_all else self._tapes.buffers
+                source = Batches(source, fusion, batch_size, shuffle, steps, sparse, make_buffers)
+            batches: Batches | Stream = source
             history = self.history = History()
             entries.append(history)
             hooks = Hooks(entries, self, {"epochs": epochs, "steps": len(batches) or None, "verbose": verbose})
@@ -214,8 +221,8 @@ class Sequential(Stack):
             kernels.warn_if_threads_failed()
             return history
 
-    def _train_step(self, batch: Batch, loss: losses.Loss, sink: optimizers.Sink) -> tuple[float, Floats]:
-        """Takes one training step (training/step.py). Returns the sum of the losses and the predictions."""
+    def _train_step(self, batch: Batch, loss: losses.Loss, sink: optimizers.Sink) -> tuple[Doubles, Floats]:
+        """Takes one training step and returns what `train_step` returns."""
         return train_step(self._current_fusion(), batch, loss, sink, self._warn_not_finite)
 
     def _batch(self, data: Data) -> Batch:
@@ -249,17 +256,11 @@ class Sequential(Stack):
         Raises:
             RuntimeError, ValueError, TypeError: as for `fit`.
         """
-        loss, optimizer = self._compiled()
+        loss, _ = self._compiled()
         data = self._data(loss, x, y, sample_weight, class_weight)
         with self._lock, Interrupts() as interrupts:
-            batch = self._batch(data)
-            metrics = [copy.copy(metric) for metric in self.metrics] if self._running else self.metrics
-            results = Results(metrics)  # a callback's own step does not count in the epoch under way
-            interrupts.hold()
-            step = self._train_step(batch, loss, optimizer)
-            interrupts.release()
-            results.add(*step, data.targets, data.weights)
-            return as_keras(results.logs(), return_dict)
+            self._ensure_built(data.shape)
+            return as_keras(train_once(self, data, interrupts), return_dict)
 
     # Evaluating and predicting ----------------------------------------------------------------------------------------
 

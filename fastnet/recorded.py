@@ -21,6 +21,21 @@ MODELS: dict[str, Any] = {}  # model classes by name, entered at import: saving 
 _DEEPEST = 32  # levels of nested lists and dicts
 
 
+version = 0  # grows when an attribute of any of these objects is set
+
+
+def touch() -> None:
+    """Makes every model record its training step anew, since the recorded one holds the old values."""
+    global version
+    version += 1
+
+
+def is_patched(thing: Any) -> bool:
+    """Returns whether one of an object's methods was replaced, on this object alone."""
+    kind = type(thing)
+    return any(callable(value) and callable(getattr(kind, name, None)) for name, value in vars(thing).items())
+
+
 class Recorded:
     """Base class of objects that are saved with a model: layers, losses, metrics, optimizers, initializers and others.
 
@@ -28,7 +43,13 @@ class Recorded:
     arguments, if they are numbers, strings, True, False, None, or lists and dicts of them.
     """
 
+    _free: frozenset[str] = frozenset()  # attributes whose change a recorded step sees: see `touch`
     _kept: tuple[str, ...] = ()  # arguments that may change later; attributes of the same names have the current values
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name[0] != "_" and name not in self._free:
+            touch()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fastnet import checks
+from fastnet import checks, kernels
 from fastnet.checks import Floats
-from fastnet.recorded import Recorded
+from fastnet.recorded import Recorded, is_ours
+
+if TYPE_CHECKING:
+    from fastnet.arrays.variables import Variable
 
 
 class Regularizer(Recorded):
@@ -41,6 +45,19 @@ class Regularizer(Recorded):
             ValueError, TypeError: if a subclass does not return that.
         """
         return checks.same_shape(f"{of}: what {type(self).__name__}.gradient() returned", self.gradient(x), x.shape)
+
+    def add_penalty(self, variable: Variable, examples: int, total: NDArray[np.float64]) -> None:
+        """Adds the variable's penalty, times the number of examples, to total[0], the loss of a batch."""
+        total[0] += self.checked_penalty(variable.numpy(), variable.name) * examples
+
+    def add_gradient(self, variable: Variable, gradient: Floats) -> None:
+        """Adds the gradient of the variable's penalty to an array that is packed like the variable."""
+        gradient += variable.pack(self.checked_gradient(variable.numpy(), variable.name))
+
+    @property
+    def _is_taped(self) -> bool:
+        """Whether kernels alone compute the penalty and its gradient, so that a step can be recorded."""
+        return False
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
@@ -76,6 +93,22 @@ class L1L2(Regularizer):
 
     def gradient(self, x: Floats) -> Floats:
         return np.float32(self.l1) * np.sign(x) + np.float32(2 * self.l2) * x
+
+    def add_penalty(self, variable: Variable, examples: int, total: NDArray[np.float64]) -> None:
+        if self._is_taped:
+            kernels.penalty(variable.packed.reshape(-1), self.l1, self.l2, examples, total)
+        else:
+            super().add_penalty(variable, examples, total)
+
+    def add_gradient(self, variable: Variable, gradient: Floats) -> None:
+        if self._is_taped:
+            kernels.penalty_gradient(gradient.reshape(-1), variable.packed.reshape(-1), self.l1, self.l2)
+        else:
+            super().add_gradient(variable, gradient)
+
+    @property
+    def _is_taped(self) -> bool:
+        return is_ours(type(self))
 
     def get_config(self) -> dict[str, Any]:
         return {"l1": self.l1, "l2": self.l2}

@@ -17,6 +17,11 @@ def generator() -> np.random.Generator:
     return _generator
 
 
+def seed_of_kernel() -> int:
+    """Draws 64 random bits, from which a kernel makes its own random numbers."""
+    return int(generator().integers(2**64, dtype=np.uint64))
+
+
 def seed(value: int) -> None:
     """Starts a new random sequence; the same `value` gives the same sequence."""
     global _generator

@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastnet import checks, rng
 from fastnet.checks import Floats
@@ -38,20 +39,14 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Floats:
     if labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]
     flat = labels.reshape(-1)
-    if labels.dtype.kind == "f":
-        broken = np.flatnonzero((flat != np.floor(flat)) | np.isinf(flat))  # finds NaN too: NaN != NaN
-        if broken.size:
-            raise ValueError(f"label {flat[broken[0]]} at index {broken[0]} is not a whole number")
+    if num_classes is not None and num_classes > sys.maxsize // 4:
+        raise ValueError(f"num_classes must be a number of classes, got {num_classes}")
+    check_labels(flat, num_classes)
     classes = num_classes
     if classes is None:
         if flat.size == 0:
             raise ValueError("x holds no labels, so num_classes must be given")
         classes = max(1, int(flat.max()) + 1)
-    elif classes > sys.maxsize // 4:
-        raise ValueError(f"num_classes must be a number of classes, got {classes}")
-    outside = np.flatnonzero((flat < 0) | (False if num_classes is None else flat >= classes))
-    if outside.size:
-        raise ValueError(f"label {flat[outside[0]]} at index {outside[0]} is not in [0, {classes})")
     try:
         if flat.size * classes > sys.maxsize // 4:
             raise MemoryError
@@ -63,6 +58,26 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Floats:
         raise MemoryError(room) from None
     rows[np.arange(flat.size), flat.astype(np.intp)] = 1
     return rows.reshape(*labels.shape, classes)
+
+
+def check_labels(labels: NDArray[Any], classes: int | None) -> None:
+    """Checks that numbers, (n,), are labels: whole numbers in [0, classes).
+
+    Args:
+        labels: the numbers.
+        classes: the number of classes; None if it has no limit.
+
+    Raises:
+        ValueError: if not. The message names the first wrong number and its index.
+    """
+    if labels.dtype.kind == "f":
+        broken = np.flatnonzero((labels != np.floor(labels)) | np.isinf(labels))  # finds NaN too: NaN != NaN
+        if broken.size:
+            raise ValueError(f"label {labels[broken[0]]} at index {broken[0]} is not a whole number")
+    outside = np.flatnonzero((labels < 0) | (False if classes is None else labels >= classes))
+    if outside.size:
+        limit = max(1, int(labels.max()) + 1) if classes is None else classes
+        raise ValueError(f"label {labels[outside[0]]} at index {outside[0]} is not in [0, {limit})")
 
 
 def set_random_seed(seed: int) -> None:

@@ -126,10 +126,11 @@ def test_nan_stays_and_extremes_do_not_become_nan(activation: Activation, formul
     assert np.isnan(y[-1])
     assert not np.isnan(y[:-1]).any()
     assert not np.isnan(slope[:-1]).any()
-    rows, gradient = x[None].copy(), np.ones((1, 9), np.float32)
+    rows, gradient = np.zeros((1, 16), np.float32), np.ones((1, 16), np.float32)
+    rows[0, :9] = x
     if activation.epilogue == activations.linear.epilogue:
         activation.backward(rows, gradient, 9)
-        assert not np.isnan(gradient[0, :-1]).any()
+        assert not np.isnan(gradient[0, :8]).any()
 
 
 @pytest.mark.parametrize("shape", [(), (4,), (2, 3, 5), (0, 3)])

@@ -47,7 +47,8 @@ def loss64(
     classes = model.layers[-1].units
     if model.layers[-1].activation.name == "softmax" or model.loss.from_logits:  # type: ignore[union-attr]
         p, dz, rows = np.zeros_like(z), np.zeros_like(z), np.zeros(len(x))
-        return reference.softmax_crossentropy(z, t, p, dz, rows) / len(x)
+        reference.softmax_crossentropy(z, t, np.zeros(0), p, dz, rows)
+        return float(rows.mean())
     shares = z[:, :classes] / z[:, :classes].sum(axis=1, keepdims=True)
     return float(-(t * np.log(shares)).sum() / len(x))
 

@@ -1,7 +1,8 @@
-"""The tutorial in fastnet, with progress bar and metrics."""
+"""A network in fastnet, with metrics, and for the tutorial with the progress bar."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import fastnet
@@ -29,37 +30,41 @@ class Fastnet(Trainer):
     def __init__(self, network: Network, threads: int) -> None:
         fastnet.set_num_threads(threads)
         set_random_seed(0)
-        stack: list[Any] = [layers.Input((network.inputs,))]
-        for units in network.hidden:
-            stack.append(layers.Dense(units, activation="relu"))
+        stack: list[Any] = [layers.Input((network.widths[0],))]
+        for units in network.widths[1:-1]:
+            stack.append(layers.Dense(units, activation=network.activation))
             if network.dropout:
                 if not hasattr(layers, "Dropout"):
                     raise NotSupportedError("this fastnet has no layers.Dropout")
                 stack.append(layers.Dropout(network.dropout))
-        stack.append(layers.Dense(network.classes, activation="softmax"))
+        stack.append(layers.Dense(network.widths[-1], activation=network.output))
         self._model = fastnet.Sequential(stack)
-        self._model.compile("rmsprop", "categorical_crossentropy", metrics=["accuracy"])
+        metrics = [] if network.output == "linear" else ["accuracy"]
+        self._model.compile(network.optimizer, network.loss, metrics=metrics)
         self._network = network
 
-    def load(self, x: Any, labels: Any) -> None:
-        self._x, self._targets = x, to_categorical(labels, self._network.classes)
-        self._gate = Gate(lambda: self._fit(1_000_000, Stop(self._gate)))
+    def _targets(self, y: Any) -> Any:
+        return to_categorical(y, self._network.widths[-1]) if self._network.output == "softmax" else y
 
-    def _fit(self, epochs: int, *extra: callbacks.Callback) -> Any:
-        batch = self._network.batch
+    def load(self, x: Any, y: Any) -> None:
+        self._x, self._y = x, self._targets(y)
+        self._gate = Gate(lambda: self._fit(1_000_000, 1, Stop(self._gate)))
+
+    def _fit(self, epochs: int, verbose: int, *extra: callbacks.Callback) -> Any:
+        batch, shuffle = self._network.batch, not self._network.full
         return self._model.fit(
-            self._x, self._targets, batch_size=batch, epochs=epochs, verbose=1, callbacks=extra
+            self._x, self._y, batch_size=batch, epochs=epochs, verbose=verbose, callbacks=extra, shuffle=shuffle
         ).history
 
     def epoch(self) -> tuple[float, float]:
         return self._gate.one()
 
-    def train(self, epochs: int) -> tuple[float, float]:
-        history = self._fit(epochs)
-        return history["loss"][-1], history["accuracy"][-1]
+    def train(self, epochs: int, verbose: int = 0) -> tuple[float, float]:
+        history = self._fit(epochs, verbose)
+        return history["loss"][-1], history.get("accuracy", [math.nan])[-1]
 
-    def evaluate(self, x: Any, labels: Any) -> tuple[float, float]:
-        loss, accuracy = self._model.evaluate(x, to_categorical(labels, self._network.classes), verbose=1)
+    def evaluate(self, x: Any, y: Any) -> tuple[float, float]:
+        loss, accuracy = self._model.evaluate(x, self._targets(y), verbose=1)
         return loss, accuracy
 
     def predict(self, x: Any) -> Any:

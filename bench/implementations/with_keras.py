@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from implementations import EPSILON, LEARNING_RATE, RHO, Gate, Network, Trainer
+from implementations import EPSILON, LEARNING_RATE, RHO, Gate, Network, Trainer, only_the_tutorial
 
 
 class OnTensorFlow(Trainer):
@@ -16,17 +16,18 @@ class OnTensorFlow(Trainer):
     backend = "tensorflow"
 
     def __init__(self, network: Network, threads: int) -> None:
+        only_the_tutorial(network)
         os.environ["KERAS_BACKEND"] = self.backend  # Keras reads it at its first import, so `import keras` must follow
         self._limit(threads)
         import keras
 
         keras.utils.set_random_seed(0)
-        stack: list[Any] = [keras.Input((network.inputs,))]
-        for units in network.hidden:
+        stack: list[Any] = [keras.Input((network.widths[0],))]
+        for units in network.widths[1:-1]:
             stack.append(keras.layers.Dense(units, activation="relu"))
             if network.dropout:
                 stack.append(keras.layers.Dropout(network.dropout))
-        stack.append(keras.layers.Dense(network.classes, activation="softmax"))
+        stack.append(keras.layers.Dense(network.widths[-1], activation="softmax"))
         self._model = keras.Sequential(stack)
         self._model.compile(
             keras.optimizers.RMSprop(LEARNING_RATE, rho=RHO, epsilon=EPSILON),
@@ -41,7 +42,7 @@ class OnTensorFlow(Trainer):
         tf.config.threading.set_intra_op_parallelism_threads(threads)
 
     def _targets(self, labels: Any) -> Any:
-        return np.eye(self._network.classes, dtype=np.float32)[labels]
+        return np.eye(self._network.widths[-1], dtype=np.float32)[labels]
 
     def load(self, x: Any, labels: Any) -> None:
         from keras.callbacks import LambdaCallback
@@ -61,7 +62,7 @@ class OnTensorFlow(Trainer):
     def epoch(self) -> tuple[float, float]:
         return self._gate.one()
 
-    def train(self, epochs: int) -> tuple[float, float]:
+    def train(self, epochs: int, verbose: int = 0) -> tuple[float, float]:
         history = self._fit(epochs)
         return history["loss"][-1], history["accuracy"][-1]
 

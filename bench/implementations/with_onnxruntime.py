@@ -33,14 +33,14 @@ def _model(network: Network) -> Any:
         weights.append(numpy_helper.from_array(kernel, f"kernel{i}"))
         weights.append(numpy_helper.from_array(np.zeros(units, np.float32), f"bias{i}"))
         nodes.append(helper.make_node("Gemm", [last, f"kernel{i}", f"bias{i}"], [f"z{i}"]))
-        final = i == len(network.hidden)
+        final = i == len(network.widths) - 2
         nodes.append(helper.make_node("Softmax" if final else "Relu", [f"z{i}"], ["y" if final else f"y{i}"]))
         last = f"y{i}"
     graph = helper.make_graph(
         nodes,
         "network",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", network.inputs])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", network.classes])],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", network.widths[0]])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", network.widths[-1]])],
         weights,
     )
     # Recent versions of ONNX Runtime all read these versions, but maybe not the newest that onnx writes.

@@ -10,19 +10,20 @@ import numpy as np
 from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
 
-from implementations import LEARNING_RATE, Network, NotSupportedError, Trainer
+from implementations import LEARNING_RATE, Network, NotSupportedError, Trainer, only_the_tutorial
 
 
 class Classifier(Trainer):
     """Trains an epoch with `partial_fit` of all examples, which shuffles them and makes batches."""
 
     def __init__(self, network: Network, threads: int) -> None:
+        only_the_tutorial(network)
         if network.dropout:
             raise NotSupportedError("MLPClassifier has no dropout")
         # It warns that ten examples make no batch of 128, which does no harm.
         warnings.simplefilter("ignore", UserWarning)
         self._model = MLPClassifier(
-            network.hidden, alpha=0, batch_size=network.batch, learning_rate_init=LEARNING_RATE, random_state=0
+            network.widths[1:-1], alpha=0, batch_size=network.batch, learning_rate_init=LEARNING_RATE, random_state=0
         )
         self._network = network
 
@@ -30,7 +31,7 @@ class Classifier(Trainer):
         self._x, self._labels = x, labels
 
     def epoch(self) -> tuple[float, float]:
-        self._model.partial_fit(self._x, self._labels, classes=np.arange(self._network.classes))
+        self._model.partial_fit(self._x, self._labels, classes=np.arange(self._network.widths[-1]))
         return self._model.loss_, math.nan
 
     def evaluate(self, x: Any, labels: Any) -> tuple[float, float]:
@@ -39,7 +40,7 @@ class Classifier(Trainer):
 
     def predict(self, x: Any) -> Any:
         if not hasattr(self._model, "coefs_"):  # the first fit makes the weights
-            classes = np.arange(self._network.classes)
-            few = np.random.default_rng(0).random((len(classes), self._network.inputs), np.float32)
+            classes = np.arange(self._network.widths[-1])
+            few = np.random.default_rng(0).random((len(classes), self._network.widths[0]), np.float32)
             self._model.partial_fit(few, classes, classes=classes)
         return self._model.predict_proba(x)

@@ -26,6 +26,7 @@ class Activation(Recorded):
         elementwise: whether each output depends on one sum only.
     """
 
+    _is_taped = False  # whether `forward` and `backward` run kernels alone, so that a step can be recorded
     name = "Activation"
     epilogue = kernels.LINEAR
     of_sums = True
@@ -35,6 +36,7 @@ class Activation(Recorded):
         super().__init_subclass__(**kwargs)
         if "name" not in vars(cls):
             cls.name = cls.__name__
+        cls._is_taped = cls._is_taped and is_ours(cls)
 
     def __call__(self, x: Any) -> Floats:
         """Returns the activation of x, an array of the same shape; the last axis is that of the units."""
@@ -112,6 +114,8 @@ class NumpyActivation(Activation):
 
 class CompiledActivation(Activation):
     """Base of the activations whose `forward` is a kernel, which `__call__` uses too."""
+
+    _is_taped = True
 
     def __call__(self, x: Any) -> Floats:
         z, shape = float32_copy(x)

@@ -15,6 +15,7 @@ from fastnet.checks import Floats
 class Linear(Activation):
     """x itself; the derivative is 1."""
 
+    _is_taped = True
     name = "linear"
     of_sums = False
 

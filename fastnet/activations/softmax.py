@@ -14,6 +14,7 @@ from fastnet.checks import Floats
 class Softmax(Activation):
     """exp(x) / sum exp(x) over the last axis: positive numbers whose sum is 1."""
 
+    _is_taped = True
     name = "softmax"
     of_sums = False
     elementwise = False

@@ -6,7 +6,7 @@ A first layer that is given a data set as `Csr` multiplies only the nonzeros. Th
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import kernels
-from fastnet.arrays.rows import Which
 from fastnet.checks import Floats
 
 Places = NDArray[np.intp]
@@ -109,9 +108,9 @@ class Csr:
         """Returns the same rows with every number multiplied by `scale`."""
         return self if scale == 1 else Csr(self.shape, self.indptr, self.indices, self.values * np.float32(scale))
 
-    def reader(self, batch_size: int) -> Callable[[Which], CsrBatch]:
-        """Makes a function that returns some rows for the kernels, without a copy."""
-        return lambda which: CsrBatch(self, np.arange(*which.indices(len(self))) if isinstance(which, slice) else which)
+    def read(self, which: slice) -> CsrBatch:
+        """Returns adjacent rows for the kernels, without a copy."""
+        return CsrBatch(self, np.arange(*which.indices(len(self))))
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -146,15 +145,22 @@ class CscBatch(NamedTuple):
 
 
 class CscWorkspace:
-    """Memory for a CscBatch, reused from batch to batch."""
+    """Memory for the products of CSR rows, reused from batch to batch: their order by length, and a CscBatch."""
 
     def __init__(self, columns: int) -> None:
         self._columns = columns
+        self._order = np.empty(0, np.intp)
         self._ends = np.empty((0, columns + 1), np.intp)
         self._entries = np.empty((0, 0, 2), np.int32)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return CscWorkspace, (self._columns,)
+
+    def order(self, batch: int) -> Places:
+        """Returns memory for the order of a batch's rows."""
+        if batch > len(self._order):
+            self._order = np.empty(batch, np.intp)
+        return self._order[:batch]
 
     def transpose(self, x: CsrBatch) -> CscBatch:
         """Returns the batch x by columns, valid until the next call."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastnet.recorded import is_ours
+
 Logs = dict[str, float]
 
 
@@ -24,6 +26,7 @@ class Callback:
 
     model: Any  # a Sequential; models.py imports this module, so the class cannot be named here
     params: dict[str, Any]
+    _idle: frozenset[str] = frozenset()  # hooks of fastnet's own class that do nothing with the arguments given
 
     def set_model(self, model: Any) -> None:
         self.model = model
@@ -82,6 +85,7 @@ def overrides(callback: Callback, method: str) -> bool:
     """Returns whether a callback overrides a hook. The loop over batches calls only those that do."""
     if method in getattr(callback, "__dict__", {}):  # a function set on the object, as LambdaCallback does
         return True
-    if getattr(type(callback), method) is not getattr(Callback, method):
-        return True
+    own = getattr(type(callback), method)
+    if own is not getattr(Callback, method):
+        return not (is_ours(own) and method in callback._idle)
     return method in _OLDER and overrides(callback, _OLDER[method])

@@ -61,6 +61,7 @@ class ModelCheckpoint(Monitor):
         self.verbose = verbose
         self.save_best_only = bool(save_best_only)
         self.save_freq = check_save_freq(save_freq)
+        self._idle = frozenset({"on_train_batch_end"} if self.save_freq == "epoch" else ())
         if initial_value_threshold is not None:
             self.best = checks.number("initial_value_threshold", initial_value_threshold, least=-math.inf)
         self._epoch = 0

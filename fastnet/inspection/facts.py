@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import checks, layers, losses
+from fastnet.arrays.labels import as_classes
 from fastnet.checks import Floats, is_scipy_sparse
 from fastnet.layers import Dense
 from fastnet.recorded import MODELS
@@ -234,7 +235,7 @@ class Examples(NamedTuple):
     Attributes:
         x: the examples, an array or a SciPy matrix in CSR format.
         y: the targets, as they were given.
-        targets: the targets (n, C), float32.
+        targets: the targets (n, C), float32, or labels (n, 1), int32.
         outputs: the model's outputs (n, C), float32.
         results: dict of the loss and the metrics.
         kind: `CLASSES`, `LABELS` or `NUMBERS`.
@@ -301,10 +302,8 @@ def examples_of(model: Any, x: Any, y: Any) -> Examples | None:
     if kind == LABELS and ((data.targets > 0.5).sum(axis=1) == 1).all():
         kind = CLASSES
     scores, probable = _scores(model, outputs) if kind != NUMBERS else (outputs, False)
-    if kind == CLASSES and units == 1:
-        truth = (data.targets[:, 0] > 0.5).astype(np.intp)  # targets are 0 and 1, or -1 and 1
-    else:
-        truth = data.targets.argmax(axis=1)
+    of_one = kind == CLASSES and units == 1  # targets are 0 and 1, or -1 and 1
+    truth = (data.targets[:, 0] > 0.5).astype(np.intp) if of_one else as_classes(data.targets)
     x = x.tocsr() if is_scipy_sparse(x) else x  # only now, because predict has checked it
     return Examples(x, y, data.targets, outputs, results, kind, truth, scores.argmax(axis=1), scores, probable)
 

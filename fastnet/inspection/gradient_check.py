@@ -125,7 +125,7 @@ def check_gradients(
         rewind()
         sink = GradientCollector()
         total, _ = model._train_step(batch, loss, sink)
-        return total / len(data.targets), sink.gradients
+        return float(total[0]) / len(data.targets), sink.gradients
 
     table = GradientTable()
     try:

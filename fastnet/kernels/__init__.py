@@ -10,12 +10,15 @@ Environment, read once at import:
 - ``FASTNET_NUM_THREADS``, else ``OMP_NUM_THREADS``: the number of threads instead of all that the process may use
 """
 
+import contextlib
 import importlib
 import importlib.util
 import operator
 import os
 import sys
+import threading
 import warnings
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from fastnet.kernels import thread_limits
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 LINEAR, RELU, SIGMOID, TANH = 0, 1, 2, 3  # activations that a product computes in its epilogue
 CLIPPED_RELU, ELU, SOFTPLUS, SILU, GELU, GELU_TANH = 0, 1, 2, 3, 4, 5  # activations of the `formula` kernels
+SQUARED_ERROR, ABSOLUTE_ERROR, HUBER = 0, 1, 2  # losses of `pointwise_loss`
 SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAGRAD, NADAM = (
     0,
     1,
@@ -91,31 +95,52 @@ if not TYPE_CHECKING:
     _chosen = _import(isa)
 
 PANEL = _chosen.PANEL
+Tape = _chosen.Tape
+accumulate = _chosen.accumulate
 activation_backward = _chosen.activation_backward
 activation_forward = _chosen.activation_forward
+adam_rates = _chosen.adam_rates
+add_rows = _chosen.add_rows
 all_finite = _chosen.all_finite
-count_correct = _chosen.count_correct
+binary_accuracy = _chosen.binary_accuracy
+binary_crossentropy = _chosen.binary_crossentropy
+categorical_accuracy = _chosen.categorical_accuracy
+clip = _chosen.clip
+copy = _chosen.copy
 csr_compress = _chosen.csr_compress
 csr_count = _chosen.csr_count
 csr_transpose = _chosen.csr_transpose
 csrmm_bias_act = _chosen.csrmm_bias_act
 csrmm_tn = _chosen.csrmm_tn
 csrmm_tn_update = _chosen.csrmm_tn_update
+decay = _chosen.decay
 dropout = _chosen.dropout
-pointwise_backward = _chosen.pointwise_backward
-pointwise_forward = _chosen.pointwise_forward
+gather = _chosen.gather
 gemm_bias_act = _chosen.gemm_bias_act
 gemm_nt = _chosen.gemm_nt
 gemm_tn = _chosen.gemm_tn
 gemm_tn_update = _chosen.gemm_tn_update
 gemv_bias_act = _chosen.gemv_bias_act
+mark_update = _chosen.mark_update
+penalty = _chosen.penalty
+penalty_gradient = _chosen.penalty_gradient
+pointwise_backward = _chosen.pointwise_backward
+pointwise_forward = _chosen.pointwise_forward
+pointwise_loss = _chosen.pointwise_loss
+rescale = _chosen.rescale
+scatter = _chosen.scatter
+shuffle = _chosen.shuffle
 softmax = _chosen.softmax
 softmax_backward = _chosen.softmax_backward
 softmax_crossentropy = _chosen.softmax_crossentropy
+sparse_categorical_accuracy = _chosen.sparse_categorical_accuracy
+sparse_softmax_crossentropy = _chosen.sparse_softmax_crossentropy
 update = _chosen.update
 
 backend = "compiled"
-NAMES = tuple(name for name in dir() if callable(getattr(_chosen, name, None)))  # of the kernels
+NAMES = tuple(name for name in dir() if name != "Tape" and callable(getattr(_chosen, name, None)))  # of the kernels
+BETWEEN = ("adam_rates", "mark_update", "shuffle")  # those that have no work in a step which is repeated
+_observing = threading.Lock()
 
 
 def padded(n: int) -> int:
@@ -129,6 +154,38 @@ def use_backend(name: str) -> None:
     source = importlib.import_module("fastnet.kernels.reference") if name == "reference" else _chosen
     globals().update({kernel: getattr(source, kernel) for kernel in NAMES})
     backend = name
+
+
+@contextlib.contextmanager
+def observed(observe: Callable[[str, Callable[..., Any], tuple[Any, ...]], Any], wait: bool = False) -> Iterator[None]:
+    """Calls `observe(name, kernel, arguments)` instead of each kernel that this thread calls in the `with` block.
+
+    Args:
+        observe: gets each call, and returns what the kernel should return.
+        wait: whether to wait until no other thread observes.
+
+    Raises:
+        BlockingIOError: if another thread observes at the moment, and `wait` is False.
+    """
+    if not _observing.acquire(blocking=wait):
+        raise BlockingIOError("another thread observes the kernels")
+    thread = threading.get_ident()
+
+    def watched(name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            if threading.get_ident() != thread:
+                return kernel(*arguments)
+            return observe(name, kernel, arguments)
+
+        return call
+
+    before = {name: globals()[name] for name in NAMES}
+    try:
+        globals().update({name: watched(name, kernel) for name, kernel in before.items()})
+        yield
+    finally:
+        globals().update(before)
+        _observing.release()
 
 
 def get_num_threads() -> int:

@@ -95,12 +95,13 @@ cdef struct Activation:
     int which
     float* y
     float* dy
+    Py_ssize_t ld
 
 
 cdef void activation_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
     cdef Activation* q = <Activation*>args
-    cdef Py_ssize_t i = begin * P
-    while i < end * P:
+    cdef Py_ssize_t i = begin * q.ld
+    while i < end * q.ld:
         vec_store(q.y + i, activate(q.which, vec_load(q.y + i)))
         i += LANES
 
@@ -117,14 +118,15 @@ def activation_forward(int activation, float[:, ::1] y):
         return
     q.which = activation
     q.y = &y[0, 0]
+    q.ld = y.shape[1]
     with nogil:
-        parallel_for(activation_task, &q, n // P, 256)
+        run_rows(activation_task, &q, sizeof(q), y.shape[0], 1 + 256 * P // q.ld)
 
 
 cdef void activation_backward_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
     cdef Activation* q = <Activation*>args
-    cdef Py_ssize_t i = begin * P
-    while i < end * P:
+    cdef Py_ssize_t i = begin * q.ld
+    while i < end * q.ld:
         vec_store(q.dy + i, differentiate(q.which, vec_load(q.y + i), vec_load(q.dy + i)))
         i += LANES
 
@@ -143,5 +145,6 @@ def activation_backward(int activation, const float[:, ::1] y, float[:, ::1] dy)
     q.which = activation
     q.y = <float*>&y[0, 0]
     q.dy = &dy[0, 0]
+    q.ld = dy.shape[1]
     with nogil:
-        parallel_for(activation_backward_task, &q, n // P, 1024)
+        run_rows(activation_backward_task, &q, sizeof(q), y.shape[0], 1 + 1024 * P // q.ld)

@@ -21,8 +21,6 @@
 # Backward, a tile is one row of dW, CSR_TILE panels wide. It adds up the rows of dZ for which its column of the batch
 # has a nonzero. Then the weights take the optimizer's step while the sums are in registers.
 
-from libc.stdlib cimport free, malloc
-
 cdef enum:
     LENGTHS = 512  # classes in which rows are sorted by length
 
@@ -132,14 +130,14 @@ def csr_transpose(
     t.entries = NULL if entries.shape[1] == 0 else <Entry*>&entries[0, 0, 0]
     t.most = entries.shape[1]
     with nogil:
-        parallel_for(csr_transpose_task, &t, ends.shape[0], 1)
+        run(csr_transpose_task, &t, sizeof(t), ends.shape[0], 1)
 
 
 # Forward ----------------------------------------------------------------------------------------------------------------
 
 cdef struct Csrmm:
     Csr x
-    const Py_ssize_t* order  # positions in the batch, longest rows first
+    Py_ssize_t* order  # positions in the batch, longest rows first
     const float* w
     Py_ssize_t inputs, panels, blocks, groups
     const float* bias
@@ -148,8 +146,10 @@ cdef struct Csrmm:
     Py_ssize_t ldy
 
 
-cdef void sort_by_length(const Csr* x, Py_ssize_t* order) noexcept nogil:
+cdef void sort_by_length_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
     """Sorts the rows of the batch by length, the longest first. Rows of equal length keep their order."""
+    cdef const Csr* x = &(<Csrmm*>args).x
+    cdef Py_ssize_t* order = (<Csrmm*>args).order
     cdef Py_ssize_t first[LENGTHS + 1]
     cdef Py_ssize_t n, length, longest = 0, at
     for n in range(x.batch):
@@ -274,7 +274,7 @@ cdef void csrmm_bias_act_task(void* g, Py_ssize_t begin, Py_ssize_t end) noexcep
 
 def csrmm_bias_act(
     const Py_ssize_t[::1] indptr, indices, const float[::1] values, const Py_ssize_t[::1] rows,
-    const float[:, :, ::1] w, const float[::1] bias, int activation, float[:, ::1] y,
+    const float[:, :, ::1] w, const float[::1] bias, int activation, float[:, ::1] y, Py_ssize_t[::1] order,
 ):
     """Y = act(X . W + bias) for rows of a CSR matrix. The bits are those of `gemm_bias_act`.
 
@@ -286,17 +286,14 @@ def csrmm_bias_act(
     bias        (N/P * P,)    bias, padded as the panels are
     activation  LINEAR, RELU, SIGMOID or TANH
     y           (B, ldy)      output, written whole panel by whole panel; ldy >= N/P * P
+    order       (B,)          workspace
     """
     cdef Csrmm g
-    cdef Py_ssize_t* order
     cdef Py_ssize_t work
     if rows.shape[0] == 0 or w.shape[0] == 0 or w.shape[1] == 0:
         return
     g.x = csr_of(indptr, indices, values, rows)
-    order = <Py_ssize_t*>malloc(rows.shape[0] * sizeof(Py_ssize_t))
-    if order == NULL:
-        raise MemoryError()
-    g.order = order
+    g.order = &order[0]
     g.w = &w[0, 0, 0]
     g.inputs = w.shape[1]
     g.panels = w.shape[0]
@@ -306,18 +303,38 @@ def csrmm_bias_act(
     g.activation = activation
     g.y = &y[0, 0]
     g.ldy = y.shape[1]
+    work = 1 + values.shape[0] // (indptr.shape[0] - 1)  # in a row of the data set, since batches differ
     with nogil:
-        sort_by_length(&g.x, order)
-        work = g.x.indptr[g.x.rows[order[0]] + 1] - g.x.indptr[g.x.rows[order[0]]] + 1
-        parallel_for(
-            csrmm_bias_act_task, &g, g.groups * g.blocks,
+        run(sort_by_length_task, &g, sizeof(g), 1, 1)
+        run(
+            csrmm_bias_act_task, &g, sizeof(g), g.groups * g.blocks,
             FLOPS_A_SLICE // (2 * CSR_ROWS * CSR_PANELS * P * work) + 1,
         )
-        free(order)
+
+
+cdef struct Gemv:
+    Csrmm g
+    const float* row
+    Py_ssize_t* places
+    int* columns
+    float* values
+
+
+cdef void find_nonzeros_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    """The row's nonzeros. Every number is written, but `count` moves on only after a nonzero."""
+    cdef Gemv* q = <Gemv*>args
+    cdef Py_ssize_t k, count = 0
+    for k in range(q.g.inputs):
+        q.columns[count] = <int>k
+        q.values[count] = q.row[k]
+        count += q.row[k] != 0
+    q.places[0] = q.places[2] = 0
+    q.places[1] = count
 
 
 def gemv_bias_act(
     const float[:, ::1] x, const float[:, :, ::1] w, const float[::1] bias, int activation, float[:, ::1] y,
+    Py_ssize_t[::1] workspace,
 ):
     """y = act(x . W + bias) for a single dense row, whose zeros are skipped. The bits are those of `gemm_bias_act`.
 
@@ -326,44 +343,36 @@ def gemv_bias_act(
     bias        (N/P * P,)    bias, padded as the panels are
     activation  LINEAR, RELU, SIGMOID or TANH
     y           (1, ldy)      output, written whole panel by whole panel; ldy >= N/P * P
+    workspace   (3 + K,)      intp: for the nonzeros
     """
-    cdef Csrmm g
-    cdef Py_ssize_t indptr[2]
-    cdef Py_ssize_t zero = 0, k, count = 0, inputs = w.shape[1]
-    cdef int* indices
-    cdef float* values
-    cdef const float* row = &x[0, 0]
-    if w.shape[0] == 0 or inputs == 0:
+    cdef Gemv q
+    if w.shape[0] == 0 or w.shape[1] == 0:
         return
-    indices = <int*>malloc(inputs * (sizeof(int) + sizeof(float)))
-    if indices == NULL:
-        raise MemoryError()
-    values = <float*>(indices + inputs)
-    memset(&g, 0, sizeof(g))
-    g.w = &w[0, 0, 0]
-    g.inputs = inputs
-    g.panels = w.shape[0]
-    g.blocks = 1
-    g.groups = (g.panels + CSR_PANELS - 1) // CSR_PANELS
-    g.bias = &bias[0]
-    g.activation = activation
-    g.y = &y[0, 0]
-    g.ldy = y.shape[1]
+    memset(&q, 0, sizeof(q))
+    q.row = &x[0, 0]
+    q.places = &workspace[0]
+    q.columns = <int*>(q.places + 3)
+    q.values = <float*>(q.columns + w.shape[1])
+    q.g.x.indptr = q.places
+    q.g.x.rows = q.g.order = q.places + 2
+    q.g.x.wide = q.columns
+    q.g.x.values = q.values
+    q.g.x.batch = 1
+    q.g.w = &w[0, 0, 0]
+    q.g.inputs = w.shape[1]
+    q.g.panels = w.shape[0]
+    q.g.blocks = 1
+    q.g.groups = (q.g.panels + CSR_PANELS - 1) // CSR_PANELS
+    q.g.bias = &bias[0]
+    q.g.activation = activation
+    q.g.y = &y[0, 0]
+    q.g.ldy = y.shape[1]
     with nogil:
-        for k in range(inputs):  # every number is written, but `count` moves on only after a nonzero
-            indices[count] = <int>k
-            values[count] = row[k]
-            count += row[k] != 0
-        indptr[0] = 0
-        indptr[1] = count
-        g.x.indptr = indptr
-        g.x.wide = indices
-        g.x.values = values
-        g.x.rows = &zero
-        g.x.batch = 1
-        g.order = &zero
-        parallel_for(csrmm_bias_act_task, &g, g.groups, FLOPS_A_SLICE // (8 * CSR_PANELS * P * (count + 1)) + 1)
-        free(indices)
+        run(find_nonzeros_task, &q, sizeof(q), 1, 1)
+        run(
+            csrmm_bias_act_task, &q.g, sizeof(q.g), q.g.groups,
+            FLOPS_A_SLICE // (4 * CSR_PANELS * P * q.g.inputs) + 1,
+        )
 
 
 # Backward ---------------------------------------------------------------------------------------------------------------
@@ -437,6 +446,8 @@ cdef void csrmm_tn_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept n
     """Reads the copy of the batch that this thread has most likely written. All copies are the same."""
     cdef CsrTN g = (<CsrTN*>args)[0]
     cdef Py_ssize_t copy = begin * g.copies // (g.groups * g.blocks)
+    read_rates(&g.update)
+    read_rates(&g.bias.update)
     g.ends += copy * (g.inputs + 1)
     g.entries += copy * g.most
     # A copy of the code for each rule: with one for all of them, this product takes 8 to 28 % longer.
@@ -477,9 +488,9 @@ cdef void run_csr_tn(
     g.ldz = dz.shape[1]
     g.update = kernel
     g.bias = bias_update_of(dz, bias)
-    work = 2 * CSR_TILE * P * (g.ends[g.inputs] + 8 * g.inputs) // g.blocks
+    work = 2 * CSR_TILE * P * (g.most // 2 + 8 * g.inputs) // g.blocks  # not of this batch alone, since batches differ
     with nogil:
-        parallel_for(csrmm_tn_task, &g, g.groups * g.blocks, FLOPS_A_SLICE // (work + 1) + 1)
+        run_apart(csrmm_tn_task, &g, sizeof(g), g.groups * g.blocks, FLOPS_A_SLICE // (work + 1) + 1)
 
 
 def csrmm_tn(
@@ -515,5 +526,5 @@ def csrmm_tn_update(
         return
     run_csr_tn(
         ends, entries, dz, w.shape[0], update_of(rule, &w[0, 0, 0], &s[0, 0, 0], &t[0, 0, 0], rates),
-        update_of(rule, &bias[0], &bias_s[0], &bias_t[0], rates),
+        update_of(rule, &bias[0], &bias_s[0], &bias_t[0], rates) if bias.shape[0] else no_update(),
     )

@@ -12,7 +12,8 @@ cdef struct Dropout:
     const float* x
     float* y
     Py_ssize_t columns, ldx, ldy
-    unsigned int threshold, first, second
+    unsigned int threshold
+    const unsigned long long* seed
     float scale
 
 
@@ -35,7 +36,8 @@ cdef void dropout_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept no
     cdef unsigned int place
     cdef const float* x
     cdef float* y
-    cdef unsigned int threshold = q.threshold, first = q.first, second = q.second
+    cdef unsigned int threshold = q.threshold
+    cdef unsigned int first = <unsigned int>(q.seed[0] & 0xFFFFFFFFU), second = <unsigned int>(q.seed[0] >> 32)
     cdef float scale = q.scale
     for n in range(begin, end):
         x = q.x + n * q.ldx
@@ -45,14 +47,14 @@ cdef void dropout_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept no
             y[c] = x[c] * scale if hash_of(place + <unsigned int>c, first, second) >= threshold else 0
 
 
-def dropout(const float[:, ::1] x, float[:, ::1] y, Py_ssize_t columns, double rate, unsigned long long seed):
+def dropout(const float[:, ::1] x, float[:, ::1] y, Py_ssize_t columns, double rate, const unsigned long long[::1] seed):
     """y = x / (1 - rate), or 0 with probability `rate`. The scale keeps the mean. y may be x.
 
     x        (B, ldx)   input; in the backward pass, the gradient with respect to the output
     y        (B, ldy)   output, written; in the backward pass, the gradient with respect to the input
     columns             C: numbers in a row; floats of y behind them are left alone
     rate                share that becomes 0, in [0, 1)
-    seed                64 bits; the same in the backward pass
+    seed     (1,)       uint64; the same number in the backward pass
     """
     cdef Dropout q
     if x.shape[0] == 0 or columns == 0:
@@ -63,8 +65,7 @@ def dropout(const float[:, ::1] x, float[:, ::1] y, Py_ssize_t columns, double r
     q.ldx = x.shape[1]
     q.ldy = y.shape[1]
     q.threshold = <unsigned int>(rate * 4294967296.0)
-    q.first = <unsigned int>(seed & 0xFFFFFFFFU)
-    q.second = <unsigned int>(seed >> 32)
+    q.seed = &seed[0]
     q.scale = <float>(1 / (1 - rate))
     with nogil:
-        parallel_for(dropout_task, &q, x.shape[0], 1 + 20_000 // columns)
+        run_rows(dropout_task, &q, sizeof(q), x.shape[0], 1 + 20_000 // columns)

@@ -189,6 +189,23 @@ cdef void gemm_bias_act_task(void* g, Py_ssize_t begin, Py_ssize_t end) noexcept
     compute_blocks(ACTIVATE, <Gemm*>g, begin, end)
 
 
+cdef enum:
+    SMALL = 16384  # weights of which each thread may have a copy in its first cache
+
+
+cdef void gemm_bias_act_rows_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    """Rows [begin, end) of the product. For few weights, which all threads then read."""
+    cdef const Gemm* g = <Gemm*>args
+    cdef Tile tile
+    cdef Py_ssize_t panel = 0
+    while panel < g.panels:
+        tile = g.tile
+        move_right(ACTIVATE, &tile, panel)
+        move_down(&tile, begin)
+        compute_columns(ACTIVATE, tile, end - begin, min(<Py_ssize_t>TILE_PANELS, g.panels - panel))
+        panel += TILE_PANELS
+
+
 def gemm_bias_act(
     const float[:, ::1] x, const float[:, :, ::1] w, const float[::1] bias, int activation, float[:, ::1] y,
 ):
@@ -219,7 +236,13 @@ def gemm_bias_act(
     tile.activation = activation
     g = gemm_of(tile, y.shape[0], w.shape[0])
     with nogil:
-        parallel_for(gemm_bias_act_task, &g, g.groups * g.blocks, grain_of(&g))
+        if w.shape[0] * w.shape[1] * P <= SMALL:
+            run_rows(
+                gemm_bias_act_rows_task, &g, sizeof(g), g.rows,
+                FLOPS_A_SLICE // (2 * g.panels * P * (g.tile.depth + 1)) + 1,
+            )
+        else:
+            run(gemm_bias_act_task, &g, sizeof(g), g.groups * g.blocks, grain_of(&g))
 
 
 cdef enum:
@@ -229,7 +252,7 @@ cdef struct GemmNT:
     const float* z
     Py_ssize_t ldz
     const float* w
-    Py_ssize_t inputs, panels, rows
+    Py_ssize_t inputs, units, rows
     float* x
     Py_ssize_t ldx
     int activation
@@ -269,11 +292,12 @@ cdef inline void transpose_panel(const GemmNT* g, Py_ssize_t first, Py_ssize_t u
             transpose(w + i * LANES * P + j * LANES, panel + j * LANES * P + i * LANES)
 
 
-cdef void gemm_nt_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
-    """Panels [begin, end) of dX. The weights of their inputs are transposed, NT_DEPTH units at a time, then multiplied."""
-    cdef GemmNT* g = <GemmNT*>args
+cdef inline void gemm_nt_block(
+    const GemmNT* g, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t first_row, Py_ssize_t rows
+) noexcept nogil:
+    """Panels [begin, end) of some rows of dX. The weights of their inputs are transposed, NT_DEPTH units at a time."""
     cdef float panel[TILE_PANELS * NT_DEPTH * P]
-    cdef Py_ssize_t u, i, block, p, units = g.panels * P
+    cdef Py_ssize_t u, i, block, p, units = g.units
     cdef Py_ssize_t panels
     cdef Tile tile
     memset(&tile, 0, sizeof(tile))
@@ -290,28 +314,44 @@ cdef void gemm_nt_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept no
     block = begin
     while block < end:
         panels = min(<Py_ssize_t>TILE_PANELS, end - block)
-        tile.at = block * P
+        tile.at = first_row * g.ldx + block * P
         u = 0
         while u < units:
             tile.depth = min(<Py_ssize_t>NT_DEPTH, units - u)
             for p in range(panels):
-                for i in range(tile.depth // P):
+                for i in range((tile.depth + P - 1) // P):
                     transpose_panel(g, (block + p) * P, u + i * P, panel + (p * NT_DEPTH + i * P) * P)
-            tile.a = g.z + u
+            tile.a = g.z + first_row * g.ldz + u
             tile.resume = u > 0
             u += tile.depth
             if u < units or g.activation == LINEAR:
-                compute_columns(STORE, tile, g.rows, panels)
+                compute_columns(STORE, tile, rows, panels)
             else:
-                compute_columns(DIFFERENTIATE, tile, g.rows, panels)
+                compute_columns(DIFFERENTIATE, tile, rows, panels)
         block += panels
 
 
-def gemm_nt(const float[:, ::1] dz, const float[:, :, ::1] w, float[:, ::1] dx, int activation, const float[:, ::1] y):
+cdef void gemm_nt_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    cdef GemmNT* g = <GemmNT*>args
+    gemm_nt_block(g, begin, end, 0, g.rows)
+
+
+cdef void gemm_nt_rows_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    """Rows [begin, end). For few weights: all threads transpose them all."""
+    cdef GemmNT* g = <GemmNT*>args
+    if begin < end:
+        gemm_nt_block(g, 0, (g.inputs + P - 1) // P, begin, end - begin)
+
+
+def gemm_nt(
+    const float[:, ::1] dz, const float[:, :, ::1] w, Py_ssize_t units, float[:, ::1] dx, int activation,
+    const float[:, ::1] y,
+):
     """dX = dZ . W^T: the gradient that a dense layer passes to the layer before it.
 
-    dz          (B, ldz)      gradient with respect to the pre-activation, ldz >= N/P * P; zeros in columns N to N/P * P
+    dz          (B, ldz)      gradient with respect to the pre-activation, ldz >= N
     w           (N/P, K, P)   kernel in panels
+    units                     N
     dx          (B, ldx)      written whole panel by whole panel, zeros in the padding; ldx >= K rounded up to P
     activation                that of the layer before; unless it is LINEAR, dx is multiplied by its derivative
     y           (B, ldx)      output of the layer before; not read if `activation` is LINEAR
@@ -323,16 +363,21 @@ def gemm_nt(const float[:, ::1] dz, const float[:, :, ::1] w, float[:, ::1] dx, 
     g.ldz = dz.shape[1]
     g.w = &w[0, 0, 0]
     g.inputs = w.shape[1]
-    g.panels = w.shape[0]
+    g.units = units
     g.rows = dx.shape[0]
     g.x = &dx[0, 0]
     g.ldx = dx.shape[1]
     g.activation = activation
     g.y = &y[0, 0]
     with nogil:
-        parallel_for(
-            gemm_nt_task, &g, (g.inputs + P - 1) // P, FLOPS_A_SLICE // (2 * P * g.panels * P * (g.rows + 1)) + 1
-        )
+        if w.shape[0] * w.shape[1] * P <= SMALL and dx.shape[0] * dx.shape[1] <= SMALL:
+            run_rows(
+                gemm_nt_rows_task, &g, sizeof(g), g.rows, FLOPS_A_SLICE // (2 * (g.inputs + P) * units) + 1
+            )
+        else:
+            run(
+                gemm_nt_task, &g, sizeof(g), (g.inputs + P - 1) // P, FLOPS_A_SLICE // (2 * P * units * (g.rows + 1)) + 1
+            )
 
 
 cdef struct BiasUpdate:
@@ -342,10 +387,12 @@ cdef struct BiasUpdate:
 
 
 cdef inline void compute_bias(const BiasUpdate* q, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """Panels [first, last) of db, the column sums of dZ added row by row, and the bias's step along them."""
+    """Panels [first, last) of db, the column sums of dZ added row by row, and the step along them, if there is a bias."""
     cdef vec sums[VECTORS]
     cdef Py_ssize_t n, panel
     cdef int j
+    if q.update.w == NULL:
+        return
     for panel in range(first, last):
         for j in range(VECTORS):
             sums[j] = vec_set1(0)
@@ -385,9 +432,11 @@ cdef void gemm_tn_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept no
 
 
 cdef void gemm_tn_update_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
-    cdef GemmTN* q = <GemmTN*>args
+    cdef GemmTN q = (<GemmTN*>args)[0]
+    read_rates(&q.gemm.tile.update)
+    read_rates(&q.bias.update)
     compute_blocks(UPDATE, &q.gemm, begin, end)
-    compute_bias_of_blocks(q, begin, end)
+    compute_bias_of_blocks(&q, begin, end)
 
 
 cdef void run_gemm_tn(
@@ -412,7 +461,7 @@ cdef void run_gemm_tn(
     q.bias = bias_update_of(dz, bias)
     cdef task_fn task = gemm_tn_task if kernel.rule == WRITE else gemm_tn_update_task
     with nogil:
-        parallel_for(task, &q, q.gemm.groups * q.gemm.blocks, grain_of(&q.gemm))
+        run_apart(task, &q, sizeof(q), q.gemm.groups * q.gemm.blocks, grain_of(&q.gemm))
 
 
 def gemm_tn(const float[:, ::1] x, const float[:, ::1] dz, float[:, :, ::1] dw, float[::1] db):
@@ -441,14 +490,14 @@ def gemm_tn_update(
     w       (N/P, K, P)   kernel, updated in place
     s       (N/P, K, P)   its state, updated in place
     t       (N/P, K, P)   its second state, updated in place
-    bias    (N/P * P,)    bias, updated in place
+    bias    (N/P * P,)    bias, updated in place; (0,): the layer has none
     bias_s  (N/P * P,)    its state, updated in place
     bias_t  (N/P * P,)    its second state, updated in place
-    rates   (5,)          as for `update`
+    rates   (6,)          as for `update`
     """
     if dz.shape[0] == 0 or w.shape[0] == 0 or w.shape[1] == 0:
         return
     run_gemm_tn(
         x, dz, w.shape[1], w.shape[0], update_of(rule, &w[0, 0, 0], &s[0, 0, 0], &t[0, 0, 0], rates),
-        update_of(rule, &bias[0], &bias_s[0], &bias_t[0], rates),
+        update_of(rule, &bias[0], &bias_s[0], &bias_t[0], rates) if bias.shape[0] else no_update(),
     )

@@ -8,8 +8,11 @@ include "compress.pxi"
 include "csr.pxi"
 include "softmax.pxi"
 include "pointwise.pxi"
+include "losses.pxi"
 include "dropout.pxi"
+include "rows.pxi"
 include "finite.pxi"
+include "tape.pxi"
 
 cdef extern from "cpu.h":
     int cpu_x86_level()

@@ -149,6 +149,7 @@ cdef inline vec pointwise_slope(const int which, vec z, float a, float b, float 
 cdef struct Pointwise:
     int which
     float a, b, c
+    Py_ssize_t ld
     float* y
     const float* z
     float* dy
@@ -171,33 +172,33 @@ cdef inline void pointwise_backward_of(const int which, const Pointwise* f, Py_s
 cdef void pointwise_forward_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
     cdef Pointwise* f = <Pointwise*>args
     if f.which == CLIPPED_RELU:
-        pointwise_forward_of(CLIPPED_RELU, f, begin * P, end * P)
+        pointwise_forward_of(CLIPPED_RELU, f, begin * f.ld, end * f.ld)
     elif f.which == ELU:
-        pointwise_forward_of(ELU, f, begin * P, end * P)
+        pointwise_forward_of(ELU, f, begin * f.ld, end * f.ld)
     elif f.which == SOFTPLUS:
-        pointwise_forward_of(SOFTPLUS, f, begin * P, end * P)
+        pointwise_forward_of(SOFTPLUS, f, begin * f.ld, end * f.ld)
     elif f.which == SILU:
-        pointwise_forward_of(SILU, f, begin * P, end * P)
+        pointwise_forward_of(SILU, f, begin * f.ld, end * f.ld)
     elif f.which == GELU:
-        pointwise_forward_of(GELU, f, begin * P, end * P)
+        pointwise_forward_of(GELU, f, begin * f.ld, end * f.ld)
     else:
-        pointwise_forward_of(GELU_TANH, f, begin * P, end * P)
+        pointwise_forward_of(GELU_TANH, f, begin * f.ld, end * f.ld)
 
 
 cdef void pointwise_backward_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
     cdef Pointwise* f = <Pointwise*>args
     if f.which == CLIPPED_RELU:
-        pointwise_backward_of(CLIPPED_RELU, f, begin * P, end * P)
+        pointwise_backward_of(CLIPPED_RELU, f, begin * f.ld, end * f.ld)
     elif f.which == ELU:
-        pointwise_backward_of(ELU, f, begin * P, end * P)
+        pointwise_backward_of(ELU, f, begin * f.ld, end * f.ld)
     elif f.which == SOFTPLUS:
-        pointwise_backward_of(SOFTPLUS, f, begin * P, end * P)
+        pointwise_backward_of(SOFTPLUS, f, begin * f.ld, end * f.ld)
     elif f.which == SILU:
-        pointwise_backward_of(SILU, f, begin * P, end * P)
+        pointwise_backward_of(SILU, f, begin * f.ld, end * f.ld)
     elif f.which == GELU:
-        pointwise_backward_of(GELU, f, begin * P, end * P)
+        pointwise_backward_of(GELU, f, begin * f.ld, end * f.ld)
     else:
-        pointwise_backward_of(GELU_TANH, f, begin * P, end * P)
+        pointwise_backward_of(GELU_TANH, f, begin * f.ld, end * f.ld)
 
 
 def pointwise_forward(int which, double a, double b, double c, float[:, ::1] y):
@@ -216,8 +217,9 @@ def pointwise_forward(int which, double a, double b, double c, float[:, ::1] y):
     memset(&f, 0, sizeof(f))
     f.which, f.a, f.b, f.c = which, <float>a, <float>b, <float>c
     f.y = &y[0, 0]
+    f.ld = y.shape[1]
     with nogil:
-        parallel_for(pointwise_forward_task, &f, n // P, 256)
+        run_rows(pointwise_forward_task, &f, sizeof(f), y.shape[0], 1 + 256 * P // f.ld)
 
 
 def pointwise_backward(int which, double a, double b, double c, const float[:, ::1] z, float[:, ::1] dy):
@@ -238,5 +240,6 @@ def pointwise_backward(int which, double a, double b, double c, const float[:, :
     f.which, f.a, f.b, f.c = which, <float>a, <float>b, <float>c
     f.z = &z[0, 0]
     f.dy = &dy[0, 0]
+    f.ld = dy.shape[1]
     with nogil:
-        parallel_for(pointwise_backward_task, &f, n // P, 256)
+        run_rows(pointwise_backward_task, &f, sizeof(f), dy.shape[0], 1 + 256 * P // f.ld)

@@ -21,6 +21,12 @@
 
 #include <stddef.h>
 
+#if defined(_MSC_VER)
+#define THREAD_LOCAL __declspec(thread)
+#else
+#define THREAD_LOCAL _Thread_local
+#endif
+
 /* Computes items [begin, end) of a kernel's work. */
 typedef void (*task_fn)(void *args, ptrdiff_t begin, ptrdiff_t end);
 
@@ -63,6 +69,8 @@ static struct {
     _Alignas(64) atomic_int unfinished;
     pool_worker workers[POOL_MOST];
 } pool = {.wanted = 1, .cores = 1, .busy = ATOMIC_FLAG_INIT};
+
+static THREAD_LOCAL ptrdiff_t pool_limit; /* the most threads for the work of this thread; 0: no limit */
 
 /* The i-th moment of waiting in a loop. */
 static inline void pool_pause(unsigned i) {
@@ -149,6 +157,7 @@ static void pool_start(ptrdiff_t threads) {
 static void parallel_for(task_fn fn, void *args, ptrdiff_t n, ptrdiff_t grain) {
     ptrdiff_t slices = n / (grain > 0 ? grain : 1);
     ptrdiff_t wanted = pool.wanted, threads = pool.cores; /* read once: another thread may set them meanwhile */
+    if (pool_limit && wanted > pool_limit) wanted = pool_limit;
     if (slices > wanted) slices = wanted;
     if (threads > slices) threads = slices;
     if (threads < 2 || atomic_flag_test_and_set_explicit(&pool.busy, memory_order_acquire)) {
@@ -181,6 +190,9 @@ static void pool_set_threads(int wanted, int cores) {
     pool.failed = 0;
 }
 
+/* Lets the kernels that this thread calls use at most `threads` threads; 0: as many as all others. */
+static inline void pool_limit_threads(ptrdiff_t threads) { pool_limit = threads; }
+
 static int pool_threads(void) { return pool.wanted; }
 static int pool_failed(void) { return pool.failed; }
 
@@ -191,6 +203,7 @@ static void parallel_for(task_fn fn, void *args, ptrdiff_t n, ptrdiff_t grain) {
     fn(args, 0, n);
 }
 static void pool_set_threads(int wanted, int cores) { (void)wanted, (void)cores; }
+static inline void pool_limit_threads(ptrdiff_t threads) { (void)threads; }
 static int pool_threads(void) { return 1; }
 static int pool_failed(void) { return 0; }
 

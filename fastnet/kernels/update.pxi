@@ -22,6 +22,8 @@
 # The products of gemm.pxi and csr.pxi take these steps while a gradient is still in registers. `update` takes them from
 # a gradient that is an array.
 
+from libc.math cimport pow, sqrt
+
 cdef enum:
     WRITE = -1  # no rule: the gradient itself is written to w
     SGD = 0
@@ -42,23 +44,32 @@ cdef struct Update:
     float* w
     float* s  # the state, laid out as w
     float* t
-    Rates rates
+    const double* numbers  # learning rate, m, n, epsilon, k of the step under way
+    Rates rates  # the same for the kernels, once a task has called `read_rates`
 
 
 cdef inline Update update_of(int rule, float* w, float* s, float* t, const double[::1] rates) noexcept nogil:
-    """`rates` is float64 (5,): learning rate, m, n, epsilon, k."""
+    """`rates` is float64 (6,), as for `update`."""
     cdef Update u
+    memset(&u, 0, sizeof(u))
     u.rule = rule
     u.w = w
     u.s = s
     u.t = t
-    u.rates.rate = <float>rates[0]
-    u.rates.m = <float>rates[1]
-    u.rates.one_minus_m = <float>(1 - rates[1])
-    u.rates.one_minus_n = <float>(1 - rates[2])
-    u.rates.epsilon = <float>rates[3]
-    u.rates.k = <float>rates[4]
+    u.numbers = &rates[0]
     return u
+
+
+cdef inline void read_rates(Update* u) noexcept nogil:
+    """Converts the rates of this step. Tasks do it themselves, since a recorded step is played with other rates."""
+    if u.numbers == NULL:  # no update: a gradient is only written
+        return
+    u.rates.rate = <float>u.numbers[0]
+    u.rates.m = <float>u.numbers[1]
+    u.rates.one_minus_m = <float>(1 - u.numbers[1])
+    u.rates.one_minus_n = <float>(1 - u.numbers[2])
+    u.rates.epsilon = <float>u.numbers[3]
+    u.rates.k = <float>u.numbers[4]
 
 
 cdef inline Update write_to(float* w) noexcept nogil:
@@ -66,6 +77,13 @@ cdef inline Update write_to(float* w) noexcept nogil:
     memset(&u, 0, sizeof(u))
     u.rule = WRITE
     u.w = u.s = u.t = w
+    return u
+
+
+cdef inline Update no_update() noexcept nogil:
+    """For a layer without a bias: w is NULL."""
+    cdef Update u
+    memset(&u, 0, sizeof(u))
     return u
 
 
@@ -143,8 +161,9 @@ cdef struct UpdateArrays:
 
 cdef void update_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
     """Panel rows [begin, end): P weights each."""
-    cdef UpdateArrays* q = <UpdateArrays*>args
+    cdef UpdateArrays q = (<UpdateArrays*>args)[0]
     cdef Py_ssize_t i = begin * P
+    read_rates(&q.update)
     while i < end * P:
         update_step(q.update.rule, &q.update, i, vec_load(q.g + i))
         i += LANES
@@ -158,7 +177,8 @@ def update(int rule, float[::1] w, const float[::1] g, float[::1] s, float[::1] 
     g      (n,)   gradient
     s      (n,)   state, updated in place; any array of this size for a rule without state
     t      (n,)   second state, updated in place; any array of this size for a rule without one
-    rates  (5,)   float64: learning rate, m, n, epsilon, k; those that are not in the rule's formula are ignored
+    rates  (6,)   float64: learning rate, m, n, epsilon, k; those that are not in the rule's formula are ignored. The
+                  last one is for `decay`
     """
     cdef UpdateArrays q
     if w.shape[0] == 0:
@@ -166,4 +186,163 @@ def update(int rule, float[::1] w, const float[::1] g, float[::1] s, float[::1] 
     q.update = update_of(rule, &w[0], &s[0], &t[0], rates)
     q.g = &g[0]
     with nogil:
-        parallel_for(update_task, &q, w.shape[0] // P, 1024)
+        run(update_task, &q, sizeof(q), w.shape[0] // P, 1024)
+
+
+# What may happen to a gradient or to weights before the step: none of it is frequent enough for a place in the products.
+
+cdef struct Regularized:
+    float* g
+    const float* w
+    Py_ssize_t size
+    float l1, twice_l2
+    double exact_l1, exact_l2, examples
+    double* total
+
+
+cdef void penalty_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    """The sums of P columns side by side, then the sum of these, so that the order is the same for all vector widths."""
+    cdef Regularized* q = <Regularized*>args
+    cdef double absolute[P]
+    cdef double squares[P]
+    cdef double w
+    cdef Py_ssize_t i
+    cdef int j
+    memset(absolute, 0, sizeof(absolute))
+    memset(squares, 0, sizeof(squares))
+    for i in range(q.size // P):
+        for j in range(P):
+            w = q.w[i * P + j]
+            absolute[j] += w if w > 0 else -w
+            squares[j] += w * w
+    for j in range(1, P):
+        absolute[0] += absolute[j]
+        squares[0] += squares[j]
+    q.total[0] += (q.exact_l1 * absolute[0] + q.exact_l2 * squares[0]) * q.examples
+
+
+def penalty(const float[::1] w, double l1, double l2, double examples, double[::1] total):
+    """total[0] += (l1 sum |w| + l2 sum w^2) * examples: what a regularizer adds to the losses of a batch.
+
+    w         (n,)   weights; n is a multiple of P. Zeros in the padding of panels add nothing
+    l1        factor of the absolute values
+    l2        factor of the squares
+    examples  number of rows of the batch
+    total     (k,)   float64
+    """
+    cdef Regularized q
+    if w.shape[0] == 0:
+        return
+    memset(&q, 0, sizeof(q))
+    q.w = &w[0]
+    q.size = w.shape[0]
+    q.exact_l1, q.exact_l2, q.examples = l1, l2, examples
+    q.total = &total[0]
+    with nogil:
+        run_sum(penalty_task, &q, sizeof(q))
+
+
+cdef void penalty_gradient_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    cdef Regularized* q = <Regularized*>args
+    cdef float w, sign
+    cdef Py_ssize_t i
+    for i in range(begin * P, end * P):
+        w = q.w[i]
+        sign = 1 if w > 0 else -1 if w < 0 else 0
+        q.g[i] += q.l1 * sign + q.twice_l2 * w
+
+
+def penalty_gradient(float[::1] g, const float[::1] w, double l1, double l2):
+    """g += l1 sign(w) + 2 l2 w: the gradient of the penalty with respect to w.
+
+    g   (n,)   gradient, changed in place; n is a multiple of P
+    w   (n,)   weights
+    l1  factor of the absolute values
+    l2  factor of the squares
+    """
+    cdef Regularized q
+    if w.shape[0] == 0:
+        return
+    memset(&q, 0, sizeof(q))
+    q.g = &g[0]
+    q.w = &w[0]
+    q.l1 = <float>l1
+    q.twice_l2 = <float>(2 * l2)
+    with nogil:
+        run(penalty_gradient_task, &q, sizeof(q), w.shape[0] // P, 1024)
+
+
+cdef struct Clip:
+    float* g
+    float limit
+
+
+cdef void clip_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    cdef Clip* q = <Clip*>args
+    cdef Py_ssize_t i
+    cdef float g
+    for i in range(begin * P, end * P):
+        g = q.g[i]
+        q.g[i] = q.limit if g > q.limit else -q.limit if g < -q.limit else g
+
+
+def clip(float[::1] g, double limit):
+    """g = min(max(g, -limit), limit). NaN stays NaN.
+
+    g      (n,)   gradient, changed in place; n is a multiple of P
+    limit  at least 0
+    """
+    cdef Clip q
+    if g.shape[0] == 0:
+        return
+    q.g = &g[0]
+    q.limit = <float>limit
+    with nogil:
+        run(clip_task, &q, sizeof(q), g.shape[0] // P, 1024)
+
+
+cdef struct Decay:
+    float* w
+    const double* rates
+
+
+cdef void decay_task(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    cdef Decay* q = <Decay*>args
+    cdef float factor = <float>q.rates[5]
+    cdef Py_ssize_t i
+    for i in range(begin * P, end * P):
+        q.w[i] -= q.w[i] * factor
+
+
+def decay(float[::1] w, const double[::1] rates):
+    """w -= w * rates[5]: the decay of the weights, before a step.
+
+    w      (n,)   weights, changed in place; n is a multiple of P
+    rates  (6,)   float64, as for `update`; the last one is the learning rate times the weight decay
+    """
+    cdef Decay q
+    if w.shape[0] == 0:
+        return
+    q.w = &w[0]
+    q.rates = &rates[0]
+    with nogil:
+        run(decay_task, &q, sizeof(q), w.shape[0] // P, 1024)
+
+
+def adam_rates(double[:, ::1] rates, Py_ssize_t first, double beta_1, double beta_2, double epsilon):
+    """The numbers of ADAM's formula in some steps. The learning rate is corrected, since both means start at zero.
+
+    rates    (steps, 6)   float64: rates[:, 0] has the learning rate of each step and is multiplied by
+                          sqrt(1 - beta_2^t) / (1 - beta_1^t) in step t, counted from 1; columns 1 to 4 are written
+    first    number of the first step, counted from 0
+    beta_1   share of the mean gradient that a step keeps
+    beta_2   share of the mean square that a step keeps
+    epsilon  keeps roots from 0
+    """
+    cdef Py_ssize_t i
+    for i in range(rates.shape[0]):
+        rates[i, 0] = rates[i, 0] * sqrt(1 - pow(beta_2, first + i + 1)) / (1 - pow(beta_1, first + i + 1))
+        rates[i, 1] = beta_1
+        rates[i, 2] = beta_2
+        rates[i, 3] = epsilon
+        rates[i, 4] = 0

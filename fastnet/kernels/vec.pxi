@@ -9,7 +9,7 @@
 #                      where a vector is assigned, passed or returned
 #   vec_select_less    and its like compare: a < b is no vector of floats
 
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 cdef extern from "vec.h" nogil:
     ctypedef float vec
@@ -41,8 +41,15 @@ cdef extern from "threads.h" nogil:
     ctypedef void (*task_fn)(void* args, Py_ssize_t begin, Py_ssize_t end) noexcept nogil
     void parallel_for(task_fn fn, void* args, Py_ssize_t n, Py_ssize_t grain)
     void pool_set_threads(int wanted, int cores)
+    void pool_limit_threads(Py_ssize_t threads)
     int pool_threads()
     int pool_failed()
+
+cdef extern from "tape.h" nogil:
+    void run(task_fn fn, void* args, size_t size, Py_ssize_t n, Py_ssize_t grain)
+    void run_rows(task_fn fn, void* args, size_t size, Py_ssize_t n, Py_ssize_t grain)
+    void run_apart(task_fn fn, void* args, size_t size, Py_ssize_t n, Py_ssize_t grain)
+    void run_sum(task_fn fn, void* args, size_t size)
 
 cdef enum:
     P = 16  # columns of a panel: 64 bytes, one cache line, one AVX-512 register

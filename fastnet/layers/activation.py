@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnet import activations, checks
+from fastnet import activations, checks, kernels
 from fastnet.arrays.workspace import Workspace
 from fastnet.checks import Floats
 from fastnet.layers.axes import axes_of, axis_argument
@@ -64,10 +64,18 @@ class ActivationLayer(Layer):
 
     def _rows(self, x: Floats, workspace: Workspace) -> Floats:
         """Copies a batch's rows, or those along the last axis, into a workspace."""
+        if self._units == self._numbers:
+            rows = workspace.rows(len(x))
+            kernels.copy(x, rows, self._units)
+            return rows
         numbers = x[:, : self._numbers].reshape(-1, self._units)
         rows = workspace.rows(len(numbers))
         rows[:, : self._units] = numbers
         return rows
+
+    @property
+    def _is_taped(self) -> bool:
+        return self.activation._is_taped and self._units == self._numbers
 
     def _examples(self, rows: Floats) -> Floats:
         """Undoes `_rows`: returns one row for each example."""

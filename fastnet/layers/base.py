@@ -358,6 +358,11 @@ class Layer(Recorded):
         array = checks.same_shape(what, gradient, shape)
         return array if array.flags.writeable else array.copy()
 
+    @property
+    def _is_taped(self) -> bool:
+        """Whether `forward` and `backward` run kernels alone, so that a step can be recorded. A user's layer is not."""
+        return False
+
     def _by_rows(self, forward: Any, x: Floats, training: bool) -> Floats:
         """Implements `call` with `forward`, so that a subclass can use ``super().call(x)``."""
         return self._shaped(forward(self, np.ascontiguousarray(x.reshape(len(x), -1)), training), self.output_shape)

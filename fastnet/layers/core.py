@@ -3,16 +3,40 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from fastnet import checks
+from fastnet import checks, kernels
+from fastnet.arrays.workspace import Workspace
 from fastnet.checks import Floats
-from fastnet.layers.base import LAYER_ARGUMENTS, Layer, Shape, shape_of
+from fastnet.layers.base import ALONE, LAYER_ARGUMENTS, Fused, Layer, Shape, shape_of
+
+if TYPE_CHECKING:
+    from fastnet.optimizers import Sink
 
 
-class Flatten(Layer):
+class _SameNumbers(Layer):
+    """Base of the layers that change only the shape of an example. Its numbers stay in place, one row an example."""
+
+    _keeps_zeros = True
+
+    def call(self, x: Floats, training: bool = False) -> Floats:
+        assert self.output_shape is not None
+        return x.reshape(len(x), *self.output_shape)
+
+    def forward(self, x: Floats, training: bool = False, fused: Fused = ALONE) -> Floats:
+        return x
+
+    def backward(
+        self, x: Floats, y: Floats, dy: Floats, sink: Sink, need_dx: bool, fused: Fused = ALONE
+    ) -> Floats | None:
+        return dy if need_dx else None
+
+    @property
+    def _is_taped(self) -> bool:
+        return True
+
+
+class Flatten(_SameNumbers):
     """Flattens each example to a row: (28, 28) becomes (784,).
 
     Example:
@@ -20,22 +44,14 @@ class Flatten(Layer):
         (5, 784)
     """
 
-    _keeps_zeros = True
-
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**checks.keywords("Flatten", kwargs, LAYER_ARGUMENTS))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (math.prod(input_shape),)
 
-    def call(self, x: Floats, training: bool = False) -> Floats:
-        return x.reshape(len(x), -1)
 
-    def gradient(self, x: Floats, y: Floats, dy: Floats) -> Floats:
-        return dy.reshape(x.shape)
-
-
-class Reshape(Layer):
+class Reshape(_SameNumbers):
     """Changes the shape of each example; the count of numbers stays the same.
 
     Args:
@@ -44,8 +60,6 @@ class Reshape(Layer):
     Raises:
         ValueError, TypeError: if it is not a shape; when the layer is built, if the count of numbers differs.
     """
-
-    _keeps_zeros = True
 
     def __init__(self, target_shape: Any, **kwargs: Any) -> None:
         super().__init__(**checks.keywords("Reshape", kwargs, LAYER_ARGUMENTS))
@@ -63,13 +77,6 @@ class Reshape(Layer):
                 f"layer {self.name!r} cannot make {self.target_shape} of examples of shape {input_shape}"
             )
         return tuple(count // known if n == -1 else n for n in self.target_shape)
-
-    def call(self, x: Floats, training: bool = False) -> Floats:
-        assert self.output_shape is not None
-        return x.reshape(len(x), *self.output_shape)
-
-    def gradient(self, x: Floats, y: Floats, dy: Floats) -> Floats:
-        return dy.reshape(x.shape)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"target_shape": list(self.target_shape)}
@@ -111,12 +118,34 @@ class Rescaling(Layer):
     def _keeps_zeros(self) -> bool:  # type: ignore[override]
         return self.offset == 0
 
-    def call(self, x: Floats, training: bool = False) -> Floats:
-        y = x * np.float32(self.scale)
-        return y + np.float32(self.offset) if self.offset else y
+    def build(self, input_shape: Shape) -> None:
+        self._columns = math.prod(input_shape)
+        self._outputs, self._gradients = Workspace(self._columns), Workspace(self._columns)
 
-    def gradient(self, x: Floats, y: Floats, dy: Floats) -> Floats:
-        return dy * np.float32(self.scale)
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+    def call(self, x: Floats, training: bool = False) -> Floats:
+        return self._by_rows(Rescaling.forward, x, training)
+
+    def forward(self, x: Floats, training: bool = False, fused: Fused = ALONE) -> Floats:
+        """Rescales a batch, in a workspace that the next call overwrites."""
+        y = self._outputs.rows(len(x))
+        kernels.rescale(x, y, self._columns, self.scale, self.offset)
+        return y
+
+    def backward(
+        self, x: Floats, y: Floats, dy: Floats, sink: Sink, need_dx: bool, fused: Fused = ALONE
+    ) -> Floats | None:
+        if not need_dx:
+            return None
+        dx = self._gradients.rows(len(dy))
+        kernels.rescale(dy, dx, self._columns, self.scale, 0.0)
+        return dx
+
+    @property
+    def _is_taped(self) -> bool:
+        return True
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"scale": self.scale, "offset": self.offset}

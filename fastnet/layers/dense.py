@@ -109,6 +109,7 @@ class Dense(Layer):
             self.bias = Variable(np.zeros(self.units, np.float32), f"{self.name}/bias")
             self.bias.frozen_at_zero = True
         self._csc = CscWorkspace(inputs)
+        self._row = np.empty(3 + inputs, np.intp)  # for the nonzeros of one example
         self._outputs, self._sums, self._gradients = Workspace(self.units), Workspace(self.units), Workspace(self.units)
         self._inputs_gradient = Workspace(inputs)
 
@@ -145,14 +146,14 @@ class Dense(Layer):
         epilogue = kernels.LINEAR if fused.omit_activation else self.activation.epilogue
         w, bias = self.kernel.packed, self.bias.packed
         if isinstance(x, CsrBatch):
-            kernels.csrmm_bias_act(*x.arrays, w, bias, epilogue, y)
+            kernels.csrmm_bias_act(*x.arrays, w, bias, epilogue, y, self._csc.order(len(x)))
         elif len(x) == 1:
-            kernels.gemv_bias_act(x, w, bias, epilogue, y)
+            kernels.gemv_bias_act(x, w, bias, epilogue, y, self._row)
         else:
             kernels.gemm_bias_act(x, w, bias, epilogue, y)
         if epilogue == kernels.LINEAR and not fused.omit_activation:
             if self.activation.of_sums:
-                self._sums.rows(len(x))[:] = y
+                kernels.copy(y, self._sums.rows(len(x)), self.units)
             self.activation.forward(y, self.units)
         return y
 
@@ -175,7 +176,7 @@ class Dense(Layer):
         """
         if dy.shape[1] < self._gradients.width:  # dy comes from a layer whose rows have no padding
             dz = self._gradients.rows(len(dy))
-            dz[:, : self.units] = dy[:, : self.units]
+            kernels.copy(dy, dz, self.units)
         else:
             dz = dy
         if not (fused.omit_activation or fused.dz_given):
@@ -185,10 +186,14 @@ class Dense(Layer):
             assert not isinstance(x, CsrBatch)
             dx = self._inputs_gradient.rows(len(dz))
             before = fused.activation_before
-            kernels.gemm_nt(dz, self.kernel.packed, dx, before, x if before else dx)
+            kernels.gemm_nt(dz, self.kernel.packed, self.units, dx, before, x if before else dx)
         if self.trainable:
             sink.apply_product(self._csc.transpose(x) if isinstance(x, CsrBatch) else x, dz, self.kernel, self.bias)
         return dx
+
+    @property
+    def _is_taped(self) -> bool:
+        return self.activation.epilogue != kernels.LINEAR or self.activation._is_taped
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config() | {"units": self.units, "activation": activations.serialize(self.activation)}

@@ -44,7 +44,7 @@ class Dropout(Layer):
         self.rate = rate
         self.seed = None if seed is None else checks.integer("seed", seed, least=0)
         self._generator = None if self.seed is None else np.random.default_rng(self.seed)
-        self._mask_seed = 0  # makes the same mask in `backward` as in `forward`
+        self._mask_seed = np.zeros(1, np.uint64)  # makes the same mask in `backward` as in `forward`
         self._drops = False
 
     @property
@@ -71,10 +71,18 @@ class Dropout(Layer):
         if not self._drops:
             return x
         self._drop_rate = self._rate  # for `backward`, since a callback may change the rate
-        self._mask_seed = int((self._generator or rng.generator()).integers(2**64, dtype=np.uint64))
+        self.draw_seed()
         y = self._outputs.rows(len(x))
         kernels.dropout(x, y, self._columns, self._rate, self._mask_seed)
         return y
+
+    def draw_seed(self) -> None:
+        """Draws the random number that makes the next mask."""
+        self._mask_seed[0] = (self._generator or rng.generator()).integers(2**64, dtype=np.uint64)
+
+    @property
+    def _is_taped(self) -> bool:
+        return True
 
     def backward(
         self, x: Floats, y: Floats, dy: Floats, sink: Sink, need_dx: bool, fused: Fused = ALONE

@@ -6,15 +6,15 @@ What a user's class returns is checked at each call, before a kernel or a metric
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet import checks
+from fastnet import checks, kernels
 from fastnet.activations import Activation
+from fastnet.arrays.labels import as_rows
 from fastnet.arrays.panels import own_arrays, zeros
 from fastnet.checks import Floats
 from fastnet.recorded import Recorded, arguments, is_ours
@@ -22,6 +22,10 @@ from fastnet.terminal.screen import printable
 
 MEAN = "sum_over_batch_size"  # Keras's name for the mean over the rows
 _REDUCTIONS = (MEAN, "mean", "sum", "none", None)
+NO_WEIGHTS = np.zeros(0, np.float32)  # for a kernel: all rows count alike
+_WORKSPACES = ("_gradients", "_probabilities", "_rows", "_total")  # attributes that the next batch overwrites
+
+Doubles = NDArray[np.float64]
 
 
 class Loss(Recorded):
@@ -54,11 +58,16 @@ class Loss(Recorded):
     _kept = ("name",)
     name = "loss"
     reduction: str | None = MEAN
-    of_labels = False  # whether its targets are labels, which `check_targets` turns into one-hot rows
+    of_labels = False  # whether its targets are labels
     of_rows = False  # whether the loss is of a whole row, not of each output by itself
     _direction: ClassVar[str] = "down"  # a smaller loss is better
     _is_overridden: ClassVar[bool] = False  # whether a user's class computes the loss or its gradient
+    _keeps_labels: ClassVar[bool] = (
+        False  # whether `check_targets` returns labels, (n, 1) int32; a user's methods get rows
+    )
     _gradients = np.zeros((0, 0), np.float32)
+    _rows = np.zeros(0)
+    _total: Doubles
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -144,7 +153,7 @@ class Loss(Recorded):
             return f"softmax over 1 unit is always 1, so {self.shown} cannot improve: use the activation 'sigmoid'"
         return None
 
-    def check_targets(self, argument: str, y: Any, units: int) -> Floats:
+    def check_targets(self, argument: str, y: Any, units: int) -> NDArray[Any]:
         """Returns `y` as float32 targets, (n, units).
 
         Args:
@@ -164,19 +173,26 @@ class Loss(Recorded):
         return checks.as_float32(argument, array)
 
     def gradient(
-        self, output: Floats, targets: Floats, logits: bool, weights: Floats | None = None
-    ) -> tuple[float, Floats, Floats]:
+        self,
+        output: Floats,
+        targets: NDArray[Any],
+        logits: bool,
+        weights: Floats | None = None,
+        units: int | None = None,
+    ) -> tuple[Doubles, Floats, Floats]:
         """Returns the loss of a batch, the predictions, and the gradient with respect to `output`.
 
         Args:
             output: (B, ld) float32, the output of the last layer or, with `logits`, its weighted sums.
-            targets: (B, C) float32, checked.
+            targets: (B, C) float32 or, if the loss takes labels, (B, 1) int32; checked.
             logits: whether `output` holds the weighted sums; possible only if `takes_logits` returned True.
             weights: (B,) float32, factors of the rows' losses, or None.
+            units: the number of outputs C, which labels do not tell; not needed with other targets.
 
         Returns:
-            The sum of the rows' losses; the predictions, (B, ld); the gradient of the batch's mean loss, (B, ld). The
-            next call overwrites the arrays.
+            The sum of the rows' losses and the number of rows, (2,) float64; the predictions, (B, ld); the gradient of
+            the batch's mean loss, (B, ld). The next call overwrites the arrays. A user's own `gradient` returns the sum
+            as a number.
         """
         classes, batch = targets.shape[1], len(output)
         predictions = output[:, :classes]
@@ -184,12 +200,30 @@ class Loss(Recorded):
         with np.errstate(all="ignore"):
             rows = self.call(targets, predictions)
             dy[:, :classes] = self.derivative(targets, predictions) * np.float32(1 / batch)
-        return weigh(rows, dy, weights), output, dy
+        if weights is not None:
+            dy *= weights[:, None]
+        return self._sum(np.ascontiguousarray(rows, np.float64), weights), output, dy
+
+    def _is_taped(self, logits: bool) -> bool:
+        """Returns whether `gradient` runs kernels only, so that a training step can be recorded and repeated."""
+        return False
 
     def _workspace(self, output: Floats) -> Floats:
+        """Returns the gradient's array, of the shape of `output`. Its padding is 0."""
         if len(output) > len(self._gradients) or output.shape[1] != self._gradients.shape[1]:
             self._gradients = zeros(output.shape)
+            self._rows = np.zeros(len(output))
         return self._gradients[: len(output)]
+
+    def _sum(self, rows: Doubles, weights: Floats | None) -> Doubles:
+        """Returns the weighted sum of the rows' losses and the number of rows, in an array that keeps its address."""
+        if "_total" not in vars(self):
+            self._total = np.zeros(2)
+        kernels.add_rows(rows, NO_WEIGHTS if weights is None else weights, self._total, True, True)
+        return self._total
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in _WORKSPACES}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(own_arrays(state))
@@ -206,6 +240,8 @@ class Loss(Recorded):
 class MeanOverOutputs(Loss):
     """Base of the losses that are a mean over the outputs of a row, each of which has a loss of its own."""
 
+    _which: ClassVar[int | None] = None  # the loss's number in `kernels.pointwise_loss`; None if it is not in there
+
     def elements(self, y_true: Floats, y_pred: Floats) -> Floats:
         """Returns the loss of each output, (n, C)."""
         raise NotImplementedError
@@ -219,6 +255,33 @@ class MeanOverOutputs(Loss):
 
     def derivative(self, y_true: Floats, y_pred: Floats) -> Floats:
         return self.slopes(y_true, y_pred) / y_true.shape[1]
+
+    def gradient(
+        self,
+        output: Floats,
+        targets: NDArray[Any],
+        logits: bool,
+        weights: Floats | None = None,
+        units: int | None = None,
+    ) -> tuple[Doubles, Floats, Floats]:
+        if not self._has_kernel:
+            return super().gradient(output, targets, logits, weights)
+        dy = self._workspace(output)
+        rows = self._rows[: len(output)]
+        self._compute(targets, output, NO_WEIGHTS if weights is None else weights, dy, rows)
+        return self._sum(rows, weights), output, dy
+
+    @property
+    def _has_kernel(self) -> bool:
+        return self._which is not None and not self._is_overridden
+
+    def _is_taped(self, logits: bool) -> bool:
+        return self._has_kernel and is_ours(type(self).gradient)
+
+    def _compute(self, targets: Floats, predictions: Floats, weights: Floats, dy: Floats, rows: Doubles) -> None:
+        """Writes the gradient and the loss of each row by the kernel; an empty `dy` is left out."""
+        assert self._which is not None
+        kernels.pointwise_loss(self._which, getattr(self, "delta", 0.0), predictions, targets, weights, dy, rows)
 
 
 def function_of(kind: type[Loss]) -> Callable[[Any, Any], Floats]:
@@ -292,11 +355,16 @@ def _bound(method: Any, self: Loss) -> Method:
     return method.__get__(self, type(self)) if hasattr(method, "__get__") else method
 
 
+def _rows_for(loss: Loss, targets: NDArray[Any], predictions: Floats) -> Floats:
+    """Returns a copy of the targets for a user's code, which gets one-hot rows instead of labels."""
+    return as_rows(targets, predictions.shape[1]).copy() if loss._keeps_labels else targets.copy()
+
+
 def _checked_call(method: Method) -> Method:
     @functools.wraps(method)
     def call(self: Loss, y_true: Floats, y_pred: Floats) -> Any:
         # Copies, since a user's code may write into them, and they belong to the data set and the last layer.
-        return check_rows(self, _bound(method, self)(y_true.copy(), y_pred.copy()), len(y_pred))
+        return check_rows(self, _bound(method, self)(_rows_for(self, y_true, y_pred), y_pred.copy()), len(y_pred))
 
     return call
 
@@ -304,7 +372,7 @@ def _checked_call(method: Method) -> Method:
 def _checked_slopes(method: Method) -> Method:
     @functools.wraps(method)
     def slopes(self: Loss, y_true: Floats, y_pred: Floats) -> Any:
-        return check_slopes(self, _bound(method, self)(y_true.copy(), y_pred.copy()), y_pred.shape)
+        return check_slopes(self, _bound(method, self)(_rows_for(self, y_true, y_pred), y_pred.copy()), y_pred.shape)
 
     return slopes
 
@@ -312,8 +380,15 @@ def _checked_slopes(method: Method) -> Method:
 def _checked_gradient(method: Method) -> Method:
     @functools.wraps(method)
     def gradient(
-        self: Loss, output: Floats, targets: Floats, logits: bool, weights: Floats | None = None
-    ) -> tuple[float, Floats, Floats]:
+        self: Loss,
+        output: Floats,
+        targets: NDArray[Any],
+        logits: bool,
+        weights: Floats | None = None,
+        units: int | None = None,
+    ) -> tuple[Doubles, Floats, Floats]:
+        if self._keeps_labels:
+            targets = as_rows(targets, output.shape[1] if units is None else units)
         whose = f"gradient() of the loss {self.name!r}"
         returned = _bound(method, self)(output, targets, logits, weights)
         if not isinstance(returned, tuple) or len(returned) != 3:
@@ -322,7 +397,7 @@ def _checked_gradient(method: Method) -> Method:
                 "the predictions, the gradient"
             )
         total = real_array(f"{whose}, as the sum of the rows' losses,", returned[0])
-        if total.size != 1:
+        if total.size != 1 and total.shape != (2,):  # (2,) is what fastnet's own gradient() returns
             raise ValueError(f"{whose} returned shape {total.shape} as the sum of the rows' losses; expected a number")
         rows, outputs = targets.shape
         predictions = real_array(f"{whose}, as the predictions,", returned[1])
@@ -336,16 +411,22 @@ def _checked_gradient(method: Method) -> Method:
         dy = self._workspace(output)
         dy[:, :outputs] = slopes[:, :outputs]
         dy[:, outputs:] = 0  # the kernels sum whole rows
-        return float(total.reshape(())), np.ascontiguousarray(predictions, np.float32), dy
+        sums = self._sum(np.array([total.flat[0]], np.float64), None)
+        sums[1] = rows
+        return sums, np.ascontiguousarray(predictions, np.float32), dy
 
     return gradient
 
 
 def _checked_targets(method: Method) -> Method:
     @functools.wraps(method)
-    def check_targets(self: Loss, argument: str, y: Any, units: int) -> Floats:
+    def check_targets(self: Loss, argument: str, y: Any, units: int) -> NDArray[Any]:
         whose = f"check_targets() of the loss {self.name!r}"
         targets = real_array(whose, _bound(method, self)(argument, y, units))
+        if self._keeps_labels and targets.dtype == np.int32 and targets.ndim == 2 and targets.shape[1] == 1:
+            if targets.size and not (targets.min() >= 0 and targets.max() < units):
+                raise ValueError(f"{whose} returned labels outside [0, {units})")
+            return np.ascontiguousarray(targets)
         if targets.ndim != 2 or targets.shape[1] != units:
             raise ValueError(f"{whose} returned shape {targets.shape}; expected (n, {units})")
         return checks.as_float32(argument, targets)
@@ -387,14 +468,6 @@ def check_trainable(loss: Loss) -> None:
             f"method derivative(self, y_true, y_pred) to {values.__name__}, which returns the gradient of each row's "
             "loss with respect to its predictions, (n, C)"
         )
-
-
-def weigh(rows: Floats, dy: Floats, weights: Floats | None) -> float:
-    """Returns the sum of the rows' losses; `weights` multiply them and, in place, the rows of the gradient."""
-    if weights is None:
-        return math.fsum(rows.tolist())
-    dy *= weights[:, None]
-    return math.fsum((rows * weights).tolist())
 
 
 def wrong_shape(argument: str, shape: tuple[int, ...], units: int) -> str:

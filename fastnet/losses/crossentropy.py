@@ -1,22 +1,20 @@
 """Crossentropies: - sum target * log(probability), computed together with the softmax or sigmoid before it."""
 
-import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastnet import checks, kernels
 from fastnet.activations import Activation, Sigmoid, Softmax, softmax
+from fastnet.arrays.labels import are_labels, as_rows
 from fastnet.arrays.panels import zeros
 from fastnet.checks import Floats
-from fastnet.losses.base import MEAN, Loss, weigh, wrong_shape
-from fastnet.utils import to_categorical
+from fastnet.losses.base import MEAN, NO_WEIGHTS, Doubles, Loss, wrong_shape
+from fastnet.recorded import is_ours
+from fastnet.utils import check_labels
 
 CLIP = 1e-7  # probabilities are clipped to [CLIP, 1 - CLIP], as in Keras
-
-_GREATEST = float(np.float32(1 - CLIP))  # 1 - 1e-7 in float32, in which Keras computes
-_LOG_LEAST, _LOG_GREATEST = math.log(CLIP), math.log(_GREATEST)
-_LOG_LEAST_REST = math.log(1 - _GREATEST)  # the least value of 1 - p is 1.19e-7 in float32
 
 _SIGMOIDS = ("sigmoid", "hard_sigmoid")  # activations whose outputs are probabilities, each by itself
 
@@ -39,6 +37,20 @@ class Crossentropy(Loss):
         self.label_smoothing = checks.number("label_smoothing", label_smoothing, least=0)
         if self.label_smoothing > 1:
             raise ValueError(f"label_smoothing must be in [0, 1], got {self.label_smoothing!r}")
+
+    def _is_taped(self, logits: bool) -> bool:
+        return self._is_fused(logits) and is_ours(type(self).gradient)
+
+    def _is_fused(self, logits: bool) -> bool:
+        """Returns whether a kernel computes the loss from logits."""
+        return (logits or self.from_logits) and not self._is_overridden
+
+    def _workspaces(self, output: Floats) -> tuple[Floats, Floats, Doubles]:
+        """Returns the arrays of the probabilities, (B, ld), of the gradient, (B, ld), and of the rows' losses, (B,)."""
+        dy, batch = self._workspace(output), len(output)
+        if self._probabilities.shape != self._gradients.shape:
+            self._probabilities = zeros(self._gradients.shape)
+        return self._probabilities[:batch], dy, self._rows[:batch]
 
 
 class CategoricalCrossentropy(Crossentropy):
@@ -68,7 +80,6 @@ class CategoricalCrossentropy(Crossentropy):
 
     name = "categorical_crossentropy"
     of_rows = True
-    _rows = np.zeros(0, np.float32)
 
     def call(self, y_true: Floats, y_pred: Floats) -> Floats:
         targets = self._smooth(y_true)
@@ -111,10 +122,10 @@ class CategoricalCrossentropy(Crossentropy):
         if array.ndim != 2 or array.shape[1] != units:
             raise checks.ShapeError(wrong_shape(argument, array.shape, units))
         targets = checks.as_float32(argument, array)
-        broken = np.flatnonzero(
-            (targets.min(axis=1, initial=0) < 0) | (np.abs(targets.sum(axis=1, dtype=np.float64) - 1) > 1e-3)
-        )
-        if broken.size:
+        sums = np.ascontiguousarray(targets.T).sum(axis=0, dtype=np.float64)  # faster than sums of short rows
+        distances = np.abs(sums - 1)
+        if targets.size and (targets.min() < 0 or distances.max() > 1e-3):
+            broken = np.flatnonzero((targets.min(axis=1) < 0) | (distances > 1e-3))
             raise ValueError(
                 f"{argument} is not one-hot at row {broken[0]}: {np.array2string(targets[broken[0]], threshold=12)}. "
                 f"{self.shown} expects rows that are not negative and add to 1; for rows of several labels use the "
@@ -123,16 +134,19 @@ class CategoricalCrossentropy(Crossentropy):
         return targets
 
     def gradient(
-        self, output: Floats, targets: Floats, logits: bool, weights: Floats | None = None
-    ) -> tuple[float, Floats, Floats]:
-        if self._is_overridden or not (logits or self.from_logits):
+        self,
+        output: Floats,
+        targets: NDArray[Any],
+        logits: bool,
+        weights: Floats | None = None,
+        units: int | None = None,
+    ) -> tuple[Doubles, Floats, Floats]:
+        if not self._is_fused(logits):
             return super().gradient(output, targets, logits, weights)
-        batch, dy = len(output), self._workspace(output)
-        if self._probabilities.shape != self._gradients.shape:
-            self._probabilities, self._rows = zeros(self._gradients.shape), np.zeros(len(self._gradients), np.float32)
-        p, rows = self._probabilities[:batch], self._rows[:batch]
-        total = kernels.softmax_crossentropy(output, self._smooth(targets), p, dy, rows, logits)
-        return (total if weights is None else weigh(rows, dy, weights)), (p if logits else output), dy
+        p, dy, rows = self._workspaces(output)
+        by = NO_WEIGHTS if weights is None else weights
+        kernels.softmax_crossentropy(output, targets, by, p, dy, rows, self.label_smoothing, logits)
+        return self._sum(rows, weights), (p if logits else output), dy
 
     def _smooth(self, targets: Floats) -> Floats:
         # Not in check_targets, since metrics need the targets as they are.
@@ -155,11 +169,19 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
 
     name = "sparse_categorical_crossentropy"
     of_labels = True
+    _keeps_labels = True
 
     def __init__(self, from_logits: bool = False, *, reduction: str | None = MEAN, name: str | None = None) -> None:
         super().__init__(from_logits, reduction=reduction, name=name)
 
-    def check_targets(self, argument: str, y: Any, units: int) -> Floats:
+    def call(self, y_true: NDArray[Any], y_pred: Floats) -> Floats:
+        return super().call(as_rows(y_true, y_pred.shape[1]), y_pred)
+
+    def derivative(self, y_true: NDArray[Any], y_pred: Floats) -> Floats:
+        return super().derivative(as_rows(y_true, y_pred.shape[1]), y_pred)
+
+    def check_targets(self, argument: str, y: Any, units: int) -> NDArray[Any]:
+        """Returns labels (n,) or (n, 1) as (n, 1) int32; errors as for `Loss.check_targets`."""
         array = checks.numeric(argument, y)
         if array.ndim == 2 and array.shape[1] == units > 1:
             raise ValueError(
@@ -168,13 +190,30 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
             )
         if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] != 1):
             raise ValueError(f"{argument} has shape {array.shape}, but {self.shown} expects labels, (n,) or (n, 1)")
+        labels = array.reshape(-1)
         try:
-            return to_categorical(array.reshape(-1), units)
+            check_labels(labels, units)
         except ValueError as error:
             raise ValueError(
                 f"{argument}: {error}; the model has {units} outputs, so {self.shown} expects whole numbers "
                 f"from 0 to {units - 1}"
             ) from None
+        return labels.astype(np.int32)[:, None]
+
+    def gradient(
+        self,
+        output: Floats,
+        targets: NDArray[Any],
+        logits: bool,
+        weights: Floats | None = None,
+        units: int | None = None,
+    ) -> tuple[Doubles, Floats, Floats]:
+        if units is None or not are_labels(targets) or not self._is_fused(logits) or self.label_smoothing:
+            return super().gradient(output, as_rows(targets, units), logits, weights)
+        p, dy, rows = self._workspaces(output)
+        by = NO_WEIGHTS if weights is None else weights
+        kernels.sparse_softmax_crossentropy(output, units, targets, by, p, dy, rows, logits)
+        return self._sum(rows, weights), (p if logits else output), dy
 
 
 class BinaryCrossentropy(Crossentropy):
@@ -253,27 +292,19 @@ class BinaryCrossentropy(Crossentropy):
         return targets
 
     def gradient(
-        self, output: Floats, targets: Floats, logits: bool, weights: Floats | None = None
-    ) -> tuple[float, Floats, Floats]:
-        if self._is_overridden or not (logits or self.from_logits):
+        self,
+        output: Floats,
+        targets: NDArray[Any],
+        logits: bool,
+        weights: Floats | None = None,
+        units: int | None = None,
+    ) -> tuple[Doubles, Floats, Floats]:
+        if not self._is_fused(logits):
             return super().gradient(output, targets, logits, weights)
-        batch, outputs = targets.shape
-        dy = self._workspace(output)
-        if self._probabilities.shape != self._gradients.shape:
-            self._probabilities = zeros(self._gradients.shape)
-        p = self._probabilities[:batch]
-        p[:] = output
-        kernels.activation_forward(kernels.SIGMOID, p)
-        t = self._smooth(targets)
-        np.subtract(p[:, :outputs], t, out=dy[:, :outputs])
-        dy *= np.float32(1 / (batch * outputs))
-        with np.errstate(all="ignore"):  # the loss reports NaN and infinity
-            log_p, log_rest = _log_sigmoids(output[:, :outputs])
-            if logits:
-                log_p = np.clip(log_p, _LOG_LEAST, _LOG_GREATEST)
-                log_rest = np.clip(log_rest, _LOG_LEAST_REST, _LOG_GREATEST)
-            rows = _binary_rows(t, log_p, log_rest)
-        return weigh(rows, dy, weights), (p if logits else output), dy
+        p, dy, rows = self._workspaces(output)
+        by = NO_WEIGHTS if weights is None else weights
+        kernels.binary_crossentropy(output, targets, by, p, dy, rows, self.label_smoothing, logits)
+        return self._sum(rows, weights), (p if logits else output), dy
 
     def _smooth(self, targets: Floats) -> Floats:
         s = self.label_smoothing

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnet import checks
+from fastnet import checks, kernels
 from fastnet.checks import Floats
 from fastnet.losses.base import MEAN, Loss, MeanOverOutputs, function_of
 
@@ -21,6 +21,7 @@ class MeanSquaredError(MeanOverOutputs):
     """
 
     name = "mean_squared_error"
+    _which = kernels.SQUARED_ERROR
 
     def elements(self, y_true: Floats, y_pred: Floats) -> Floats:
         return np.square(y_pred - y_true)
@@ -33,6 +34,7 @@ class MeanAbsoluteError(MeanOverOutputs):
     """|p - t|, the mean over outputs and examples; its derivative is -1, 0 or 1."""
 
     name = "mean_absolute_error"
+    _which = kernels.ABSOLUTE_ERROR
 
     def elements(self, y_true: Floats, y_pred: Floats) -> Floats:
         return np.abs(y_pred - y_true)
@@ -80,6 +82,7 @@ class Huber(MeanOverOutputs):
     """
 
     name = "huber"
+    _which = kernels.HUBER
 
     def __init__(self, delta: float = 1.0, *, reduction: str | None = MEAN, name: str | None = None) -> None:
         super().__init__(name, reduction)

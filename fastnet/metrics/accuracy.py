@@ -3,16 +3,19 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastnet import checks, kernels
+from fastnet.arrays.labels import are_labels, as_classes
 from fastnet.checks import Floats
 from fastnet.losses import SparseCategoricalCrossentropy
-from fastnet.metrics.base import Checked, MeanOverRows, Metric
+from fastnet.losses.base import Doubles
+from fastnet.metrics.base import ByKernel, MeanOverRows, Metric
 
 _LABELS = SparseCategoricalCrossentropy(name="sparse_categorical_accuracy")  # checks labels
 
 
-class BinaryAccuracy(MeanOverRows):
+class BinaryAccuracy(ByKernel):
     """Share of correct outputs: an output above the threshold predicts 1, any other output 0.
 
     Args:
@@ -34,20 +37,11 @@ class BinaryAccuracy(MeanOverRows):
         super().__init__(name)
         self.threshold = checks.number("threshold", threshold, least=-np.inf)
 
-    def rows(self, targets: Floats, predictions: Floats) -> Floats:
-        rows: Floats = ((predictions > self.threshold) == targets).mean(axis=1, dtype=np.float32)
-        return rows
-
-    def update_checked(self, targets: Floats, predictions: Floats, weights: Floats | None = None) -> None:
-        if self.weighted and weights is not None:
-            super().update_checked(targets, predictions, weights)
-        else:
-            outputs = targets.shape[1]
-            self._total += np.count_nonzero((predictions[:, :outputs] > self.threshold) == targets) / outputs
-            self._count += len(targets)
+    def write_rows(self, targets: NDArray[Any], predictions: Floats, rows: Doubles) -> None:
+        kernels.binary_accuracy(predictions, targets, self.threshold, rows)
 
 
-class CategoricalAccuracy(MeanOverRows):
+class CategoricalAccuracy(ByKernel):
     """Share of examples whose largest prediction is that of the target's class, for one-hot targets.
 
     Example:
@@ -59,18 +53,11 @@ class CategoricalAccuracy(MeanOverRows):
 
     name = "categorical_accuracy"
     of_rows = True
+    _keeps_labels = True
     _direction = "up"
 
-    def rows(self, targets: Floats, predictions: Floats) -> Floats:
-        rows: Floats = (predictions.argmax(axis=1) == targets.argmax(axis=1)).astype(np.float32)
-        return rows
-
-    def update_checked(self, targets: Floats, predictions: Floats, weights: Floats | None = None) -> None:
-        if self.weighted and weights is not None:
-            super().update_checked(targets, predictions, weights)
-        else:
-            self._total += kernels.count_correct(predictions, targets)
-            self._count += len(targets)
+    def write_rows(self, targets: NDArray[Any], predictions: Floats, rows: Doubles) -> None:
+        _write_correct(targets, predictions, rows)
 
 
 class SparseCategoricalAccuracy(CategoricalAccuracy):
@@ -84,7 +71,7 @@ class SparseCategoricalAccuracy(CategoricalAccuracy):
     name = "sparse_categorical_accuracy"
     of_labels = True
 
-    def targets(self, y_true: Any, outputs: int) -> Floats:
+    def targets(self, y_true: Any, outputs: int) -> NDArray[Any]:
         return _LABELS.check_targets("y_true", y_true, outputs)
 
 
@@ -106,14 +93,15 @@ class TopKCategoricalAccuracy(MeanOverRows):
 
     name = "top_k_categorical_accuracy"
     of_rows = True
+    _keeps_labels = True
     _direction = "up"
 
     def __init__(self, k: int = 5, name: str | None = None) -> None:
         super().__init__(name)
         self.k = checks.integer("k", k, least=1)
 
-    def rows(self, targets: Floats, predictions: Floats) -> Floats:
-        right = np.take_along_axis(predictions, targets.argmax(axis=1)[:, None], axis=1)
+    def rows(self, targets: NDArray[Any], predictions: Floats) -> Floats:
+        right = np.take_along_axis(predictions, as_classes(targets)[:, None], axis=1)
         rows: Floats = ((predictions > right).sum(axis=1) < self.k).astype(np.float32)
         return rows
 
@@ -124,49 +112,44 @@ class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
     name = "sparse_top_k_categorical_accuracy"
     of_labels = True
 
-    def targets(self, y_true: Any, outputs: int) -> Floats:
+    def targets(self, y_true: Any, outputs: int) -> NDArray[Any]:
         return _LABELS.check_targets("y_true", y_true, outputs)
 
 
-class AccuracyByShape(Checked):
-    """The metric of the name "accuracy": `BinaryAccuracy` for one output, `CategoricalAccuracy` for several.
+class AccuracyByShape(ByKernel):
+    """The metric of the name "accuracy": `BinaryAccuracy` for one output, `CategoricalAccuracy` for several or labels.
 
-    In training, labels were converted to one-hot rows before, so `SparseCategoricalAccuracy` is not needed. When a user
-    calls the metric, targets (n,) or (n, 1) with several outputs are labels.
+    When a user calls the metric, targets (n,) or (n, 1) with several outputs are labels.
     """
 
     name = "accuracy"
     _direction = "up"
-    _chosen: Checked
+    _keeps_labels = True
+    _is_binary = False  # whether the last batch had one output
 
-    def reset_state(self) -> None:
-        self._chosen = CategoricalAccuracy(self.name)
+    def write_rows(self, targets: NDArray[Any], predictions: Floats, rows: Doubles) -> None:
+        self._is_binary = predictions.shape[1] == 1 and not are_labels(targets)
+        if self._is_binary:
+            kernels.binary_accuracy(predictions, targets, 0.5, rows)
+        else:
+            _write_correct(targets, predictions, rows)
 
-    def update_checked(self, targets: Floats, predictions: Floats, weights: Floats | None = None) -> None:
-        self._choose(targets.shape[1])
-        self._chosen.update_checked(targets, predictions, weights)
-
-    def add(self, targets: Floats, predictions: Floats, weights: Floats | None) -> None:
-        self._choose(targets.shape[1])
-        self._chosen.add(targets, predictions, weights)
-
-    def targets(self, y_true: Any, outputs: int) -> Floats:
+    def targets(self, y_true: Any, outputs: int) -> NDArray[Any]:
         array = checks.numeric("y_true", y_true)
         if outputs > 1 and (array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)):
             return _LABELS.check_targets("y_true", array, outputs)
         return super().targets(array, outputs)
 
-    def result(self) -> Any:
-        return self._chosen.result()
-
-    def _choose(self, outputs: int) -> None:
-        kind = BinaryAccuracy if outputs == 1 else CategoricalAccuracy
-        if type(self._chosen) is not kind:
-            self._chosen = kind(self.name)
-        self._chosen.weighted = self.weighted
-
     def __repr__(self) -> str:
-        return repr(self._chosen)
+        return f"{(BinaryAccuracy if self._is_binary else CategoricalAccuracy).__name__}(name={self.name!r})"
+
+
+def _write_correct(targets: NDArray[Any], predictions: Floats, rows: Doubles) -> None:
+    """Writes 1 for each row whose largest prediction is that of the target's class, else 0."""
+    if are_labels(targets):
+        kernels.sparse_categorical_accuracy(predictions, targets, rows)
+    else:
+        kernels.categorical_accuracy(predictions, targets, rows)
 
 
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Floats:

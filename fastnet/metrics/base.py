@@ -5,15 +5,18 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fastnet import checks, initializers
+from fastnet import checks, initializers, kernels
+from fastnet.arrays.labels import as_classes, as_rows
+from fastnet.arrays.panels import own_arrays
 from fastnet.arrays.variables import MetricVariable, Variable
 from fastnet.checks import Floats
-from fastnet.losses.base import real_array
-from fastnet.recorded import Recorded, arguments
+from fastnet.losses.base import NO_WEIGHTS, Doubles, real_array
+from fastnet.recorded import Recorded, arguments, is_ours
 
 
 class Metric(Recorded):
@@ -52,6 +55,7 @@ class Metric(Recorded):
     weighted = False  # whether sample weights count: True for `weighted_metrics`, False for `metrics`
     takes_labels = True  # if the loss takes labels: whether the metric gets labels (B,), or one-hot rows
     labels_come = False  # whether the model's loss takes labels
+    _is_taped = False  # whether `update_checked` runs kernels only, so that a step can be recorded and repeated
     _direction: str | None = None
     _dtype = np.dtype(np.float64)
 
@@ -145,14 +149,17 @@ class Metric(Recorded):
         """
         raise NotImplementedError(f"{type(self).__name__} has no update_state()")
 
-    def update_checked(self, targets: Floats, predictions: Floats, weights: Floats | None = None) -> None:
-        """Adds a batch of the training loop: checked arrays, predictions with or without padding columns.
+    def update_checked(self, targets: NDArray[Any], predictions: Floats, weights: Floats | None = None) -> None:
+        """Adds a batch of the training loop: checked targets (B, C), or labels (B, 1) int32, and predictions (B, C).
 
         The weights count only if the metric is `weighted`. `update_state` gets copies of the arrays, which it may keep
         or change: the next batch overwrites the originals.
         """
-        given = targets.argmax(axis=1) if self.takes_labels and self.labels_come else targets.copy()
-        predictions = predictions[:, : targets.shape[1]].copy()
+        if self.takes_labels and self.labels_come:
+            given: NDArray[Any] = as_classes(targets)
+        else:
+            given = as_rows(targets, predictions.shape[1]).copy()
+        predictions = predictions.copy()
         if self.weighted and weights is not None:
             self.update_state(given, predictions, weights.copy())
         else:
@@ -241,13 +248,14 @@ class Checked(Metric):
     takes_labels = False
     of_labels = False  # whether targets are labels (n,), one per row
     of_rows = False  # whether the outputs of a row belong together, so that arrays (C,) are one row, as in Keras
+    _keeps_labels: ClassVar[bool] = False  # whether `add` takes labels, (B, 1) int32, too; others get one-hot rows
 
-    def add(self, targets: Floats, predictions: Floats, weights: Floats | None) -> None:
+    def add(self, targets: NDArray[Any], predictions: Floats, weights: Floats | None) -> None:
         """Adds checked targets (B, C), predictions (B, C), and weights (B,) or None."""
         raise NotImplementedError
 
-    def targets(self, y_true: Any, outputs: int) -> Floats:
-        """Checks the user's targets and converts them to float32, (n, outputs)."""
+    def targets(self, y_true: Any, outputs: int) -> NDArray[Any]:
+        """Checks the user's targets and converts them to float32, (n, outputs), or to labels, (n, 1) int32."""
         targets = column("y_true", y_true)
         if targets.shape[1] != outputs:
             raise ValueError(
@@ -265,6 +273,8 @@ class Checked(Metric):
             ValueError, TypeError: if an array has another type or shape.
         """
         targets, predictions = self._pair(y_true, y_pred)
+        if not self._keeps_labels:
+            targets = as_rows(targets, predictions.shape[1])
         if len(targets) != len(predictions):
             raise ValueError(f"y_true and y_pred must have the same length, got {len(targets)} and {len(predictions)}")
         weights = None
@@ -272,8 +282,8 @@ class Checked(Metric):
             weights = checks.sample_weights("sample_weight", sample_weight, len(targets))
         self.add(targets, predictions, weights)
 
-    def _pair(self, y_true: Any, y_pred: Any) -> tuple[Floats, Floats]:
-        """Checks a user's targets and predictions; returns each as (n, C)."""
+    def _pair(self, y_true: Any, y_pred: Any) -> tuple[NDArray[Any], Floats]:
+        """Checks a user's targets and predictions; returns each as (n, C), or labels as (n, 1) int32."""
         predictions = checks.numeric("y_pred", y_pred)
         if self.of_rows and predictions.ndim == 1:
             predictions, y_true = predictions[None], checks.numeric("y_true", y_true)
@@ -282,28 +292,34 @@ class Checked(Metric):
         predictions = column("y_pred", predictions)
         return self.targets(y_true, predictions.shape[1]), predictions
 
-    def update_checked(self, targets: Floats, predictions: Floats, weights: Floats | None = None) -> None:
-        self.add(targets, predictions[:, : targets.shape[1]], weights if self.weighted else None)
+    def update_checked(self, targets: NDArray[Any], predictions: Floats, weights: Floats | None = None) -> None:
+        if not self._keeps_labels:
+            targets = as_rows(targets, predictions.shape[1])
+        self.add(targets, predictions, weights if self.weighted else None)
 
 
 class RunningMean(Metric):
-    """Base class of the metrics that are a mean over rows."""
+    """Base class of the metrics that are a mean over rows. A reset leaves the array of the sums where it is."""
+
+    _sums: Doubles  # the weighted sum of the rows' values, and the sum of the weights
 
     def reset_state(self) -> None:
         super().reset_state()
-        self._total = self._count = 0.0
+        if "_sums" not in vars(self):
+            self._sums = np.zeros(2)
+        self._sums[:] = 0
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(own_arrays(state))
 
     def result(self) -> float:
         """Returns the mean; 0 before the first batch."""
-        return self._total / self._count if self._count else 0.0
+        total, count = self._sums.tolist()
+        return total / count if count else 0.0
 
-    def _add_rows(self, rows: Floats, weights: Floats | None) -> None:
-        if weights is None:
-            self._total += float(rows.sum(dtype=np.float64))
-            self._count += len(rows)
-        else:
-            self._total += float(np.multiply(rows, weights, dtype=np.float64).sum())
-            self._count += float(weights.sum(dtype=np.float64))
+    def _add_rows(self, rows: NDArray[Any], weights: Floats | None) -> None:
+        values = np.ascontiguousarray(rows, np.float64)
+        kernels.add_rows(values, NO_WEIGHTS if weights is None else weights, self._sums)
 
 
 class Mean(RunningMean):
@@ -338,11 +354,11 @@ class Mean(RunningMean):
 class MeanOverRows(RunningMean, Checked):
     """Base class of the metrics that are a mean over rows; a subclass computes the value of each row."""
 
-    def rows(self, targets: Floats, predictions: Floats) -> Floats:
+    def rows(self, targets: NDArray[Any], predictions: Floats) -> Floats:
         """Returns the value of each row, (n,), for targets and predictions (n, C)."""
         raise NotImplementedError
 
-    def add(self, targets: Floats, predictions: Floats, weights: Floats | None) -> None:
+    def add(self, targets: NDArray[Any], predictions: Floats, weights: Floats | None) -> None:
         with np.errstate(all="ignore"):  # the result shows NaN and infinity
             rows = self.rows(targets, predictions)
             if np.shape(rows) != (len(targets),):
@@ -358,6 +374,53 @@ class MeanOverRows(RunningMean, Checked):
         targets, predictions = metric._pair(y_true, y_pred)
         checks.same_length(targets, predictions, "y_true and y_pred")
         return metric.rows(targets, predictions)
+
+
+class ByKernel(MeanOverRows):
+    """Base class of the metrics whose rows a kernel computes."""
+
+    _is_ours: ClassVar[bool] = True  # False for a user's class, whose own `rows` then counts
+    _workspace = np.zeros(0)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._is_ours = is_ours(cls)
+
+    @property
+    def _has_kernel(self) -> bool:
+        return self._is_ours
+
+    @property
+    def _is_taped(self) -> bool:  # type: ignore[override]
+        return self._has_kernel and (self._keeps_labels or not self.labels_come)  # one-hot rows come from NumPy
+
+    def reset_state(self) -> None:
+        if self._is_ours and "_sums" in vars(self):  # it has no other variables
+            self._sums[:] = 0
+        else:
+            super().reset_state()
+
+    def write_rows(self, targets: NDArray[Any], predictions: Floats, rows: Doubles) -> None:
+        """Writes the value of each row, (n,) float64, for targets and predictions (n, C)."""
+        raise NotImplementedError
+
+    def rows(self, targets: NDArray[Any], predictions: Floats) -> Floats:
+        rows = np.empty(len(targets))
+        self.write_rows(targets, predictions, rows)
+        return rows.astype(np.float32)
+
+    def add(self, targets: NDArray[Any], predictions: Floats, weights: Floats | None) -> None:
+        if not self._has_kernel:
+            super().add(targets, predictions, weights)
+            return
+        if len(targets) > len(self._workspace):
+            self._workspace = np.empty(len(targets))
+        rows = self._workspace[: len(targets)]
+        self.write_rows(targets, predictions, rows)
+        kernels.add_rows(rows, NO_WEIGHTS if weights is None else weights, self._sums)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_workspace"}
 
 
 class FunctionMetric(RunningMean):

@@ -3,13 +3,19 @@
 import math
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fastnet import checks, losses
 from fastnet.checks import Floats
 from fastnet.losses import Loss
-from fastnet.metrics.base import MeanOverRows
+from fastnet.losses.base import NO_WEIGHTS, Doubles, MeanOverOutputs
+from fastnet.metrics.base import ByKernel
+
+_NO_GRADIENT = np.zeros((0, 0), np.float32)
 
 
-class LossMetric(MeanOverRows):
+class LossMetric(ByKernel):
     """Mean of a loss over all rows.
 
     Args:
@@ -24,11 +30,19 @@ class LossMetric(MeanOverRows):
         self.of_labels, self.of_rows = self.loss.of_labels, self.loss.of_rows
         super().__init__(name or self.loss.name)
 
-    def targets(self, y_true: Any, outputs: int) -> Floats:
+    def targets(self, y_true: Any, outputs: int) -> NDArray[Any]:
         return self.loss.check_targets("y_true", y_true, outputs)
 
-    def rows(self, targets: Floats, predictions: Floats) -> Floats:
+    @property
+    def _has_kernel(self) -> bool:
+        return self._is_ours and isinstance(self.loss, MeanOverOutputs) and self.loss._has_kernel
+
+    def rows(self, targets: NDArray[Any], predictions: Floats) -> Floats:
         return self.loss.call(targets, predictions)
+
+    def write_rows(self, targets: NDArray[Any], predictions: Floats, rows: Doubles) -> None:
+        assert isinstance(self.loss, MeanOverOutputs)
+        self.loss._compute(targets, predictions, NO_WEIGHTS, _NO_GRADIENT, rows)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -111,7 +125,7 @@ class CosineSimilarity(_OfLoss):
     name, kind = "cosine_similarity", losses.CosineSimilarity
     _direction = "up"
 
-    def rows(self, targets: Floats, predictions: Floats) -> Floats:
+    def rows(self, targets: NDArray[Any], predictions: Floats) -> Floats:
         return -super().rows(targets, predictions)
 
 

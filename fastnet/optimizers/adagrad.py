@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fastnet import checks, kernels
 from fastnet.arrays.variables import Variable
 from fastnet.checks import Floats
@@ -45,8 +48,8 @@ class Adagrad(Optimizer):
             state.fill(self.initial_accumulator_value)
         return state
 
-    def _rates(self) -> tuple[float, ...]:
-        return self._step_rate, 0.0, 0.0, self.epsilon, 0.0
+    def _set_numbers(self, rates: NDArray[np.float64]) -> None:
+        rates[:, 3] = self.epsilon
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {name: getattr(self, name) for name in ("initial_accumulator_value", "epsilon")}

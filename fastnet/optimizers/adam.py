@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fastnet import kernels
 from fastnet.optimizers.base import Optimizer, fraction, positive_epsilon
@@ -67,7 +69,5 @@ class Adam(Moments):
             raise ValueError("amsgrad=True is not supported; expected False")
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
 
-    def _rates(self) -> tuple[float, ...]:
-        t = self.iterations + 1
-        rate = self._step_rate * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
-        return rate, self.beta_1, self.beta_2, self.epsilon, 0.0
+    def _set_numbers(self, rates: NDArray[np.float64]) -> None:
+        kernels.adam_rates(rates, self.iterations, self.beta_1, self.beta_2, self.epsilon)

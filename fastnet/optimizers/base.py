@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fastnet import checks, kernels
+from fastnet import checks, kernels, recorded
 from fastnet.arrays.panels import own
 from fastnet.arrays.sparse import CscBatch
 from fastnet.arrays.variables import Variable
@@ -42,9 +43,11 @@ class Sink(Protocol):
         """Is called when all gradients of the batch have been handed over."""
 
 
-def multiply(x: Floats | CscBatch, dz: Floats, kernel: Variable, bias: Variable) -> tuple[Floats, Floats]:
-    """Returns the gradients of kernel and bias as arrays, packed like their variables."""
-    dw, db = np.empty_like(kernel.packed), np.empty_like(bias.packed)
+def multiply(
+    x: Floats | CscBatch, dz: Floats, kernel: Variable, bias: Variable, out: tuple[Floats, Floats] | None = None
+) -> tuple[Floats, Floats]:
+    """Returns the gradients of kernel and bias as arrays, packed like their variables; written to `out`, if given."""
+    dw, db = out or (np.empty_like(kernel.packed), np.empty_like(bias.packed))
     if isinstance(x, CscBatch):
         kernels.csrmm_tn(*x, dz, dw, db)
     else:
@@ -73,6 +76,7 @@ class Optimizer(Recorded):
         TypeError: if an argument is not a number, or unknown.
     """
 
+    _free = frozenset({"iterations", "learning_rate", "lr"})
     rule: int | None = None  # number of the kernel's update rule, if there is one
     slots: tuple[str, ...] = ()  # names of the state arrays of each variable; a rule uses the first two
     _is_custom: ClassVar[bool] = False  # whether a user's class says how to apply a gradient
@@ -109,11 +113,12 @@ class Optimizer(Recorded):
         self.iterations = 0
         self._slots: dict[tuple[Variable, str], Floats] = {}
         self._arrays_of_layer: dict[Variable, tuple[Floats, ...]] = {}  # by kernel: its arrays and those of its bias
+        self._gradients: dict[Variable, tuple[Floats, Floats]] = {}  # by kernel: its gradient and that of its bias
         # What the current step will do once it has all gradients.
         self._products: list[tuple[Any, ...]] = []
         self._updates: list[tuple[Variable, Floats]] = []
         self._step_rate = 0.0
-        self._step_rates = np.zeros(5)  # the numbers in the rule's formula, for the kernels: see update.pxi
+        self._step_rates = np.zeros((1, 6))  # the numbers in the rule's formula, for the kernels: see update.pxi
         self._in_product = False
 
     @property
@@ -124,10 +129,7 @@ class Optimizer(Recorded):
             ValueError: if a schedule returns a number that is not finite or below 0.
             TypeError: if a schedule does not return a number.
         """
-        if self._schedule is None:
-            return self._fixed_rate
-        name = f"the schedule {type(self._schedule).__name__}'s learning rate at step {self.iterations}"
-        return checks.number(name, self._schedule(self.iterations), least=0)
+        return self._learning_rate_at(self.iterations)
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
@@ -141,6 +143,12 @@ class Optimizer(Recorded):
 
     lr = learning_rate
 
+    def _learning_rate_at(self, step: int) -> float:
+        if self._schedule is None:
+            return self._fixed_rate
+        name = f"the schedule {type(self._schedule).__name__}'s learning rate at step {step}"
+        return checks.number(name, self._schedule(step), least=0)
+
     def slot(self, variable: Variable, name: str) -> Floats:
         """Returns the state called `name` of a variable, packed like the variable; it starts as zeros."""
         key = (variable, name)
@@ -152,6 +160,7 @@ class Optimizer(Recorded):
         """Takes over the state of all variables, by variable and name, as a file has it."""
         self._slots = slots
         self._arrays_of_layer.clear()
+        recorded.touch()
 
     # A step: begin_step, then apply or apply_product for each variable, then end_step. Nothing changes before end_step,
     # so a step that fails earlier, in a user's layer or because there is no memory, leaves everything as it was.
@@ -160,8 +169,7 @@ class Optimizer(Recorded):
         """Prepares for the gradients of a batch."""
         self._products.clear()
         self._updates.clear()
-        self._step_rate = self.learning_rate
-        self._step_rates[:] = self._rates()
+        self.set_step_rates()
         self._in_product = (
             self.rule is not None
             and not self._is_custom
@@ -176,14 +184,17 @@ class Optimizer(Recorded):
         if self._in_product and kernel.is_plain and bias.is_plain:
             arrays = self._arrays_of_layer.get(kernel)
             if arrays is None:
-                arrays = self._arrays_of_layer[kernel] = (*self._arrays(kernel), *self._arrays(bias))
-            rule = (self.rule, *arrays, self._step_rates)
+                of_bias = [array[:0] if bias.frozen_at_zero else array for array in self._arrays(bias)]
+                arrays = self._arrays_of_layer[kernel] = (*self._arrays(kernel), *of_bias)
+            rule = (self.rule, *arrays, self._step_rates[0])
             if isinstance(x, CscBatch):
-                self._products.append((kernels.csrmm_tn_update, (*x, dz, *rule), bias, arrays))
+                self._products.append((kernels.csrmm_tn_update, (*x, dz, *rule), arrays))
             else:
-                self._products.append((kernels.gemm_tn_update, (x, dz, *rule), bias, arrays))
+                self._products.append((kernels.gemm_tn_update, (x, dz, *rule), arrays))
             return
-        dw, db = multiply(x, dz, kernel, bias)
+        dw, db = multiply(x, dz, kernel, bias, self._gradients.get(kernel))
+        if not self._is_custom:  # a user's code may keep the arrays
+            self._gradients[kernel] = dw, db
         self.apply(kernel, dw)
         if not bias.frozen_at_zero:
             self.apply(bias, db)
@@ -193,9 +204,9 @@ class Optimizer(Recorded):
         if not variable.trainable:
             return
         if variable.regularizer is not None:
-            gradient += variable.pack(variable.regularizer.checked_gradient(variable.numpy(), variable.name))
+            variable.regularizer.add_gradient(variable, gradient)
         if self.clipvalue is not None:
-            np.clip(gradient, -self.clipvalue, self.clipvalue, out=gradient)
+            kernels.clip(gradient.reshape(-1), self.clipvalue)
         elif self.clipnorm is not None:
             _shorten(gradient, _length(gradient), self.clipnorm)
         for name in self.slots:
@@ -211,17 +222,14 @@ class Optimizer(Recorded):
             length = math.sqrt(math.fsum(_length(gradient) ** 2 for _, gradient in self._updates))
             for _, gradient in self._updates:
                 _shorten(gradient, length, self.global_clipnorm)
-        decays = [self._decay(variable) for variable, _ in self._updates]
         before = [(array, array.copy()) for array in self._at_risk()] if self._updates else []
         interrupts.updating = not before  # only kernels run, so Ctrl-C can wait until they are done
         self.iterations += 1
         try:
-            for multiply_and_update, arguments, bias, _ in self._products:
+            for multiply_and_update, arguments, _ in self._products:
                 multiply_and_update(*arguments)
-                if bias.frozen_at_zero:
-                    bias.packed.fill(0)
-            for (variable, gradient), decay in zip(self._updates, decays, strict=True):
-                self._update(variable, gradient, decay)
+            for variable, gradient in self._updates:
+                self._update(variable, gradient)
         except BaseException:
             self.iterations -= 1
             for array, value in before:
@@ -242,13 +250,9 @@ class Optimizer(Recorded):
         products = [array for *_, arrays in self._products for array in arrays]
         return [*(variable.packed for variable in variables), *slots, *products]
 
-    def _decay(self, variable: Variable) -> Floats | None:
-        """Returns what the weight decay subtracts."""
-        return variable.packed * np.float32(self.weight_decay * self._step_rate) if self.weight_decay else None
-
-    def _update(self, variable: Variable, gradient: Floats, decay: Floats | None) -> None:
-        if decay is not None:
-            variable.packed -= decay
+    def _update(self, variable: Variable, gradient: Floats) -> None:
+        if self.weight_decay:
+            kernels.decay(variable.packed.reshape(-1), self._step_rates[0])
         self.update_step(gradient, variable, self._step_rate)
         if variable.constraint is not None:
             variable.packed = variable.pack(variable.constraint.projected(variable.numpy(), variable.name))
@@ -264,11 +268,48 @@ class Optimizer(Recorded):
         if self.rule is None:
             raise NotImplementedError(f"{type(self).__name__} has no update_step()")
         w, s, t = (array.reshape(-1) for array in self._arrays(variable))
-        kernels.update(self.rule, w, gradient.reshape(-1), s, t, self._step_rates)
+        kernels.update(self.rule, w, gradient.reshape(-1), s, t, self._step_rates[0])
 
-    def _rates(self) -> tuple[float, ...]:
-        """Returns the numbers in the rule's formula for the next step: rate, m, n, epsilon, for some k (update.pxi)."""
-        return self._step_rate, 0.0, 0.0, 0.0, 0.0
+    def _set_rates(self, rates: NDArray[np.float64]) -> None:
+        """Sets the numbers in the rule's formula for the next steps.
+
+        Args:
+            rates: (steps, 6). Column 0 has the learning rate of each step. The columns after it get m, n, epsilon and k
+                of update.pxi, and the share of the weights that the weight decay subtracts.
+        """
+        rates[:, 5] = rates[:, 0] * (self.weight_decay or 0.0)
+        self._set_numbers(rates)
+
+    def _set_numbers(self, rates: NDArray[np.float64]) -> None:
+        """Sets columns 1 to 4 of the rates for `_set_rates`, and corrects the learning rate in column 0."""
+
+    def set_step_rates(self) -> None:
+        """Sets the rates of the next step, which its kernels read."""
+        self._step_rate = self._step_rates[0, 0] = self.learning_rate
+        self._set_rates(self._step_rates)
+
+    def rates_ahead(self, steps: int) -> NDArray[np.float64]:
+        """Returns the rates of the next steps, as the kernels take them: (steps, 6).
+
+        If the learning rate of a step is wrong, the array ends before this step.
+        """
+        rates = np.zeros((steps, 6))
+        if self._schedule is None:
+            rates[:, 0] = self._fixed_rate
+        else:
+            for i in range(steps):
+                try:
+                    rates[i, 0] = self._learning_rate_at(self.iterations + i)
+                except Exception:  # the step itself raises it again
+                    rates = rates[:i]
+                    break
+        self._set_rates(rates)
+        return rates
+
+    @property
+    def _is_taped(self) -> bool:
+        """Whether its part of a step consists of kernels alone, so that the step can be recorded."""
+        return self.rule is not None and is_ours(type(self)) and self.clipnorm is None and self.global_clipnorm is None
 
     def _arrays(self, variable: Variable) -> tuple[Floats, Floats, Floats]:
         """Returns the array of a variable and two of its state; the rule ignores those that it does not have."""
@@ -281,7 +322,13 @@ class Optimizer(Recorded):
         # Arrays that joblib maps into memory are read-only, and a copied array may be misaligned.
         slots = {key: own(array) for key, array in state["_slots"].items()}
         self.__dict__.update(
-            state, _slots=slots, _arrays_of_layer={}, _products=[], _updates=[], _step_rates=np.zeros(5)
+            state,
+            _slots=slots,
+            _arrays_of_layer={},
+            _gradients={},
+            _products=[],
+            _updates=[],
+            _step_rates=np.zeros((1, 6)),
         )
 
     def get_config(self) -> dict[str, Any]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fastnet import kernels
 from fastnet.optimizers.adam import Moments
 
@@ -34,14 +37,15 @@ class Nadam(Moments):
     rule = kernels.NADAM
     _u_products = 0, 1.0  # the last step t whose U_t was computed, and that U_t
 
-    def _rates(self) -> tuple[float, ...]:
+    def _set_numbers(self, rates: NDArray[np.float64]) -> None:
         # The formula's fraction is expanded by sqrt(1 - beta_2^t), and the factor of g is taken out of the sum.
-        t = self.iterations + 1
-        root = math.sqrt(1 - math.pow(self.beta_2, t))
-        now, u_ahead = self._product(t), self._u(t + 1)
-        of_gradient, of_mean = (1 - self._u(t)) / (1 - now), u_ahead / (1 - now * u_ahead)
-        rate = self._step_rate * root * of_gradient
-        return rate, self.beta_1, self.beta_2, self.epsilon * root, of_mean / of_gradient
+        for i in range(len(rates)):
+            t = self.iterations + i + 1
+            root = math.sqrt(1 - math.pow(self.beta_2, t))
+            now, u_ahead = self._product(t), self._u(t + 1)
+            of_gradient, of_mean = (1 - self._u(t)) / (1 - now), u_ahead / (1 - now * u_ahead)
+            rates[i, 0] *= root * of_gradient
+            rates[i, 1:5] = self.beta_1, self.beta_2, self.epsilon * root, of_mean / of_gradient
 
     def _u(self, t: int) -> float:
         return self.beta_1 * (1 - 0.5 * math.pow(0.96, t))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastnet import kernels
 from fastnet.arrays.variables import Variable
@@ -61,8 +62,9 @@ class RMSprop(Optimizer):
             *(("momentum",) if self.momentum else ()),
         )
 
-    def _rates(self) -> tuple[float, ...]:
-        return self._step_rate, self.rho, 0.0, self.epsilon, 0.0
+    def _set_numbers(self, rates: NDArray[np.float64]) -> None:
+        rates[:, 1] = self.rho
+        rates[:, 3] = self.epsilon
 
     def update_step(self, gradient: Floats, variable: Variable, learning_rate: float) -> None:
         if self.rule is not None:

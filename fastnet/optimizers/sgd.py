@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fastnet import kernels
 from fastnet.optimizers.base import Optimizer, fraction
 
@@ -35,8 +38,8 @@ class SGD(Optimizer):
         self.rule = kernels.SGD if not self.momentum else kernels.NESTEROV if self.nesterov else kernels.MOMENTUM
         self.slots = ("velocity",) if self.momentum else ()
 
-    def _rates(self) -> tuple[float, ...]:
-        return self._step_rate, self.momentum, 0.0, 0.0, 0.0
+    def _set_numbers(self, rates: NDArray[np.float64]) -> None:
+        rates[:, 1] = self.momentum
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"momentum": self.momentum, "nesterov": self.nesterov}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastnet import checks
+from fastnet.arrays.labels import as_classes
 from fastnet.inspection.facts import CLASSES, LABELS, NUMBERS, Examples, check_trained, examples_of, names_of, side_of
 from fastnet.inspection.markup import Markup, Section, clip, join, percent, plural, rounded, tag
 from fastnet.inspection.profiling import Profile
@@ -162,7 +163,7 @@ def _profile(model: Sequential, examples: Examples, batch_size: int | None) -> P
     """Profiles the model on some examples, without warnings: `fit` has given them already."""
     assert model.loss is not None
     x, targets = examples.x[:PROFILED], examples.targets[:PROFILED]
-    y = targets.argmax(axis=1) if model.loss.of_labels else targets
+    y = as_classes(targets) if model.loss.of_labels else targets
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return model.profile(x, y, batch_size=batch_size or 32, print_fn=None)

@@ -10,13 +10,17 @@ import itertools
 import math
 from typing import Any
 
-from fastnet import kernels, losses
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet import kernels, losses, recorded
 from fastnet.arrays import variables
 from fastnet.arrays.rows import Rows
 from fastnet.arrays.sparse import Csr, is_sparse
 from fastnet.checks import ShapeError
-from fastnet.layers import Dense, Layer
+from fastnet.layers import Dense, Dropout, Layer
 from fastnet.layers.base import ALONE, Fused
+from fastnet.recorded import Recorded, is_ours, is_patched
 
 
 class Fusion:
@@ -25,14 +29,19 @@ class Fusion:
     Attributes:
         first: the index of the first layer that computes. Layers before it only multiply by a constant or reshape.
         trains_below: for each layer, whether any layer before it is trained.
+        units: the number of the model's outputs.
         regularized: the variables with a penalty in the loss.
         state: the variables that a forward pass in training changes, such as moving averages.
+        outputs: a list to which a training step adds its input and the outputs of all layers; None if nobody asks.
     """
+
+    outputs: list[Any] | None = None
 
     def __init__(self, layers: list[Layer]) -> None:
         self._layers = layers
         self._version = variables.version
         self.first = 0
+        self.units = math.prod(layers[-1].output_shape or ()) if layers else 0
         self._scale = 1.0
         scalings = 0
         for layer in layers:
@@ -56,6 +65,7 @@ class Fusion:
             if epilogue != kernels.LINEAR:
                 self._fused[i] = self._fused[i]._replace(dz_given=True)
                 self._fused[i + 1] = Fused(activation_before=epilogue)
+        self._taped: dict[tuple[int, bool], tuple[int, bool]] = {}  # by version: what `is_taped` has found
         self._loss: losses.Loss | None = None
         self._for_loss: tuple[list[tuple[Layer, Fused]], bool] = [], False
 
@@ -73,9 +83,40 @@ class Fusion:
             self._loss = loss
         return self._for_loss
 
-    def penalty(self) -> float:
-        """Computes what the regularizers add to the loss."""
-        return sum(v.regularizer.checked_penalty(v.numpy(), v.name) for v in self.regularized if v.regularizer)
+    def add_penalty(self, total: NDArray[np.float64], examples: int = 1) -> None:
+        """Adds what the regularizers add to the losses of some examples to total[0]."""
+        for variable in self.regularized:
+            if variable.regularizer is not None:
+                variable.regularizer.add_penalty(variable, examples, total)
+
+    def is_taped(self, first: int, trains: bool) -> bool:
+        """Tells whether the layers from index `first` on run kernels alone, so that a step can be recorded.
+
+        Args:
+            first: the index of the first layer that computes.
+            trains: whether the step changes weights.
+        """
+        key = first, trains
+        if self._taped.get(key, (-1,))[0] != recorded.version:
+            self._taped[key] = recorded.version, self._consists_of_kernels(first, trains)
+        return self._taped[key][1]
+
+    def _consists_of_kernels(self, first: int, trains: bool) -> bool:
+        for layer in self._layers[first:]:
+            parts = [layer, *(part for part in vars(layer).values() if isinstance(part, Recorded))]
+            if not (is_ours(type(layer)) and layer._is_taped) or any(map(is_patched, parts)):
+                return False
+        if not trains:
+            return True
+        return not self.state and all(
+            (v.regularizer is None or v.regularizer._is_taped) and v.constraint is None
+            for layer in self._layers
+            for v in layer.weights
+        )
+
+    def random_layers(self, first: int) -> list[Dropout]:
+        """Returns the layers that draw a random number in each training step, in the order in which they draw."""
+        return [layer for layer in self._layers[first:] if isinstance(layer, Dropout) and layer.rate > 0]
 
     def skips_zeros(self, rows: Rows | Csr, sparse: Any) -> bool:
         """Decides whether the first Dense layer should multiply only the nonzeros of these rows."""

@@ -35,7 +35,7 @@ class Data(NamedTuple):
 
     Attributes:
         x: the examples, (n, K).
-        targets: (n, C) float32; None if only the examples are needed.
+        targets: (n, C) float32, or labels, (n, 1) int32; None if only the examples are needed.
         weights: how much each example counts, (n,) float32; None if all count alike.
         shape: the shape of one example; its K numbers are a row of x.
     """
@@ -121,7 +121,7 @@ def check_data(
     if sample_weight is not None:
         weights = checks.sample_weights(f"{name}sample_weight", sample_weight, len(targets))
     if class_weight is not None:
-        by_class = checks.class_weights("class_weight", class_weight, targets)
+        by_class = checks.class_weights("class_weight", class_weight, targets, units)
         weights = by_class if weights is None else weights * by_class
     return data._replace(targets=targets, weights=weights)
 

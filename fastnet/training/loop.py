@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 import warnings
@@ -10,18 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from fastnet.callbacks import Callback
+from fastnet import kernels
+from fastnet.callbacks import Callback, History
 from fastnet.callbacks.base import overrides
 from fastnet.checks import Floats
-from fastnet.metrics import Metric
 from fastnet.terminal.interrupts import Interrupts
 from fastnet.terminal.progress import ProgressBar, say
-from fastnet.training.batches import Batch, Batches, blocks
+from fastnet.training.batches import BLOCK, Batch, Batches, blocks
 from fastnet.training.inputs import Data
+from fastnet.training.results import Logs, Results
 from fastnet.training.step import test_step
 from fastnet.training.streams import Stream
+from fastnet.training.tape import Player, can_record
 
-Logs = dict[str, Any]
+_WIDEST = 64  # numbers in a row of an evaluation whose steps are recorded
+_LARGEST = 2**16  # numbers in a batch of `train_on_batch` whose step is recorded: more take long to copy
+_NOTHING = contextlib.nullcontext()
 
 
 class Hooks:
@@ -43,45 +48,21 @@ class Hooks:
         """Returns the methods to call at this hook. A loop over batches asks once, before it starts."""
         return [getattr(callback, hook) for callback in self._callbacks if overrides(callback, hook)]
 
+    @property
+    def only_record(self) -> bool:
+        """Whether the callbacks do nothing at the two ends of an epoch but record it."""
+        recorders = all(
+            type(callback) is History for callback in self._callbacks if overrides(callback, "on_epoch_end")
+        )
+        return recorders and not self["on_epoch_begin"]
+
     def call(self, hook: str, *arguments: Any) -> None:
         """Calls this hook of all callbacks. As in Keras, missing logs become an empty dict."""
-        if len(arguments) < (2 if "epoch" in hook else 1):
+        methods = self[hook]
+        if methods and len(arguments) < (2 if "epoch" in hook else 1):
             arguments = (*arguments, {})
-        for method in self[hook]:
+        for method in methods:
             method(*arguments)
-
-
-class Results:
-    """Computes the loss and the metrics over the examples seen. It resets the metrics first."""
-
-    def __init__(self, metrics: list[Metric]) -> None:
-        self._metrics = metrics
-        self._loss = 0.0
-        self._seen = 0
-        for metric in metrics:
-            metric.reset_state()
-
-    def add(self, total_loss: float, predictions: Floats, targets: Floats, weights: Floats | None = None) -> None:
-        """Adds a batch: the sum of its losses, predictions (B, ld >= C), targets (B, C) and weights (B,)."""
-        self._loss += total_loss
-        self._seen += len(targets)
-        for metric in self._metrics:
-            metric.update_checked(targets, predictions, weights)
-
-    def logs(self) -> Logs:
-        """Returns the means by name, the loss first. A metric that returns several numbers has an array."""
-        logs: Logs = {"loss": self._loss / max(1, self._seen)}
-        for metric in self._metrics:
-            logs[metric.name] = metric.logged()
-        return logs
-
-
-def as_keras(logs: Logs, return_dict: bool) -> Any:
-    """Returns results as Keras does: a dict, a list of the loss and the metrics, or the loss alone."""
-    if return_dict:
-        return logs
-    values = list(logs.values())
-    return values if len(values) > 1 else values[0]
 
 
 def run(
@@ -93,6 +74,7 @@ def run(
     rows_a_step: int | None = None,
     interrupts: Interrupts | None = None,
     is_over: Callable[[], bool] = bool,
+    player: Player | None = None,
 ) -> None:
     """Takes one step for each batch.
 
@@ -105,22 +87,43 @@ def run(
         rows_a_step: how many rows count as one step of the bar; None if each batch is one step.
         interrupts: delays Ctrl-C to the end of a step; None does not.
         is_over: returns True after a step if the loop should end.
+        player: repeats recorded steps without Python; None if no step can be recorded.
     """
     at_begin, at_end = hooks[f"on_{kind}_batch_begin"], hooks[f"on_{kind}_batch_end"]
-    seen = 0
-    for number, batch in enumerate(batches):
-        for begin in at_begin:
-            begin(number, {})
-        if interrupts:
-            interrupts.hold()
-        logs = step(batch)
-        if interrupts:
-            interrupts.release()
-        for end in at_end:
-            end(number, logs())
-        seen += len(batch.x)
+    if at_begin or at_end:  # a callback may have got a hook since the player was made
+        player = None
+    done = seen = 0
+    source = iter(batches)
+    logs: Callable[[], Logs] = player.logs if player else dict
+    while True:
+        played = 0
+        if player:
+            if interrupts:
+                interrupts.hold()
+            played, rows = player.play()
+            if interrupts:
+                interrupts.release()
+        if played:
+            done += played
+            seen += rows
+        else:
+            batch = next(source, None)
+            if batch is None:
+                break
+            for begin in at_begin:
+                begin(done, {})
+            if interrupts:
+                interrupts.hold()
+            with player.recording(len(batch.x)) if player else _NOTHING:
+                logs = step(batch)
+            if interrupts:
+                interrupts.release()
+            for end in at_end:
+                end(done, logs())
+            done += 1
+            seen += len(batch.x)
         if bar:
-            bar.update(seen // rows_a_step if rows_a_step else number + 1, logs)
+            bar.update(seen // rows_a_step if rows_a_step else done, logs)
         if is_over():
             break
 
@@ -147,21 +150,39 @@ def fit(
         verbose: 0 shows nothing, 1 a progress bar, 2 a line per epoch.
         interrupts: delays Ctrl-C to the end of a step.
     """
+    player = _player(model, batches, hooks, "train", None)
     logs: Logs = {}
-    for epoch in epochs:
+    is_quiet = not verbose and validation is None and len(epochs) > 1 and hooks.only_record
+    epoch = epochs.start
+    while epoch < epochs.stop:
+        if (
+            player and is_quiet and epochs.stop - epoch > 1
+        ):  # nothing happens between two epochs, so several can be taken at once
+            player.results = _results(model, own=True)
+            interrupts.hold()
+            try:
+                played = player.play_epochs(epochs.stop - epoch)
+                at_end = hooks["on_epoch_end"]
+                for logs in played:
+                    for end in at_end:
+                        end(epoch, logs)
+                    epoch += 1
+                interrupts.release()
+            finally:
+                interrupts.drop()
+            if played:
+                continue
         if verbose:
             say(f"Epoch {epoch + 1}/{epochs.stop}")
         hooks.call("on_epoch_begin", epoch)
-        results = Results(model.metrics)
-
-        def step(batch: Batch, results: Results = results) -> Callable[[], Logs]:
-            total, predictions = model._train_step(batch, model.loss, model.optimizer)
-            results.add(total, predictions, batch.targets, batch.weights)
-            return results.logs
-
+        results = _results(model, own=True)
+        step = _step(model, results)
         bar = ProgressBar(len(batches), verbose)
         try:
-            run(model._batches(batches), step, hooks, "train", bar, None, interrupts, lambda: model.stop_training)
+            if player:
+                player.results = results
+            source = model._batches(batches)
+            run(source, step, hooks, "train", bar, None, interrupts, lambda: model.stop_training, player)
             logs = results.logs()
             if validation is not None and is_due(epoch + 1):
                 found = evaluate(model, validation, "auto", hooks)
@@ -171,14 +192,48 @@ def fit(
             interrupts.drop()
             bar.close()
         hooks.call("on_epoch_end", epoch, logs)  # one dict, so that a callback sees what earlier ones add
+        epoch += 1
         if model.stop_training:
             break
-        if batches.ended and epoch + 1 < epochs.stop:
+        if batches.ended and epoch < epochs.stop:
             warnings.warn(
-                f"x has no more batches after {epoch + 1} of {epochs.stop} epochs; training ends here", stacklevel=3
+                f"x has no more batches after {epoch} of {epochs.stop} epochs; training ends here", stacklevel=3
             )
             break
     return logs
+
+
+def _step(model: Any, results: Results) -> Callable[[Batch], Callable[[], Logs]]:
+    """Makes the function that takes a training step on a batch."""
+
+    def step(batch: Batch) -> Callable[[], Logs]:
+        total, predictions = model._train_step(batch, model.loss, model.optimizer)
+        results.add(total, predictions, batch.targets, batch.weights)
+        return results.logs
+
+    return step
+
+
+def train_once(model: Any, data: Data, interrupts: Interrupts) -> Logs:
+    """Takes one training step on a whole data set; returns the loss and the metrics from before the step."""
+    if model._running:  # in a callback, whose own step does not count in the epoch under way
+        results, player = Results([copy.copy(metric) for metric in model.metrics]), None
+    else:
+        results, player = _results(model, own=True), model._tapes.once
+    interrupts.hold()
+    if not (player and player.repeat(data, results)):
+        fusion, is_small = model._current_fusion(), not data.x.is_sparse and math.prod(data.x.shape) <= _LARGEST
+        records = is_small and not model._running and can_record(model, True, True)
+        batches = Batches(data, fusion, len(data.x), False, None, False, model._tapes.buffers if records else None)
+        player = model._tapes.once = Player(model, batches, results, True) if records else None
+        if not (player and player.repeat(data, results)):
+            batch = next(iter(batches))
+            with player.recording(len(data.x)) if player else _NOTHING:
+                _step(model, results)(batch)
+        if player:
+            player.forget_batches()
+    interrupts.release()
+    return results.logs()
 
 
 def evaluate(
@@ -190,28 +245,56 @@ def evaluate(
     rows_a_step: int | None = None,
 ) -> Logs:
     """Computes the loss and the metrics of a data set. The arguments are those of `fit` and `run`."""
-    results = Results([copy.copy(metric) for metric in model.metrics])  # an epoch may be using the originals
-    penalty = model._current_fusion().penalty()
-    seen = 0
+    results = _results(model, own=False)  # an epoch may be using the metrics themselves
+    penalty = np.zeros(2)
+    model._current_fusion().add_penalty(penalty)
+    results.penalty = float(penalty[0])
 
     def step(batch: Batch) -> Callable[[], Logs]:
-        nonlocal seen
-        seen += len(batch.targets)
-        total, predictions = test_step(model._current_fusion(), batch, model.loss, penalty)
+        total, predictions = test_step(model._current_fusion(), batch, model.loss)
         results.add(total, predictions, batch.targets, batch.weights)
         return results.logs
 
     if isinstance(source, Data):
-        batches: Iterable[Batch] = blocks(source, model._current_fusion(), sparse)
+        batches = blocks(source, model._current_fusion(), sparse, _buffers(model, source, trains=False, scores=True))
     else:
         batches = model._batches(source)
     hooks.call("on_test_begin")
-    run(batches, step, hooks, "test", bar, rows_a_step)
-    if not seen:
+    player = _player(model, batches, hooks, "test", results)
+    run(batches, step, hooks, "test", bar, rows_a_step, player=player)
+    if not results.seen:
         warnings.warn("a generator of validation data has no more batches; its results are left out", stacklevel=4)
-    logs = results.logs() if seen else {}
+    logs = results.logs() if results.seen else {}
     hooks.call("on_test_end", logs)
     return logs
+
+
+def _results(model: Any, own: bool) -> Results:
+    """Returns sums for the loss and the metrics: those of earlier loops, if no other loop may be using them."""
+    if model._running > 1:
+        return Results(model.metrics if own else [copy.copy(metric) for metric in model.metrics])
+    return model._tapes.results(model.metrics, own)  # type: ignore[no-any-return]
+
+
+def _buffers(model: Any, data: Data, trains: bool, scores: bool) -> Any:
+    """Returns what makes the buffers of blocks of rows; None if their steps are not recorded.
+
+    Wide rows take longer to copy than Python takes for a step.
+    """
+    if data.x.is_sparse or data.x.shape[1] > _WIDEST or not can_record(model, trains, scores):
+        return None
+    return model._tapes.buffers
+
+
+def _player(
+    model: Any, batches: Any, hooks: Hooks, kind: str, results: Results | None, output: Any = None
+) -> Player | None:
+    """Returns what repeats the steps of a loop over these batches; None if they are never recorded."""
+    if not isinstance(batches, Batches) or not batches.may_repeat:
+        return None
+    if hooks[f"on_{kind}_batch_begin"] or hooks[f"on_{kind}_batch_end"]:
+        return None
+    return Player(model, batches, results, kind == "train", output)
 
 
 def predict(model: Any, data: Data, sparse: Any, hooks: Hooks, bar: ProgressBar, rows_a_step: int) -> Floats:
@@ -222,12 +305,19 @@ def predict(model: Any, data: Data, sparse: Any, hooks: Hooks, bar: ProgressBar,
 
     def step(batch: Batch) -> Callable[[], Logs]:
         nonlocal done
-        output = model._forward(batch)[:, : predictions.shape[1]]
-        predictions[done : done + len(output)] = output
+        rows = model._forward(batch)
+        output = rows[:, : predictions.shape[1]]
+        if player:
+            kernels.scatter(rows, batches.buffers.rows[: len(rows)], predictions)
+        else:
+            predictions[done : done + len(output)] = output
         done += len(output)
         return lambda: {"outputs": output}
 
+    make_buffers = _buffers(model, data, trains=False, scores=False) if len(data.x) > 2 * BLOCK else None
+    batches: Any = blocks(data, model._current_fusion(), sparse, make_buffers)
+    player = _player(model, batches, hooks, "predict", None, predictions)
     hooks.call("on_predict_begin")
-    run(blocks(data, model._current_fusion(), sparse), step, hooks, "predict", bar, rows_a_step)
+    run(batches, step, hooks, "predict", bar, rows_a_step, player=player)
     bar.finish({})
     return predictions.reshape(len(data.x), *shape)

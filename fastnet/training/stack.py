@@ -17,6 +17,7 @@ from fastnet.layers import InputLayer, Layer
 from fastnet.layers.base import Shape, assign_all, shape_of, snake_case
 from fastnet.terminal import screen
 from fastnet.training.fusion import Fusion
+from fastnet.training.tape import Tapes
 
 _STACKS: weakref.WeakSet[Stack] = weakref.WeakSet()
 
@@ -44,6 +45,7 @@ class Stack:
         self._input_shape: Shape | None = None
         self._fusion: Fusion | None = None  # None until all layers are built
         self._trainable = True
+        self._tapes = Tapes()
         self._running = 0  # how many fits, evaluations and predictions run, since a callback may start another
         self._make_lock()
 
@@ -265,6 +267,8 @@ class Stack:
             yield
         finally:
             self._running -= 1
+            if not self._running:
+                self._tapes.release()
 
     @contextlib.contextmanager
     def _changing(self, what: str) -> Iterator[None]:
@@ -282,10 +286,13 @@ class Stack:
             yield
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_lock"} | {"_running": 0}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_lock", "_tapes")} | {
+            "_running": 0
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._tapes = Tapes()
         self._make_lock()
 
     def __repr__(self) -> str:

@@ -1,6 +1,6 @@
 """The training step: forward, loss, backward, update. The step of an evaluation needs only the first two.
 
-This Python code defines the algorithm.
+This Python code defines the algorithm. A recorded step (tape.py) repeats the kernels that it calls.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from fastnet import kernels
 from fastnet.checks import Floats
 from fastnet.losses import Loss
+from fastnet.losses.base import Doubles
 from fastnet.training.batches import Batch
 from fastnet.training.fusion import Fusion
 
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from fastnet.optimizers import Sink
 
 
-def train_step(fusion: Fusion, batch: Batch, loss: Loss, sink: Sink, warn: Callable[..., None]) -> tuple[float, Floats]:
+def train_step(
+    fusion: Fusion, batch: Batch, loss: Loss, sink: Sink, warn: Callable[..., None]
+) -> tuple[Doubles, Floats]:
     """Trains on one batch. If it raises an exception, nothing has changed.
 
     Args:
@@ -29,7 +33,8 @@ def train_step(fusion: Fusion, batch: Batch, loss: Loss, sink: Sink, warn: Calla
         warn: called with the layers and their outputs if the loss is not finite.
 
     Returns:
-        The sum of the examples' losses and the predictions, (B, ld), both from before the update.
+        The sum of the examples' losses and their number, (2,); the predictions, (B, C). Both are from before the
+        update, and the next step overwrites them.
     """
     layers, logits = fusion.fused(loss)
     layers = layers[batch.first :]
@@ -39,11 +44,12 @@ def train_step(fusion: Fusion, batch: Batch, loss: Loss, sink: Sink, warn: Calla
         outputs: list[Any] = [batch.x]
         for layer, fused in layers:
             outputs.append(layer.forward(outputs[-1], True, fused))
+        if fusion.outputs is not None:
+            fusion.outputs += outputs
 
         # Loss: its value, and its gradient with respect to the last output.
-        total, predictions, dy = loss.gradient(outputs[-1], batch.targets, logits, batch.weights)
-        if fusion.regularized:
-            total += fusion.penalty() * len(batch.targets)
+        total, predictions, dy = loss.gradient(outputs[-1], batch.targets, logits, batch.weights, fusion.units)
+        fusion.add_penalty(total, len(batch.targets))
 
         # Backward: each layer computes dx, the gradient with respect to its input, from dy, that of its output.
         sink.begin_step()
@@ -56,26 +62,22 @@ def train_step(fusion: Fusion, batch: Batch, loss: Loss, sink: Sink, warn: Calla
             dy = dx
 
         # Update: the sink now has all gradients, and the optimizer changes the weights.
-        if not math.isfinite(total):
+        kernels.mark_update(total)
+        if not math.isfinite(total[0]):
             warn(layers, outputs)
         sink.end_step()
     except BaseException:
         for variable, before in state:  # the forward pass has changed moving averages
             variable.packed[...] = before
         raise
-    return total, predictions
+    return total, predictions[:, : fusion.units]
 
 
-def test_step(fusion: Fusion, batch: Batch, loss: Loss, penalty: float) -> tuple[float, Floats]:
-    """Computes the loss and the predictions of a batch, as `train_step` returns them.
-
-    Args:
-        fusion, batch, loss: as for `train_step`.
-        penalty: the sum of the regularizers' penalties, which is added to each example's loss.
-    """
+def test_step(fusion: Fusion, batch: Batch, loss: Loss) -> tuple[Doubles, Floats]:
+    """Computes the loss, without the regularizers, and the predictions of a batch, as `train_step` returns them."""
     layers, logits = fusion.fused(loss)
     x: Any = batch.x
     for layer, fused in layers[batch.first :]:
         x = layer.forward(x, False, fused)
-    total, predictions, _ = loss.gradient(x, batch.targets, logits, batch.weights)
-    return total + penalty * len(batch.targets), predictions
+    total, predictions, _ = loss.gradient(x, batch.targets, logits, batch.weights, fusion.units)
+    return total, predictions[:, : fusion.units]

@@ -117,19 +117,23 @@ class Entry:
     name: str
     arguments: Callable[..., list[Any]]
     sizes: Callable[[], Iterable[tuple[int, ...]]]
+    workspaces: int  # so many arguments at the end, which only the compiled kernel writes
 
 
 TABLE: list[Entry] = []
 
 
-def kernel(sizes: Callable[[], Iterable[tuple[int, ...]]], name: str = "") -> Callable[..., Callable[..., list[Any]]]:
+def kernel(
+    sizes: Callable[[], Iterable[tuple[int, ...]]], workspaces: int = 0
+) -> Callable[..., Callable[..., list[Any]]]:
     """Puts a function into the table. Its arguments: the sizes, and how many floats a row has beyond what it must.
 
-    What the kernel does to all arguments is compared with what its twin in `fastnet/kernels/reference.py` does to them.
+    What the kernel does to all arguments but the workspaces, the last ones, is compared with what its twin in
+    `fastnet/kernels/reference.py` does to them.
     """
 
     def add(arguments: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
-        TABLE.append(Entry(name or arguments.__name__, arguments, sizes))
+        TABLE.append(Entry(arguments.__name__, arguments, sizes, workspaces))
         return arguments
 
     return add
@@ -168,14 +172,14 @@ def undefined_weights(inputs: int, units: int) -> list[Array]:
     return [undefined(padded(units) // PANEL, inputs, PANEL), undefined(padded(units))]
 
 
-RATES = np.array([0.1, 0.9, 0.99, 1.0, 0.6])
+RATES = np.array([0.1, 0.9, 0.99, 1.0, 0.6, 0.25])
 RULES = [SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAGRAD, NADAM]
 
 
 def updated_weights(batch: int, inputs: int, units: int) -> list[Any]:
-    """A rule, a kernel and its state, a bias and its state, and the rates of a step."""
+    """A rule, a kernel and its state, a bias (or none) and its state, and the rates of a step."""
     w = panels_of(numbers(inputs, units, start=1), np.nan)
-    bias = bias_of(units)
+    bias = bias_of(units)[: 0 if (batch + inputs) % 3 == 0 else None]
     return [RULES[batch % 5], w, abs(w), abs(w) + 1, bias, abs(bias), abs(bias) + 1, RATES]
 
 
@@ -222,20 +226,22 @@ def gemm_bias_act(batch: int, inputs: int, units: int, room: int) -> list[Any]:
     return [x, w, bias_of(units), some_activation(batch + units), undefined(batch, padded(units) + room)]
 
 
-@kernel(products)
+@kernel(products, workspaces=1)
 def gemv_bias_act(batch: int, inputs: int, units: int, room: int) -> list[Any]:
     x = with_padding(sparse(batch + 1, inputs)[batch:], inputs + room)
     w = panels_of(numbers(inputs, units, start=1), np.nan)
-    return [x, w, bias_of(units), some_activation(batch), undefined(1, padded(units) + room)]
+    y = undefined(1, padded(units) + room)
+    return [x, w, bias_of(units), some_activation(batch), y, np.full(3 + inputs, -1)]
 
 
 @kernel(products)
 def gemm_nt(batch: int, inputs: int, units: int, room: int) -> list[Any]:
-    w = panels_of(numbers(inputs, units, start=1))
+    w = panels_of(numbers(inputs, units, start=1), np.nan)
+    dz = with_padding(numbers(batch, units, start=2), units + room)
     activation = some_activation(batch + inputs)
     # The padding of y meets zeros, and a zero times NaN is no zero: finite, as whoever makes a y leaves it.
     y = with_padding(numbers(batch, inputs, start=4) / 8, padded(inputs), 0.5 if activation != LINEAR else np.nan)
-    return [gradient(batch, units, room, 0), w, undefined(*y.shape), activation, y]
+    return [dz, w, units, undefined(*y.shape), activation, y]
 
 
 @kernel(products)
@@ -266,7 +272,7 @@ def csr_compress(rows: int, columns: int, room: int) -> list[Any]:
     return [None if room else x, octets if room else None, 0.25, indptr, indices, values]
 
 
-@kernel(products)
+@kernel(products, workspaces=1)
 def csrmm_bias_act(batch: int, inputs: int, units: int, room: int) -> list[Any]:
     w = panels_of(numbers(inputs, units, start=1), np.nan)
     y = undefined(batch, padded(units) + room)
@@ -277,6 +283,7 @@ def csrmm_bias_act(batch: int, inputs: int, units: int, room: int) -> list[Any]:
         bias_of(units),
         some_activation(batch + units),
         y,
+        np.full(batch, -1),
     ]
 
 
@@ -296,11 +303,73 @@ def csrmm_tn_update(batch: int, inputs: int, units: int, room: int) -> list[Any]
     return [*csc(sparse(batch, inputs), room), dz, *updated_weights(batch, inputs, units)]
 
 
+def weights_in_a_row(panels: int, start: int = 0) -> Array:
+    """Weights, or what belongs to each of them: a whole number of panel rows."""
+    return numbers(panels * PANEL % 50_000, start=start)
+
+
 @kernel(lengths)
 def update(panels: int, room: int) -> list[Any]:
-    n = panels * PANEL % 50_000
-    w, g, s, t = (numbers(n, start=i) for i in range(4))
+    w, g, s, t = (weights_in_a_row(panels, i) for i in range(4))
     return [RULES[panels % len(RULES)], w, g, abs(s), abs(t), RATES]
+
+
+@kernel(lengths)
+def penalty(panels: int, room: int) -> list[Any]:
+    return [weights_in_a_row(panels), 0.25, 0.5, 3.0, np.array([1.0, np.nan])[: 1 + room]]
+
+
+@kernel(lengths)
+def penalty_gradient(panels: int, room: int) -> list[Any]:
+    return [weights_in_a_row(panels), weights_in_a_row(panels, 1), 0.25, 0.5]
+
+
+@kernel(lengths)
+def clip(panels: int, room: int) -> list[Any]:
+    return [weights_in_a_row(panels), 2.5]
+
+
+@kernel(lengths)
+def decay(panels: int, room: int) -> list[Any]:
+    return [weights_in_a_row(panels), RATES]
+
+
+@kernel(lengths)
+def adam_rates(steps: int, room: int) -> list[Any]:
+    return [numbers(steps % 300, 6).astype(np.float64), room, 0.9, 0.999, 1e-7]
+
+
+@kernel(matrices)
+def dropout(rows: int, columns: int, room: int) -> list[Any]:
+    x, y = with_padding(numbers(rows, columns), columns + room), numbers(rows, columns + 5 - room, start=1)
+    return [x, y, columns, 0.3, np.array([12345678901234567890], np.uint64)]
+
+
+@kernel(matrices)
+def shuffle(rows: int, columns: int, room: int) -> list[Any]:
+    return [np.full(rows * columns + room, -1), 2**64 - 1 - room]
+
+
+@kernel(matrices)
+def gather(rows: int, columns: int, room: int) -> list[Any]:
+    x = numbers(rows + 3, columns)
+    return [None if room else x, abs(x).astype(np.uint8) if room else None, some_rows(rows), undefined(rows, columns)]
+
+
+@kernel(matrices)
+def scatter(rows: int, columns: int, room: int) -> list[Any]:
+    x = with_padding(numbers(rows, columns), columns + room)
+    return [x, np.arange(rows)[::-1] + 2, numbers(rows + 3, columns, start=1)]
+
+
+@kernel(matrices)
+def copy(rows: int, columns: int, room: int) -> list[Any]:
+    return [with_padding(numbers(rows, columns), columns + room), numbers(rows, columns + 5 - room, start=1), columns]
+
+
+@kernel(matrices)
+def rescale(rows: int, columns: int, room: int) -> list[Any]:
+    return [*copy(rows, columns, room), 0.25, -3.0]
 
 
 def logits(rows: int, classes: int, room: int) -> Array:
@@ -313,6 +382,16 @@ def targets(rows: int, classes: int) -> Array:
     return np.eye(classes, dtype=np.float32)[np.arange(rows) * 7 % classes]
 
 
+def labels(rows: int, classes: int) -> Array:
+    """The labels of `targets`."""
+    return (np.arange(rows, dtype=np.int32) * 7 % classes).astype(np.int32)[:, None]
+
+
+def weights(rows: int) -> Array:
+    """A weight for each row; none if the number of rows is even."""
+    return np.arange(rows % 2 * rows, dtype=np.float32) / 4
+
+
 @kernel(matrices)
 def softmax(rows: int, classes: int, room: int) -> list[Any]:
     z = logits(rows, classes, room)
@@ -322,7 +401,29 @@ def softmax(rows: int, classes: int, room: int) -> list[Any]:
 @kernel(matrices)
 def softmax_crossentropy(rows: int, classes: int, room: int) -> list[Any]:
     z = logits(rows, classes, room)
-    return [z, targets(rows, classes), undefined(*z.shape), undefined(*z.shape), undefined(rows), rows % 2 == 1]
+    written = undefined(*z.shape), undefined(*z.shape), undefined(rows).astype(np.float64)
+    return [z, targets(rows, classes), weights(rows), *written, 0.1 * (rows % 3), rows % 2 == 1]
+
+
+@kernel(matrices)
+def sparse_softmax_crossentropy(rows: int, classes: int, room: int) -> list[Any]:
+    z = logits(rows, classes, room)
+    written = undefined(*z.shape), undefined(*z.shape), undefined(rows).astype(np.float64)
+    return [z, classes, labels(rows, classes), weights(rows), *written, rows % 2 == 1]
+
+
+@kernel(matrices)
+def binary_crossentropy(rows: int, outputs: int, room: int) -> list[Any]:
+    z = logits(rows, outputs, room)
+    written = undefined(*z.shape), undefined(*z.shape), undefined(rows).astype(np.float64)
+    return [z, targets(rows, outputs), weights(rows), *written, 0.1 * (rows % 3), rows % 2 == 1]
+
+
+@kernel(matrices)
+def pointwise_loss(rows: int, outputs: int, room: int) -> list[Any]:
+    y = logits(rows, outputs, room)
+    dy = undefined(rows if (rows + outputs) % 4 else 0, y.shape[1])
+    return [rows % 3, 2.5, y, targets(rows, outputs), weights(rows), dy, undefined(rows).astype(np.float64)]
 
 
 @kernel(matrices)
@@ -354,8 +455,28 @@ def pointwise_backward(rows: int, columns: int, room: int) -> list[Any]:
 
 
 @kernel(matrices)
-def count_correct(rows: int, classes: int, room: int) -> list[Any]:
-    return [logits(rows, classes, room), targets(rows, classes)]
+def categorical_accuracy(rows: int, classes: int, room: int) -> list[Any]:
+    return [logits(rows, classes, room), targets(rows, classes), undefined(rows).astype(np.float64)]
+
+
+@kernel(matrices)
+def sparse_categorical_accuracy(rows: int, classes: int, room: int) -> list[Any]:
+    return [numbers(rows, classes), labels(rows, classes), undefined(rows).astype(np.float64)]
+
+
+@kernel(matrices)
+def binary_accuracy(rows: int, outputs: int, room: int) -> list[Any]:
+    return [logits(rows, outputs, room), targets(rows, outputs), 0.5, undefined(rows).astype(np.float64)]
+
+
+@kernel(lengths)
+def add_rows(n: int, room: int) -> list[Any]:
+    return [numbers(n).astype(np.float64), weights(n), np.array([1.0, 2.0]), n % 3 == 0, n % 5 == 0]
+
+
+@kernel(lengths)
+def accumulate(n: int, room: int) -> list[Any]:
+    return [numbers(n).astype(np.float64), numbers(n, start=1).astype(np.float64)]
 
 
 @kernel(lengths)
@@ -388,8 +509,9 @@ def disagreement(entry: Entry, size: tuple[int, ...], room: int, memory: Guarded
     for at_end in (True, False):
         found = [memory.place(a, at_end) if isinstance(a, np.ndarray) else a for a in arguments]
         result = compiled(*found)
+        workspaces = range(len(found) - entry.workspaces, len(found))
         for place, (one, other) in enumerate(zip([*found, result], expected, strict=True) if compare else ()):
-            if not agree(one, other):
+            if place not in workspaces and not agree(one, other):
                 what = "what it returns" if place == len(found) else f"argument {place}"
                 return f"{what} is not its twin's"
         memory.forget()

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.parametrize("isa", isa_parameters())
 SHAPES = [(1, 1, 1), (1, 784, 10), (2, 3, 17), (4, 5, 33), (5, 4, 100), (7, 13, 31), (16, 16, 16), (29, 101, 70)]
 SHAPES += [(131, 257, 53), (128, 784, 512)]
 each_index = pytest.mark.parametrize("index", [np.uint16, np.int32])
-RATES = np.array([1e-3, 0.9, 0.99, 1e-7, 0.6])
+RATES = np.array([1e-3, 0.9, 0.99, 1e-7, 0.6, 0])
 
 
 def sparse(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -89,11 +89,11 @@ def test_forward_has_the_bits_of_the_dense_product(isa: str, batch: int, inputs:
     for activation in (LINEAR, RELU, TANH):
         dense, skipping = (np.full((batch, padded(units) + 16), np.nan, np.float32) for _ in range(2))
         k.gemm_bias_act(np.ascontiguousarray(x[rows]), w, bias, activation, dense)
-        k.csrmm_bias_act(*csr_of(k, x, 1.0, index), rows, w, bias, activation, skipping)
+        k.csrmm_bias_act(*csr_of(k, x, 1.0, index), rows, w, bias, activation, skipping, np.empty(batch, np.intp))
         np.testing.assert_array_equal(dense, skipping)
         assert np.isnan(skipping[:, padded(units) :]).all()
         single = np.zeros((1, padded(units)), np.float32)
-        k.gemv_bias_act(x[rows[:1]], w, bias, activation, single)
+        k.gemv_bias_act(x[rows[:1]], w, bias, activation, single, np.empty(3 + inputs, np.intp))
         np.testing.assert_array_equal(single, dense[:1, : padded(units)])
 
 
@@ -132,9 +132,12 @@ def test_backward_has_the_bits_of_the_dense_product(
         k.csrmm_tn(*csc, dz, *skipping)
     else:
         state = [w, w**2, w**4, bias, bias**2, bias**4]
-        dense, skipping = ([a.copy() for a in state] for _ in range(2))
+        dense, skipping, without = ([a.copy() for a in state] for _ in range(3))
         k.gemm_tn_update(x, dz, rule, *dense, RATES)
         k.csrmm_tn_update(*csc, dz, rule, *skipping, RATES)
+        k.csrmm_tn_update(*csc, dz, rule, *without[:3], *(a[:0] for a in without[3:]), RATES)  # there is no bias
+        for one, other in zip(dense[:3] + state[3:], without, strict=True):
+            np.testing.assert_array_equal(one, other)
     for one, other in zip(dense, skipping, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -150,7 +153,7 @@ def test_kernels_agree_with_their_twins(isa: str) -> None:
         csc = csc_of(module, csr, rows, 21)
         y, dw, db = np.zeros((9, 48), np.float32), np.zeros_like(w), np.zeros_like(bias)
         state = [w.copy(), w * 0, w * 0, bias.copy(), bias * 0, bias * 0]
-        module.csrmm_bias_act(*csr, rows, w, bias, RELU, y)
+        module.csrmm_bias_act(*csr, rows, w, bias, RELU, y, np.empty(9, np.intp))
         module.csrmm_tn(*csc, dz, dw, db)
         module.csrmm_tn_update(*csc, dz, ADAM, *state, RATES)
         results.append((y, dw, db, *state))
@@ -171,7 +174,7 @@ def test_bits_do_not_depend_on_the_number_of_threads(isa: str) -> None:
             csr = csr_of(k, x)
             csc = csc_of(k, csr, rows, 784)
             y, state = np.zeros((128, 512), np.float32), [w.copy(), w * 0, w * 0, bias.copy(), bias * 0, bias * 0]
-            k.csrmm_bias_act(*csr, rows, w, bias, RELU, y)
+            k.csrmm_bias_act(*csr, rows, w, bias, RELU, y, np.empty(128, np.intp))
             k.csrmm_tn_update(*csc, dz, RMSPROP, *state, RATES)
             used = csc[0][0, -1]
             results.append(b"".join(a.tobytes() for a in (y, *state, csc[0], csc[1][:, :used])))
@@ -187,7 +190,7 @@ def test_the_twins_read_only_the_numbers_of_their_batch(isa: str) -> None:
     w, bias, y = panels_of(rng.standard_normal((64, 16))), np.zeros(16, np.float32), np.empty((8, 16), np.float32)
     tracemalloc.start()
     try:
-        reference.csrmm_bias_act(*csr, rows, w, bias, RELU, y)
+        reference.csrmm_bias_act(*csr, rows, w, bias, RELU, y, np.empty(8, np.intp))
         reference.csr_transpose(*csr, rows, np.empty((1, 65), np.intp), np.empty((1, 512, 2), np.int32))
         assert tracemalloc.get_traced_memory()[1] < 100_000  # there are 640,000 numbers in the whole matrix
     finally:

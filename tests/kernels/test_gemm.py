@@ -13,6 +13,7 @@ from fastnet.kernels import (
     MOMENTUM,
     NADAM,
     NESTEROV,
+    PANEL,
     RELU,
     RMSPROP,
     SGD,
@@ -58,7 +59,7 @@ def test_all_three_products_are_exact_on_integers_for_every_small_shape(isa: str
         k.gemm_bias_act(with_padding(x, inputs + 3), panels_of(w, np.nan), bias, RELU, y)
         np.testing.assert_array_equal(y[:, :units], np.maximum(x @ w + bias[:units], 0))
         dx = np.full((batch, padded(inputs) + 16), np.nan, np.float32)
-        k.gemm_nt(with_padding(dz, padded(units), 0), panels_of(w), dx, LINEAR, dx)
+        k.gemm_nt(with_padding(dz, units + 3), panels_of(w, np.nan), units, dx, LINEAR, dx)
         np.testing.assert_array_equal(dx[:, :inputs], dz @ w.T)
         np.testing.assert_array_equal(dx[:, inputs : padded(inputs)], 0)
         dw, db = np.full_like(panels_of(w), np.nan), np.full(padded(units), np.nan, np.float32)
@@ -79,9 +80,9 @@ def test_products_lie_within_the_proven_bound_of_float64(isa: str, batch: int, i
     error = np.abs(y[:, :units] - (x64 @ w64 + b64))
     assert (error <= sum_bound(inputs, np.abs(x64) @ np.abs(w64) + np.abs(b64))).all()
     dx = np.empty((batch, padded(inputs)), np.float32)
-    k.gemm_nt(with_padding(dz, padded(units), 0), panels_of(w), dx, LINEAR, dx)
+    k.gemm_nt(dz, panels_of(w, np.nan), units, dx, LINEAR, dx)
     error = np.abs(dx[:, :inputs] - dz64 @ w64.T)
-    assert (error <= sum_bound(padded(units), np.abs(dz64) @ np.abs(w64).T)).all()
+    assert (error <= sum_bound(units, np.abs(dz64) @ np.abs(w64).T)).all()
     dw, db = np.empty_like(panels_of(w)), np.empty(padded(units), np.float32)
     k.gemm_tn(x, with_padding(dz, padded(units), 0), dw, db)
     error = np.abs(matrix(dw)[:, :units] - x64.T @ dz64)
@@ -94,7 +95,7 @@ def test_a_deep_product_continues_its_sums_across_blocks_of_the_depth(isa: str) 
     rng = np.random.default_rng(2)
     dz, w = integers(rng, 5, 700), integers(rng, 33, 700)
     dx = np.empty((5, padded(33)), np.float32)
-    isa_module(isa).gemm_nt(with_padding(dz, padded(700), 0), panels_of(w), dx, LINEAR, dx)
+    isa_module(isa).gemm_nt(dz, panels_of(w, np.nan), 700, dx, LINEAR, dx)
     np.testing.assert_array_equal(dx[:, :33], dz @ w.T)
 
 
@@ -109,7 +110,7 @@ def test_fused_update_has_the_bits_of_product_then_update(
     dz = with_padding(rng.standard_normal((batch, units)), padded(units), 0)
     kernel = [panels_of(w), *(rng.random(panels_of(w).shape, np.float32) for _ in range(2))]
     bias = [rng.random(padded(units), np.float32) for _ in range(3)]
-    rates = np.array([1e-3, 0.9, 0.99, 1e-7, 0.6])
+    rates = np.array([1e-3, 0.9, 0.99, 1e-7, 0.6, 0])
     fused = [a.copy() for a in (*kernel, *bias)]
     k.gemm_tn_update(x, dz, rule, *fused, rates)
     dw, db = np.empty_like(kernel[0]), np.empty_like(bias[0])
@@ -118,6 +119,24 @@ def test_fused_update_has_the_bits_of_product_then_update(
         k.update(rule, w_.reshape(-1), g.reshape(-1), s.reshape(-1), t.reshape(-1), rates)
     for one, other in zip(fused, (*kernel, *bias), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("rule", [SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAGRAD, NADAM])
+@pytest.mark.parametrize(("batch", "inputs", "units"), SHAPES)
+def test_a_kernel_without_a_bias_takes_the_step_of_one_with_a_bias(
+    isa: str, batch: int, inputs: int, units: int, rule: int
+) -> None:
+    k = isa_module(isa)
+    rng = np.random.default_rng(3)
+    x, dz = rng.standard_normal((batch, inputs), np.float32), rng.standard_normal((batch, padded(units)), np.float32)
+    state = [rng.random((padded(units) // PANEL, inputs, PANEL), np.float32) for _ in range(3)]
+    rates = np.array([1e-3, 0.9, 0.99, 1e-7, 0.6, 0])
+    without, with_bias = ([a.copy() for a in state] for _ in range(2))
+    k.gemm_tn_update(x, dz, rule, *without, *(np.empty(0, np.float32) for _ in range(3)), rates)
+    k.gemm_tn_update(x, dz, rule, *with_bias, *(np.ones(padded(units), np.float32) for _ in range(3)), rates)
+    for one, other, before in zip(without, with_bias, state, strict=True):
+        assert one.tobytes() == other.tobytes()
+        assert one is not without[0] or one.tobytes() != before.tobytes()
 
 
 @pytest.mark.parametrize("activation", [RELU, SIGMOID, TANH])
@@ -134,8 +153,8 @@ def test_epilogues_have_the_bits_of_product_then_activation(isa: str, activation
     y, dx = np.zeros((31, 32), np.float32), np.zeros((31, 32), np.float32)
     y[:, :21] = rng.uniform(-1, 1, (31, 21))
     expected = np.zeros_like(dx)
-    k.gemm_nt(dz, w, dx, activation, y)
-    k.gemm_nt(dz, w, expected, LINEAR, y)
+    k.gemm_nt(dz, w, 37, dx, activation, y)
+    k.gemm_nt(dz, w, 37, expected, LINEAR, y)
     k.activation_backward(activation, y, expected)
     np.testing.assert_array_equal(dx, expected)
 
@@ -151,7 +170,7 @@ def test_kernels_agree_with_their_twins(isa: str) -> None:
             y, dx = np.zeros((9, 48), np.float32), np.zeros((9, 32), np.float32)
             dw, db = np.zeros_like(w), np.zeros_like(bias)
             module.gemm_bias_act(x, w, bias, RELU, y)
-            module.gemm_nt(dz, w, dx, LINEAR, dx)
+            module.gemm_nt(dz, w, 18, dx, LINEAR, dx)
             module.gemm_tn(x, dz, dw, db)
             results.append((y, dx, dw, db))
         for one, other in zip(*results, strict=True):
@@ -175,8 +194,8 @@ def test_bits_do_not_depend_on_the_number_of_threads(isa: str, batch: int, input
             y, dx = np.zeros((batch, padded(units)), np.float32), np.zeros((batch, padded(inputs)), np.float32)
             state = [w.copy(), w * 0, w * 0, bias.copy(), bias * 0, bias * 0]
             k.gemm_bias_act(x, w, bias, RELU, y)
-            k.gemm_nt(dz, w, dx, LINEAR, dx)
-            k.gemm_tn_update(x, dz, ADAM, *state, np.array([1e-3, 0.9, 0.99, 1e-7, 0]))
+            k.gemm_nt(dz, w, units, dx, LINEAR, dx)
+            k.gemm_tn_update(x, dz, ADAM, *state, np.array([1e-3, 0.9, 0.99, 1e-7, 0, 0]))
             results.append(b"".join(a.tobytes() for a in (y, dx, *state)))
     finally:
         k.set_threads(before, before)

@@ -9,15 +9,31 @@ from fastnet.kernels import reference
 pytestmark = pytest.mark.parametrize("isa", isa_parameters())
 
 
-def crossentropy(k, z: np.ndarray, t: np.ndarray, *clip: bool) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
-    """The kernel's total, p, dz and rows for logits (B, C)."""
+NONE = np.zeros(0, np.float32)  # no weights
+
+
+def crossentropy(
+    k, z: np.ndarray, t: np.ndarray, clip: bool = True, weights: np.ndarray = NONE, smoothing: float = 0
+) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+    """The sum of the rows, p, dz and the rows for logits (B, C) and one-hot rows, or labels if t is an int32 column."""
     row = -(-z.shape[1] // 16) * 16
     whole = with_padding(z, row)
-    p, dz, rows = np.full_like(whole, np.nan), np.full_like(whole, np.nan), np.empty(len(z), np.float32)
-    total = k.softmax_crossentropy(whole, t, p, dz, rows, *clip)
+    p, dz, rows = np.full_like(whole, np.nan), np.full_like(whole, np.nan), np.full(len(z), np.nan)
+    if t.dtype == np.int32:
+        k.sparse_softmax_crossentropy(whole, z.shape[1], t, weights, p, dz, rows, clip)
+    else:
+        k.softmax_crossentropy(whole, t, weights, p, dz, rows, smoothing, clip)
     assert (p[:, z.shape[1] :] == 0).all()
     assert (dz[:, z.shape[1] :] == 0).all()
-    return total, p[:, : z.shape[1]], dz[:, : z.shape[1]], rows
+    return sum(rows.tolist()), p[:, : z.shape[1]], dz[:, : z.shape[1]], rows
+
+
+def crossentropy64(z: np.ndarray, t: np.ndarray, *others: object) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+    """The same by the twin, in float64."""
+    z, t = z.astype(np.float64), t.astype(np.float64)
+    p, dz, rows = np.zeros_like(z), np.zeros_like(z), np.zeros(len(z))
+    reference.softmax_crossentropy(z, t, NONE, p, dz, rows, *others)
+    return rows.sum(), p, dz, rows
 
 
 @pytest.mark.parametrize("classes", [1, 2, 10, 15, 16, 17, 100])
@@ -27,23 +43,19 @@ def test_softmax_crossentropy_lies_near_float64(isa: str, classes: int, scale: f
     z = (scale * rng.standard_normal((37, classes))).astype(np.float32)
     t = np.eye(classes, dtype=np.float32)[rng.integers(0, classes, 37)]
     total, p, dz, rows = crossentropy(isa_module(isa), z, t)
-    p64, dz64, rows64 = np.zeros_like(z, np.float64), np.zeros_like(z, np.float64), np.zeros(37)
-    total64 = reference.softmax_crossentropy(z.astype(np.float64), t.astype(np.float64), p64, dz64, rows64)
+    total64, p64, dz64, rows64 = crossentropy64(z, t)
     np.testing.assert_allclose(p, p64, rtol=2e-6 * max(1, scale), atol=float(np.finfo(np.float32).tiny))
     np.testing.assert_allclose(dz, dz64, rtol=1e-5, atol=2e-7 / 37)
     np.testing.assert_allclose(rows, rows64, rtol=1e-5, atol=3e-7 * max(1, scale))
     assert total == pytest.approx(total64, rel=1e-5, abs=1e-5)
-    assert total == sum(float(row) for row in rows)
 
 
 def test_targets_may_be_any_distribution(isa: str) -> None:
     rng = np.random.default_rng(0)
     z, t = rng.standard_normal((8, 5)).astype(np.float32), rng.dirichlet(np.ones(5), 8).astype(np.float32)
     total, _, dz, _ = crossentropy(isa_module(isa), z, t)
-    p64, dz64, rows64 = np.zeros((8, 5)), np.zeros((8, 5)), np.zeros(8)
-    assert total == pytest.approx(
-        reference.softmax_crossentropy(z.astype(float), t.astype(float), p64, dz64, rows64), rel=1e-5
-    )
+    total64, _, dz64, _ = crossentropy64(z, t)
+    assert total == pytest.approx(total64, rel=1e-5)
     np.testing.assert_allclose(dz, dz64, atol=1e-7)
 
 
@@ -93,6 +105,44 @@ def test_nan_logits_give_a_nan_loss(isa: str) -> None:
         assert np.isnan(p).all()
 
 
+@pytest.mark.parametrize("classes", [1, 3, 16, 17])
+def test_smoothing_moves_the_targets_to_all_classes(isa: str, classes: int) -> None:
+    rng = np.random.default_rng(classes)
+    z = rng.standard_normal((31, classes)).astype(np.float32)
+    t = np.eye(classes, dtype=np.float32)[rng.integers(0, classes, 31)]
+    smoothed = t * np.float32(1 - 0.3) + np.float32(0.3 / classes)
+    found, expected = crossentropy(isa_module(isa), z, t, smoothing=0.3), crossentropy(isa_module(isa), z, smoothed)
+    assert [part.tobytes() for part in found[1:]] == [part.tobytes() for part in expected[1:]]
+    np.testing.assert_allclose(found[3], crossentropy64(z, t, 0.3)[3], rtol=1e-5, atol=3e-7)
+
+
+def test_weights_multiply_the_gradient_alone(isa: str) -> None:
+    rng = np.random.default_rng(0)
+    z, weights = rng.standard_normal((31, 3)).astype(np.float32), rng.random(31).astype(np.float32)
+    labels = rng.integers(0, 3, (31, 1), np.int32)
+    for t in (np.eye(3, dtype=np.float32)[labels[:, 0]], labels):
+        _, p, dz, rows = crossentropy(isa_module(isa), z, t)
+        _, *found = crossentropy(isa_module(isa), z, t, weights=weights)
+        assert [part.tobytes() for part in found] == [p.tobytes(), (dz * weights[:, None]).tobytes(), rows.tobytes()]
+
+
+@pytest.mark.parametrize("classes", [1, 3, 16, 17])
+@pytest.mark.parametrize("batch", [0, 1, 31])
+@pytest.mark.parametrize("clip", [True, False])
+def test_labels_give_the_bits_of_one_hot_rows(isa: str, classes: int, batch: int, clip: bool) -> None:
+    rng = np.random.default_rng(batch)
+    z = (30 * rng.standard_normal((batch, classes))).astype(np.float32)
+    if batch > 3:
+        z[:3, 0] = np.nan, np.inf, -np.inf
+    labels = rng.integers(0, classes, (batch, 1), np.int32)
+    one_hot = np.eye(classes, dtype=np.float32)[labels[:, 0]]
+    for module in (isa_module(isa), reference):
+        with np.errstate(all="ignore"):
+            by_labels, by_rows = (crossentropy(module, z, t, clip) for t in (labels, one_hot))
+        for one, other in zip(by_labels, by_rows, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 def test_exp_is_accurate_over_its_whole_range(isa: str) -> None:
     # softmax([0, x]) = exp(x) / (1 + exp(x)) shows exp for each x <= 0.
     x = np.linspace(-87.3, 0, 200_001, dtype=np.float32)
@@ -117,12 +167,3 @@ def test_softmax_backward_matches_its_twin(isa: str) -> None:
     reference.softmax_backward(p, 10, expected)
     isa_module(isa).softmax_backward(p, 10, d)
     np.testing.assert_allclose(d, expected, atol=1e-6)
-
-
-def test_count_correct_takes_the_first_of_equal_predictions_as_numpy_does(isa: str) -> None:
-    k = isa_module(isa)
-    p = with_padding(np.array([[0.5, 0.5], [0.2, 0.8], [0.9, 0.1]]), 16, 9)
-    assert k.count_correct(p, np.array([[1, 0], [1, 0], [1, 0]], np.float32)) == 2
-    rng = np.random.default_rng(0)
-    p, t = rng.integers(0, 3, (500, 10)).astype(np.float32), rng.integers(0, 3, (500, 10)).astype(np.float32)
-    assert k.count_correct(p, t) == reference.count_correct(p, t)

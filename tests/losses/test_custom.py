@@ -273,8 +273,8 @@ def test_what_a_loss_of_ones_own_returns_is_checked_before_a_weight_moves(
 @pytest.mark.parametrize(
     "change",
     [
-        lambda total, p, dy: (np.float64(total), p, dy),
-        lambda total, p, dy: (np.array([total]), p[:, :2], dy[:, :2]),
+        lambda total, p, dy: (float(total[0]), p, dy),
+        lambda total, p, dy: (total[:1], p[:, :2], dy[:, :2]),
         lambda total, p, dy: (total, p.astype(float), dy.astype(float)),
         lambda total, p, dy: (total, p.tolist(), np.asfortranarray(dy)),
         lambda total, p, dy: (total, p, np.where(np.arange(16) < 2, dy, np.nan)),  # the padding is not the user's

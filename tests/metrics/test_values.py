@@ -122,7 +122,7 @@ def test_the_loop_s_path_says_the_same(
     metric.weighted = weighted
     try:
         for part in (slice(0, 9), slice(9, N)):
-            metric.update_checked(targets[part], whole[part], WEIGHTS[part].astype(np.float32))
+            metric.update_checked(targets[part], whole[part, :C], WEIGHTS[part].astype(np.float32))
     finally:
         del metric.weighted
     assert metric.result() == pytest.approx(expected, rel=1e-6)
@@ -311,7 +311,7 @@ def test_auc_of_perfect_useless_and_reversed_predictions() -> None:
 @pytest.mark.parametrize("metric", sorted({*metrics.CLASSES} - {"Mean"}))
 def test_what_is_not_a_number_stops_no_training(metric: str) -> None:
     # A training that has diverged shows it in its loss, and goes on as its callbacks want.
-    targets, predictions = np.eye(2, 4, dtype=np.float32), np.full((2, 16), np.nan, np.float32)
+    targets, predictions = np.eye(2, 4, dtype=np.float32), np.full((2, 4), np.nan, np.float32)
     found = metrics.get(metric)
     found.update_checked(targets, predictions)
     found.result()
