@@ -123,7 +123,8 @@ def run(
             done += 1
             seen += len(batch.x)
         if bar:
-            bar.update(seen // rows_a_step if rows_a_step else done, logs)
+            shown = dict if kind == "predict" else logs  # outputs are for callbacks only
+            bar.update(seen // rows_a_step if rows_a_step else done, shown)
         if is_over():
             break
 

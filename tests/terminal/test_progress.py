@@ -380,6 +380,19 @@ model.fit(np.ones((1000, 2)), np.tile([1.0, 0.0], (1000, 1)), batch_size=10, cal
     assert max(map(len, lines[where + 1 :])) == columns - 1
 
 
+def test_the_bar_of_a_prediction_has_no_values() -> None:
+    code = """
+import numpy as np, fastnet
+from fastnet.terminal import progress
+progress.INTERVAL = 0
+model = fastnet.Sequential([fastnet.layers.Dense(3)])
+model.predict(np.ones((3000, 2)))
+"""
+    lines = on_terminal(["-c", code], columns=80)
+    assert any("ETA" in line for line in lines)
+    assert not any("outputs" in line for line in lines)
+
+
 class Broken(io.StringIO):
     """A stream that takes nothing."""
 
