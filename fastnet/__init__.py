@@ -61,7 +61,7 @@ def __getattr__(name: str) -> Any:
 # The error for a missing name lists the names that exist.
 for _module, _kind, _names in (
     (layers, "layer", layers.__all__),
-    (losses, "loss", losses.CLASSES),
+    (losses, "loss", losses.NAMES),
     (metrics, "metric", set(metrics.CLASSES) & set(metrics.__all__)),
     (callbacks, "callback", [name for name in callbacks.__all__ if name not in ("Logs", "overrides")]),
     (optimizers, "optimizer", optimizers.CLASSES),

@@ -103,7 +103,7 @@ class Sequential(Stack):
         """
         if loss is None:
             raise ValueError("loss is None; expected a loss such as 'categorical_crossentropy'")
-        chosen = optimizers.get(optimizer), losses.get(loss)
+        chosen = optimizers.get(optimizer), losses.for_training(loss)
         found = get_all(metrics, chosen[1], weighted=weighted_metrics)
         with self._changing("compile()"):
             self.metrics = found

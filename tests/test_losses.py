@@ -38,10 +38,10 @@ def test_arrays_that_do_not_fit_are_refused(t: list, p: list) -> None:
 
 def test_a_loss_is_found_by_name_function_or_object() -> None:
     loss = CategoricalCrossentropy(from_logits=True)
-    assert losses.get(loss) is loss
+    assert losses.for_training(loss) is loss
     assert (
-        repr(losses.get("categorical_crossentropy"))
-        == repr(losses.get(categorical_crossentropy))
+        repr(losses.for_training("categorical_crossentropy"))
+        == repr(losses.for_training(categorical_crossentropy))
         == "CategoricalCrossentropy()"
     )
     assert repr(loss) == "CategoricalCrossentropy(from_logits=True)"

@@ -18,6 +18,8 @@ def are_labels(targets: NDArray[Any]) -> bool:
 def as_rows(targets: NDArray[Any], classes: int | None) -> NDArray[Any]:
     """Returns labels as one-hot rows, (n, classes) float32; other targets unchanged.
 
+    A label outside [0, classes), which a loss may ignore, becomes a row of zeros.
+
     Raises:
         TypeError: if targets are labels, and the number of classes is unknown.
     """
@@ -25,8 +27,9 @@ def as_rows(targets: NDArray[Any], classes: int | None) -> NDArray[Any]:
         return targets
     if classes is None:
         raise TypeError("with targets that are labels, give the number of outputs: gradient(..., units=10)")
-    rows = np.zeros((len(targets), classes), np.float32)
-    rows[np.arange(len(targets)), targets[:, 0]] = 1
+    rows, labels = np.zeros((len(targets), classes), np.float32), targets[:, 0]
+    known = np.flatnonzero((labels >= 0) & (labels < classes))
+    rows[known, labels[known]] = 1
     return rows
 
 

@@ -17,11 +17,10 @@ from fastnet.activations import Activation
 from fastnet.arrays.labels import as_rows
 from fastnet.arrays.panels import own_arrays, zeros
 from fastnet.checks import Floats
+from fastnet.losses.reduction import MEAN, REDUCTIONS, reduced, same_rank
 from fastnet.recorded import Recorded, arguments, is_ours
 from fastnet.terminal.screen import printable
 
-MEAN = "sum_over_batch_size"  # Keras's name for the mean over the rows
-_REDUCTIONS = (MEAN, "mean", "sum", "none", None)
 NO_WEIGHTS = np.zeros(0, np.float32)  # for a kernel: all rows count alike
 _WORKSPACES = ("_gradients", "_probabilities", "_rows", "_total")  # attributes that the next batch overwrites
 
@@ -39,10 +38,12 @@ class Loss(Recorded):
     Args:
         name: the name in messages and files; each class has a default.
         reduction: how a call combines the losses of the rows: ``"sum_over_batch_size"`` or ``"mean"`` for their mean,
-            ``"sum"`` for their sum, ``"none"`` or None for no change. A model trains on the mean only.
+            ``"mean_with_sample_weight"`` for their sum divided by that of the weights, ``"sum"`` for their sum,
+            ``"none"`` or None for no change. A model trains on the mean only.
+        dtype: ``"float32"``, the only type; None means the same.
 
     Raises:
-        ValueError: if there is no such reduction.
+        ValueError: if there is no such reduction, or `dtype` is another.
         TypeError: if the name is not a str.
 
     Example:
@@ -58,6 +59,9 @@ class Loss(Recorded):
     _kept = ("name",)
     name = "loss"
     reduction: str | None = MEAN
+    dtype = "float32"
+    axis: Any = -1  # the axis of the outputs
+    _axes: ClassVar[tuple[Any, ...]] = (-1, 1)  # those that can be computed for rows (n, C), as a model has them
     of_labels = False  # whether its targets are labels
     of_rows = False  # whether the loss is of a whole row, not of each output by itself
     _direction: ClassVar[str] = "down"  # a smaller loss is better
@@ -80,14 +84,16 @@ class Loss(Recorded):
             name in vars(cls) for name in ("call", "elements", "derivative", "slopes")
         )
 
-    def __init__(self, name: str | None = None, reduction: str | None = MEAN) -> None:
+    def __init__(self, name: str | None = None, reduction: str | None = MEAN, dtype: Any = None) -> None:
         if name is not None:
             if not isinstance(name, str):
                 raise TypeError(f"name must be a str, got {name!r}")
             self.name = name
-        if reduction not in _REDUCTIONS:
-            raise ValueError(f"reduction must be one of {', '.join(map(repr, _REDUCTIONS))}, got {reduction!r}")
+        if reduction not in REDUCTIONS:
+            raise ValueError(f"reduction must be one of {', '.join(map(repr, REDUCTIONS))}, got {reduction!r}")
         self.reduction = reduction
+        if dtype not in (None, "float32", np.float32):
+            raise ValueError(f"dtype must be 'float32', the only one that fastnet computes in, got {dtype!r}")
 
     @property
     def shown(self) -> str:
@@ -106,37 +112,77 @@ class Loss(Recorded):
         raise NotImplementedError(f"{type(self).__name__} has no derivative(), so no model can be trained with it")
 
     def per_row(self, y_true: Any, y_pred: Any) -> Floats:
-        """Returns the loss of each row, (n,), for predictions (n, C) and targets as the loss takes them.
+        """Returns the loss of each row, (...), for predictions (..., C); an array (C,) is one row.
+
+        Args:
+            y_true: targets as the loss takes them: of the shape of the predictions, or labels of the shape (...).
+            y_pred: predictions. If the loss has an `axis`, the outputs C are there.
 
         Raises:
             ValueError: if the shapes do not fit, or the loss does not take such targets.
             TypeError: if an argument does not hold numbers.
         """
-        predictions = checks.features("y_pred", y_pred)
-        targets = self.check_targets("y_true", y_true, predictions.shape[1])
+        targets, predictions = self._pair(y_true, y_pred)
+        outer, units = predictions.shape[:-1], predictions.shape[-1]
+        if len(outer) != 1:  # the rows lie along several axes, or there is one
+            targets = targets.reshape(-1, 1 if self.of_labels else units)
+            predictions = predictions.reshape(-1, units)
+        targets = self.check_targets("y_true", targets, units)
         checks.same_length(targets, predictions, "y_true and y_pred")
         with np.errstate(all="ignore"):  # the loss reports NaN and infinity
-            return self.call(targets, predictions)
+            return self.call(targets, predictions).reshape(outer)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Returns the mean loss as a float; another `reduction` gives the sum, or the losses of the rows.
 
         Args:
             y_true: targets, (n, C) or as the loss takes them.
-            y_pred: predictions, (n, C).
-            sample_weight: factors of the rows' losses, (n,), or None.
+            y_pred: predictions, (n, C). There may be more axes of rows in front, or none: an array (C,) is one row.
+            sample_weight: factors of the rows' losses: (n,), one number for all, or None.
 
         Raises:
             ValueError: if the shapes do not fit, or the loss does not take such targets.
             TypeError: if an argument does not hold numbers.
         """
-        rows = self.per_row(y_true, y_pred)
-        if sample_weight is not None:
-            rows = rows * checks.sample_weights("sample_weight", sample_weight, len(rows))
-        if self.reduction in ("none", None):
-            return rows
-        total = float(rows.sum(dtype=np.float64))
-        return total if self.reduction == "sum" else total / len(rows)
+        kinds = type(self).__mro__
+        is_bare = next(kind for kind in kinds if is_ours(kind)) is Loss and not is_ours(type(self).call)
+        losses = self._by_users_call(y_true, y_pred) if is_bare else self.per_row(y_true, y_pred)
+        return reduced(losses, sample_weight, self.reduction, self._counted(y_true, losses))
+
+    def _pair(self, y_true: Any, y_pred: Any) -> tuple[NDArray[Any], Floats]:
+        """Returns targets and predictions with the outputs along the last axis; checks all shapes but those (n, C)."""
+        predictions = checks.as_float32("y_pred", checks.numeric("y_pred", y_pred))
+        targets = checks.numeric("y_true", y_true)
+        if not self.of_labels:
+            targets, predictions = same_rank(targets, predictions)
+        shape = predictions.shape
+        if not -len(shape) <= self.axis < len(shape):
+            raise ValueError(f"y_pred has shape {shape}; expected predictions (..., C), with an axis {self.axis}")
+        if len(shape) == 2 and self.axis in (-1, 1):
+            return targets, predictions
+        outer = shape[: self.axis % len(shape)] + shape[self.axis % len(shape) + 1 :]
+        if targets.shape not in ([outer, (*outer, 1)] if self.of_labels else [shape]):
+            expected = f"{outer}, one label a row" if self.of_labels else f"{shape}, the same"
+            raise checks.ShapeError(f"y_true has shape {targets.shape} and y_pred {shape}; expected y_true {expected}")
+        if not predictions.size:
+            raise ValueError(f"y_pred has shape {shape}, which holds no number")
+        if not self.of_labels:
+            targets = np.moveaxis(targets, self.axis, -1)
+        return targets, np.ascontiguousarray(np.moveaxis(predictions, self.axis, -1))
+
+    def _by_users_call(self, y_true: Any, y_pred: Any) -> NDArray[Any]:
+        """Returns what a user's own `call` returns, of whatever shape, for arrays of the same shape."""
+        targets, predictions = self._pair(y_true, y_pred)
+        if predictions.ndim == 2:
+            targets = self.check_targets("y_true", targets, predictions.shape[1])
+            checks.same_length(targets, predictions, "y_true and y_pred")
+        targets = checks.as_float32("y_true", targets)
+        method = getattr(type(self).call, "__wrapped__", type(self).call)
+        return real_array(f"the loss {self.name!r}", _bound(method, self)(targets.copy(), predictions.copy()))
+
+    def _counted(self, y_true: Any, losses: NDArray[Any]) -> NDArray[np.bool_] | None:
+        """Returns whether each of the rows' losses counts; None if all do."""
+        return None
 
     def takes_logits(self, activation: Activation) -> bool:
         """Returns whether `gradient` computes this activation of the last layer, which then omits it."""
@@ -229,15 +275,27 @@ class Loss(Recorded):
         self.__dict__.update(own_arrays(state))
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments that differ from their defaults."""
-        named = {"name": self.name} if self.name != type(self).name else {}
-        return arguments(self) | named
+        """Returns the name, the reduction, and the constructor's other arguments that differ from their defaults."""
+        config = {"name": self.name, "reduction": self.reduction} | arguments(self)
+        del config["dtype"]
+        return config
+
+    def _shown(self) -> dict[str, Any]:
+        usual = {"name": type(self).name, "reduction": MEAN}
+        return {name: value for name, value in super()._shown().items() if value != usual.get(name, self)}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self._shown().items())})"
 
 
-class MeanOverOutputs(Loss):
+class BuiltIn(Loss):
+    """Base of fastnet's own losses: `Loss` with the arguments in the order that Keras has them in there."""
+
+    def __init__(self, reduction: str | None = MEAN, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(name, reduction, dtype)
+
+
+class MeanOverOutputs(BuiltIn):
     """Base of the losses that are a mean over the outputs of a row, each of which has a loss of its own."""
 
     _which: ClassVar[int | None] = None  # the loss's number in `kernels.pointwise_loss`; None if it is not in there
@@ -297,7 +355,7 @@ def function_of(kind: type[Loss]) -> Callable[[Any, Any], Floats]:
 
     Args:
         y_true: targets, (n, C).
-        y_pred: predictions, (n, C).
+        y_pred: predictions, (n, C). There may be more axes of rows in front, or none.
 
     Raises:
         ValueError: if the shapes do not fit, or the loss does not take such targets.
@@ -467,6 +525,15 @@ def check_trainable(loss: Loss) -> None:
             f"the loss {loss.name!r} comes without its gradient, which fastnet does not derive from Python code: add a "
             f"method derivative(self, y_true, y_pred) to {values.__name__}, which returns the gradient of each row's "
             "loss with respect to its predictions, (n, C)"
+        )
+
+
+def check_axis(loss: Loss) -> None:
+    """Refuses a loss whose `axis` is not that of the outputs of a model, (n, C); raises ValueError."""
+    if loss.axis not in loss._axes:
+        raise ValueError(
+            f"a model has its outputs along the last axis, but {loss!r} has axis={loss.axis}; leave it out, or call "
+            "the loss by hand"
         )
 
 

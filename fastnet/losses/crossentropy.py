@@ -10,7 +10,8 @@ from fastnet.activations import Activation, Sigmoid, Softmax, softmax
 from fastnet.arrays.labels import are_labels, as_rows
 from fastnet.arrays.panels import zeros
 from fastnet.checks import Floats
-from fastnet.losses.base import MEAN, NO_WEIGHTS, Doubles, Loss, wrong_shape
+from fastnet.losses.base import NO_WEIGHTS, BuiltIn, Doubles, Loss, wrong_shape
+from fastnet.losses.reduction import MEAN, shares
 from fastnet.recorded import is_ours
 from fastnet.utils import check_labels
 
@@ -19,7 +20,7 @@ CLIP = 1e-7  # probabilities are clipped to [CLIP, 1 - CLIP], as in Keras
 _SIGMOIDS = ("sigmoid", "hard_sigmoid")  # activations whose outputs are probabilities, each by itself
 
 
-class Crossentropy(Loss):
+class Crossentropy(BuiltIn):
     """Base of the losses of probabilities, which a model may also give as logits."""
 
     _probabilities = np.zeros((0, 0), np.float32)
@@ -28,11 +29,13 @@ class Crossentropy(Loss):
         self,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
-        *,
+        axis: int = -1,
         reduction: str | None = MEAN,
         name: str | None = None,
+        dtype: Any = None,
     ) -> None:
-        super().__init__(name, reduction)
+        super().__init__(reduction, name, dtype)
+        self.axis = checks.integer("axis", axis, least=-64)
         self.from_logits = bool(from_logits)
         self.label_smoothing = checks.number("label_smoothing", label_smoothing, least=0)
         if self.label_smoothing > 1:
@@ -66,7 +69,8 @@ class CategoricalCrossentropy(Crossentropy):
         from_logits: whether the outputs of the model are logits, not probabilities.
         label_smoothing: share s of each target that all classes divide among them, in [0, 1]: t (1 - s) + s / C.
             Source: C. Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", 2016, section 7.
-        reduction, name: as for `Loss`.
+        axis: the axis of the classes, the last by default. A model trains with the last only.
+        reduction, name, dtype: as for `Loss`.
 
     Raises:
         ValueError: if `label_smoothing` is not in [0, 1].
@@ -159,7 +163,12 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
 
     Args:
         from_logits: whether the outputs of the model are logits, not probabilities. Nothing is clipped then.
-        reduction, name: as for `Loss`.
+        ignore_class: a label whose rows do not count, such as -1 for "unknown"; None if all rows count. The loss of
+            these rows is 0, and the mean is that of the other rows.
+        reduction, name, dtype: as for `Loss`.
+
+    Raises:
+        TypeError: if `ignore_class` is not an integer.
 
     Example:
         >>> loss = SparseCategoricalCrossentropy()
@@ -171,14 +180,43 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
     of_labels = True
     _keeps_labels = True
 
-    def __init__(self, from_logits: bool = False, *, reduction: str | None = MEAN, name: str | None = None) -> None:
-        super().__init__(from_logits, reduction=reduction, name=name)
+    def __init__(
+        self,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+        reduction: str | None = MEAN,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(from_logits, reduction=reduction, name=name, dtype=dtype)
+        self.ignore_class = ignore_class
+        if ignore_class is not None:
+            self.ignore_class = checks.integer("ignore_class", ignore_class, least=np.iinfo(np.int32).min)
 
     def call(self, y_true: NDArray[Any], y_pred: Floats) -> Floats:
-        return super().call(as_rows(y_true, y_pred.shape[1]), y_pred)
+        rows = super().call(self._targets(y_true, y_pred.shape[1]), y_pred)
+        if self.ignore_class is None or not are_labels(y_true):
+            return rows
+        return np.where(y_true[:, 0] == self.ignore_class, y_pred.dtype.type(0), rows)
 
     def derivative(self, y_true: NDArray[Any], y_pred: Floats) -> Floats:
-        return super().derivative(as_rows(y_true, y_pred.shape[1]), y_pred)
+        return super().derivative(self._targets(y_true, y_pred.shape[1]), y_pred)
+
+    def _targets(self, labels: NDArray[Any], classes: int | None) -> NDArray[Any]:
+        """Returns one-hot rows; a row of zeros for the label to ignore."""
+        rows = as_rows(labels, classes)
+        if self.ignore_class is not None and are_labels(labels):
+            rows[labels[:, 0] == self.ignore_class] = 0
+        return rows
+
+    def _counted(self, y_true: Any, losses: NDArray[Any]) -> NDArray[np.bool_] | None:
+        if self.ignore_class is None:
+            return None
+        counted: NDArray[np.bool_] = np.reshape(y_true, losses.shape) != self.ignore_class
+        return counted
+
+    def _is_taped(self, logits: bool) -> bool:
+        return self.ignore_class is None and super()._is_taped(logits)
 
     def check_targets(self, argument: str, y: Any, units: int) -> NDArray[Any]:
         """Returns labels (n,) or (n, 1) as (n, 1) int32; errors as for `Loss.check_targets`."""
@@ -192,7 +230,9 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
             raise ValueError(f"{argument} has shape {array.shape}, but {self.shown} expects labels, (n,) or (n, 1)")
         labels = array.reshape(-1)
         try:
-            check_labels(labels, units)
+            check_labels(
+                labels if self.ignore_class is None else np.where(labels == self.ignore_class, 0, labels), units
+            )
         except ValueError as error:
             raise ValueError(
                 f"{argument}: {error}; the model has {units} outputs, so {self.shown} expects whole numbers "
@@ -208,6 +248,10 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
         weights: Floats | None = None,
         units: int | None = None,
     ) -> tuple[Doubles, Floats, Floats]:
+        if self.ignore_class is not None and are_labels(targets):
+            counts = targets != self.ignore_class
+            share, targets = shares(counts[:, 0]), targets * counts
+            weights = share if weights is None else share * weights
         if units is None or not are_labels(targets) or not self._is_fused(logits) or self.label_smoothing:
             return super().gradient(output, as_rows(targets, units), logits, weights)
         p, dy, rows = self._workspaces(output)
@@ -228,7 +272,8 @@ class BinaryCrossentropy(Crossentropy):
     Args:
         from_logits: whether the outputs of the model are logits, not probabilities.
         label_smoothing: share s by which targets move towards 1/2, in [0, 1]: t (1 - s) + s / 2.
-        reduction, name: as for `Loss`.
+        axis: the axis of the outputs, the last by default. A model trains with the last only.
+        reduction, name, dtype: as for `Loss`.
 
     Raises:
         ValueError: if `label_smoothing` is not in [0, 1].
@@ -365,17 +410,23 @@ def _binary_rows(t: Floats, log_p: Floats, log_rest: Floats) -> Floats:
 
 
 def categorical_crossentropy(
-    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0
+    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
 ) -> Floats:
     """Returns the loss of each row, (n,), for targets and predictions (n, C); see `CategoricalCrossentropy`."""
-    return CategoricalCrossentropy(from_logits, label_smoothing).per_row(y_true, y_pred)
+    return CategoricalCrossentropy(from_logits, label_smoothing, axis).per_row(y_true, y_pred)
 
 
-def sparse_categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False) -> Floats:
+def sparse_categorical_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1
+) -> Floats:
     """Returns the loss of each row, (n,), for labels (n,), predictions (n, C); see `SparseCategoricalCrossentropy`."""
-    return SparseCategoricalCrossentropy(from_logits).per_row(y_true, y_pred)
+    loss = SparseCategoricalCrossentropy(from_logits, ignore_class)
+    loss.axis = checks.integer("axis", axis, least=-64)
+    return loss.per_row(y_true, y_pred)
 
 
-def binary_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0) -> Floats:
+def binary_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
+) -> Floats:
     """Returns the loss of each row, (n,), for targets and predictions (n, C); see `BinaryCrossentropy`."""
-    return BinaryCrossentropy(from_logits, label_smoothing).per_row(y_true, y_pred)
+    return BinaryCrossentropy(from_logits, label_smoothing, axis).per_row(y_true, y_pred)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastnet.checks import Floats
-from fastnet.losses.base import Loss, MeanOverOutputs, function_of
+from fastnet.losses.base import BuiltIn, MeanOverOutputs, function_of
 
 
 class Hinge(MeanOverOutputs):
@@ -37,7 +37,7 @@ class SquaredHinge(MeanOverOutputs):
         return -2 * t * np.maximum(1 - t * y_pred, 0)
 
 
-class CategoricalHinge(Loss):
+class CategoricalHinge(BuiltIn):
     """max(n - p + 1, 0) for one-hot targets: p is the prediction of the right class, n the greatest of the others.
 
     In full, n = max((1 - t) y) and p = sum(t y), as in Keras: the maximum also includes a 0 for the right class.

@@ -4,12 +4,12 @@ import numpy as np
 
 from fastnet.activations import Activation
 from fastnet.checks import Floats
-from fastnet.losses.base import Loss, MeanOverOutputs, function_of
+from fastnet.losses.base import BuiltIn, MeanOverOutputs, function_of
 
 _EPSILON = 1e-7  # the least argument of a logarithm, as in Keras
 
 
-class KLDivergence(Loss):
+class KLDivergence(BuiltIn):
     """Sum of t log(t / p) over the outputs, the mean over examples; t and p are clipped to [1e-7, 1].
 
     Source: S. Kullback, R. Leibler, "On Information and Sufficiency", Annals of Mathematical Statistics 22, 1951.

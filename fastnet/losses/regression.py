@@ -7,7 +7,8 @@ import numpy as np
 
 from fastnet import checks, kernels
 from fastnet.checks import Floats
-from fastnet.losses.base import MEAN, Loss, MeanOverOutputs, function_of
+from fastnet.losses.base import BuiltIn, MeanOverOutputs, function_of
+from fastnet.losses.reduction import MEAN
 
 _EPSILON = 1e-7  # the least divisor and the least argument of a logarithm, as in Keras
 
@@ -74,7 +75,7 @@ class Huber(MeanOverOutputs):
 
     Args:
         delta: the error at which the square becomes a straight line, greater than 0.
-        reduction, name: as for `Loss`.
+        reduction, name, dtype: as for `Loss`.
 
     Raises:
         ValueError: if `delta` is not greater than 0.
@@ -84,8 +85,10 @@ class Huber(MeanOverOutputs):
     name = "huber"
     _which = kernels.HUBER
 
-    def __init__(self, delta: float = 1.0, *, reduction: str | None = MEAN, name: str | None = None) -> None:
-        super().__init__(name, reduction)
+    def __init__(
+        self, delta: float = 1.0, reduction: str | None = MEAN, name: str | None = None, dtype: Any = None
+    ) -> None:
+        super().__init__(reduction, name, dtype)
         self.delta = checks.number("delta", delta, least=0)
         if self.delta == 0:
             raise ValueError("delta must be greater than 0, got 0")
@@ -111,10 +114,14 @@ class LogCosh(MeanOverOutputs):
         return np.tanh(y_pred - y_true)
 
 
-class CosineSimilarity(Loss):
+class CosineSimilarity(BuiltIn):
     """- cosine of the angle between targets and predictions of a row: -1 for the same direction, 1 for the opposite.
 
     A row is divided by its length, or by 1e-7 if that is greater. A row of zeros is orthogonal to every other.
+
+    Args:
+        axis: the axis of the outputs, the last by default. A model trains with the last only.
+        reduction, name, dtype: as for `Loss`.
 
     Example:
         >>> CosineSimilarity()([[0, 1], [1, 0]], [[0, 5], [0, 3]])
@@ -123,6 +130,12 @@ class CosineSimilarity(Loss):
 
     name = "cosine_similarity"
     of_rows = True
+
+    def __init__(
+        self, axis: int = -1, reduction: str | None = MEAN, name: str | None = None, dtype: Any = None
+    ) -> None:
+        super().__init__(reduction, name, dtype)
+        self.axis = checks.integer("axis", axis, least=-64)
 
     def call(self, y_true: Floats, y_pred: Floats) -> Floats:
         return -(_unit(y_true) * _unit(y_pred)).sum(axis=1)
@@ -150,7 +163,11 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Floats:
     return Huber(delta).per_row(y_true, y_pred)
 
 
-cosine_similarity = function_of(CosineSimilarity)
+def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Floats:
+    """Returns the loss of each row, (n,), for targets and predictions (n, C); see `CosineSimilarity`."""
+    return CosineSimilarity(axis).per_row(y_true, y_pred)
+
+
 log_cosh = function_of(LogCosh)
 mean_absolute_error = function_of(MeanAbsoluteError)
 mean_absolute_percentage_error = function_of(MeanAbsolutePercentageError)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fastnet import checks, losses
 from fastnet.checks import Floats
 from fastnet.losses import Loss
-from fastnet.losses.base import NO_WEIGHTS, Doubles, MeanOverOutputs
+from fastnet.losses.base import NO_WEIGHTS, Doubles, MeanOverOutputs, check_axis
 from fastnet.metrics.base import ByKernel
 
 _NO_GRADIENT = np.zeros((0, 0), np.float32)
@@ -26,7 +26,8 @@ class LossMetric(ByKernel):
     _direction = "down"
 
     def __init__(self, loss: Any, name: str | None = None) -> None:
-        self.loss: Loss = losses.get(loss) if isinstance(loss, dict | str) else loss
+        self.loss: Loss = losses.for_training(loss) if isinstance(loss, dict | str) else loss
+        check_axis(self.loss)
         self.of_labels, self.of_rows = self.loss.of_labels, self.loss.of_rows
         super().__init__(name or self.loss.name)
 
@@ -36,6 +37,10 @@ class LossMetric(ByKernel):
     @property
     def _has_kernel(self) -> bool:
         return self._is_ours and isinstance(self.loss, MeanOverOutputs) and self.loss._has_kernel
+
+    @property
+    def _keeps_labels(self) -> bool:  # type: ignore[override]
+        return self.loss._keeps_labels
 
     def rows(self, targets: NDArray[Any], predictions: Floats) -> Floats:
         return self.loss.call(targets, predictions)

@@ -28,7 +28,7 @@ _INNER: dict[str, Any] = {
     **activations.CLASSES,
     **constraints.CLASSES,
     **initializers.CLASSES,
-    **losses.CLASSES,
+    **dict.fromkeys(losses.NAMES),
     **regularizers.CLASSES,
     **optimizers.schedules.CLASSES,
 }
@@ -171,11 +171,12 @@ def compile_from_config(config: Config, custom_objects: Objects | None = None) -
     check_objects(custom_objects)
     objects = custom_objects or {}
     of_optimizers = classes_of(optimizers, optimizers.Optimizer)
-    of_losses, of_metrics = classes_of(losses, losses.Loss), classes_of(metrics, metrics.Metric)
+    loss, of_metrics = config["loss"], classes_of(metrics, metrics.Metric)
+    of_losses = losses.classes(loss.get("class_name") if isinstance(loss, dict) else loss)
     of_metrics["accuracy"] = of_metrics["AccuracyByShape"]  # errors list the name that users know
     arguments = {
         "optimizer": _made_or_known("optimizer", config["optimizer"], of_optimizers, objects, optimizers.get),
-        "loss": _made_or_known("loss", config["loss"], of_losses, objects, losses.get),
+        "loss": _made_or_known("loss", loss, of_losses, objects, losses.get),
     }
     for name in sorted(set(config) - set(arguments)):
         if not isinstance(config[name], list):

@@ -59,7 +59,7 @@ def test_its_name() -> None:
     assert custom(quartic, gradient).name == "quartic"
     assert custom(Both(), gradient).name == "Both"
     assert custom(quartic, gradient, name="fourth").name == "fourth"
-    assert losses.get(Both()).name == "Both"
+    assert losses.for_training(Both()).name == "Both"
     assert Derived().name == "derived"
 
 
@@ -72,12 +72,12 @@ def test_a_function_may_return_the_loss_of_each_output() -> None:
 @pytest.mark.parametrize("bare", [quartic, lambda t, p: p, np.square], ids=["function", "lambda", "ufunc"])
 def test_a_function_without_gradient_is_refused_with_the_way_to_give_it(bare: Any) -> None:
     with pytest.raises(TypeError, match=r"without its gradient.*fastnet\.losses\.custom\(.*gradient\(y_true, y_pred\)"):
-        losses.get(bare)
+        losses.for_training(bare)
 
 
 def test_a_class_is_not_taken_for_an_object() -> None:
     with pytest.raises(TypeError, match="without its gradient"):
-        losses.get(Both)
+        losses.for_training(Both)
 
 
 def test_a_right_gradient_passes_the_check() -> None:

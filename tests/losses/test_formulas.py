@@ -65,6 +65,30 @@ def cosine(t: Row, p: Row) -> float:
     return -sum(a * b for a, b in zip(t, p, strict=True)) / math.hypot(*t) / math.hypot(*p)
 
 
+def focal(gamma: float, alpha: Row) -> Callable[[Row, Row], float]:
+    def formula(t: Row, p: Row) -> float:
+        q = [b / sum(p) for b in p]
+        return -sum(w * a * (1 - b) ** gamma * math.log(b) for w, a, b in zip(alpha, t, q, strict=True))
+
+    return formula
+
+
+def focal_of_logits(gamma: float, alpha: Row) -> Callable[[Row, Row], float]:
+    return lambda t, z: focal(gamma, alpha)(t, [math.exp(x) for x in z])
+
+
+def binary_focal(gamma: float, ones: float = 1, zeros: float = 1) -> Callable[[Row, Row], float]:
+    def formula(t: float, p: float) -> float:
+        wrong = t * (1 - p) + (1 - t) * p
+        return (t * ones + (1 - t) * zeros) * wrong**gamma * binary([t], [p])
+
+    return each(formula)
+
+
+def binary_focal_of_logits(gamma: float) -> Callable[[Row, Row], float]:
+    return lambda t, z: binary_focal(gamma)(t, [1 / (1 + math.exp(-x)) for x in z])
+
+
 FORMULAS = {
     "categorical": (losses.CategoricalCrossentropy(), crossentropy, ONE_HOT, P),
     "categorical, soft": (losses.CategoricalCrossentropy(), crossentropy, SHARES, P),
@@ -101,6 +125,29 @@ FORMULAS = {
     "squared hinge": (losses.SquaredHinge(), each(lambda t, p: max(0.0, 1 - t * p) ** 2), 2 * SEVERAL - 1, Z),
     "categorical hinge": (losses.CategoricalHinge(), categorical_hinge, ONE_HOT, Z),
     "cosine": (losses.CosineSimilarity(), cosine, REAL, Z),
+    "focal": (losses.CategoricalFocalCrossentropy(), focal(2, [0.25] * C), ONE_HOT, P),
+    "focal, soft, weights": (
+        losses.CategoricalFocalCrossentropy([1, 2, 0.5, 3], 0.5), focal(0.5, [1, 2, 0.5, 3]), SHARES, P
+    ),
+    "focal, gamma 0": (losses.CategoricalFocalCrossentropy(1, 0), crossentropy, ONE_HOT, P),
+    "focal, logits": (
+        losses.CategoricalFocalCrossentropy(0.5, 1.5, from_logits=True), focal_of_logits(1.5, [0.5] * C), ONE_HOT, Z
+    ),
+    "focal, smoothed": (
+        losses.CategoricalFocalCrossentropy(label_smoothing=0.2), smooth(0.2, focal(2, [0.25] * C), 1 / C), ONE_HOT, P
+    ),
+    "binary focal": (losses.BinaryFocalCrossentropy(), binary_focal(2), SEVERAL, P),
+    "binary focal, balanced": (
+        losses.BinaryFocalCrossentropy(True, 0.3, 0.5), binary_focal(0.5, 0.3, 0.7), SEVERAL, P
+    ),
+    "binary focal, gamma 0": (losses.BinaryFocalCrossentropy(gamma=0), binary, SEVERAL, P),
+    "binary focal, gamma 1": (losses.BinaryFocalCrossentropy(gamma=1), binary_focal(1), SEVERAL, P),
+    "binary focal, logits": (
+        losses.BinaryFocalCrossentropy(gamma=1.5, from_logits=True), binary_focal_of_logits(1.5), SEVERAL, Z
+    ),
+    "binary focal, smoothed": (
+        losses.BinaryFocalCrossentropy(label_smoothing=0.1), smooth(0.1, binary_focal(2), 0.5), SEVERAL, P
+    ),
 }  # fmt: skip
 
 

@@ -663,7 +663,7 @@ CHANGES: dict[str, Callable[[Any, int], Any]] = {
     "other model": other_model,
     "seed": seeded,
     "metrics": add_metric,
-    "loss": lambda model, epoch: setattr(model, "loss", losses.get(("mse", "log_cosh", "mae")[epoch % 3])),
+    "loss": lambda model, epoch: setattr(model, "loss", losses.for_training(("mse", "log_cosh", "mae")[epoch % 3])),
     "optimizer": lambda model, epoch: setattr(
         model, "optimizer", optimizers.get(("sgd", OwnSGD(0.1), "adam")[epoch % 3])
     ),
