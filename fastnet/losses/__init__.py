@@ -87,7 +87,10 @@ CLASSES: dict[str, type[Loss]] = {
 }
 del CLASSES["Loss"], CLASSES["CustomLoss"]
 NAMES = [*CLASSES, *(name for name in _LATE if name[0].isupper())]  # of all classes
-FUNCTIONS: dict[Any, type[Loss]] = {globals()[kind.name]: kind for kind in CLASSES.values()}  # of those imported so far
+FUNCTIONS: dict[Any, type[Loss]] = {  # of those imported so far
+    huber: Huber,
+    **{globals()[kind.name]: kind for kind in CLASSES.values() if kind is not Huber},  # which is called huber_loss
+}
 _BY_NAME: dict[str, Any] = {
     **CLASSES,
     **{function.__name__: function for function in FUNCTIONS},

@@ -6,6 +6,7 @@ What a user's class returns is checked at each call, before a kernel or a metric
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -18,7 +19,7 @@ from fastnet.arrays.labels import as_rows
 from fastnet.arrays.panels import own_arrays, zeros
 from fastnet.checks import Floats
 from fastnet.losses.reduction import MEAN, REDUCTIONS, reduced, same_rank
-from fastnet.recorded import Recorded, arguments, is_ours
+from fastnet.recorded import Recorded, is_ours
 from fastnet.terminal.screen import printable
 
 NO_WEIGHTS = np.zeros(0, np.float32)  # for a kernel: all rows count alike
@@ -275,13 +276,13 @@ class Loss(Recorded):
         self.__dict__.update(own_arrays(state))
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the name, the reduction, and the constructor's other arguments that differ from their defaults."""
-        config = {"name": self.name, "reduction": self.reduction} | arguments(self)
-        del config["dtype"]
-        return config
+        """Returns the constructor's arguments, without `dtype`."""
+        names = [name for name in inspect.signature(type(self)).parameters if name != "dtype" and hasattr(self, name)]
+        return {name: getattr(self, name) for name in ("name", "reduction", *names)}
 
     def _shown(self) -> dict[str, Any]:
-        usual = {"name": type(self).name, "reduction": MEAN}
+        usual = {parameter.name: parameter.default for parameter in inspect.signature(type(self)).parameters.values()}
+        usual |= {"name": type(self).name, "reduction": MEAN}
         return {name: value for name, value in super()._shown().items() if value != usual.get(name, self)}
 
     def __repr__(self) -> str:

@@ -82,7 +82,7 @@ class Huber(MeanOverOutputs):
         TypeError: if `delta` is not a number.
     """
 
-    name = "huber"
+    name = "huber_loss"
     _which = kernels.HUBER
 
     def __init__(
