@@ -70,6 +70,7 @@ class Loss(Recorded):
     _keeps_labels: ClassVar[bool] = (
         False  # whether `check_targets` returns labels, (n, 1) int32; a user's methods get rows
     )
+    _needs_labels: ClassVar[bool] = False  # whether `call` takes labels only, not the one-hot rows that stand for them
     _gradients = np.zeros((0, 0), np.float32)
     _rows = np.zeros(0)
     _total: Doubles

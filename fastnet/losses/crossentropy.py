@@ -194,20 +194,19 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
             self.ignore_class = checks.integer("ignore_class", ignore_class, least=np.iinfo(np.int32).min)
 
     def call(self, y_true: NDArray[Any], y_pred: Floats) -> Floats:
-        rows = super().call(self._targets(y_true, y_pred.shape[1]), y_pred)
-        if self.ignore_class is None or not are_labels(y_true):
-            return rows
-        return np.where(y_true[:, 0] == self.ignore_class, y_pred.dtype.type(0), rows)
+        targets = self._targets(y_true, y_pred.shape[1])
+        rows = super().call(targets, y_pred)
+        return rows if self.ignore_class is None else np.where(targets.any(axis=1), rows, y_pred.dtype.type(0))
 
     def derivative(self, y_true: NDArray[Any], y_pred: Floats) -> Floats:
         return super().derivative(self._targets(y_true, y_pred.shape[1]), y_pred)
 
-    def _targets(self, labels: NDArray[Any], classes: int | None) -> NDArray[Any]:
-        """Returns one-hot rows; a row of zeros for the label to ignore."""
-        rows = as_rows(labels, classes)
-        if self.ignore_class is not None and are_labels(labels):
-            rows[labels[:, 0] == self.ignore_class] = 0
-        return rows
+    def _targets(self, targets: NDArray[Any], classes: int) -> NDArray[Any]:
+        """Returns one-hot rows for labels or one-hot rows; a row of zeros for the class to ignore."""
+        rows, ignored = as_rows(targets, classes), self.ignore_class
+        if ignored is None or not 0 <= ignored < classes:
+            return rows
+        return np.where(rows[:, ignored, None] == 1, rows.dtype.type(0), rows)
 
     def _counted(self, y_true: Any, losses: NDArray[Any]) -> NDArray[np.bool_] | None:
         if self.ignore_class is None:

@@ -42,6 +42,7 @@ class Circle(Coupled):
     name = "circle"
     of_labels = True
     _keeps_labels = True
+    _needs_labels = True
 
     def __init__(
         self,

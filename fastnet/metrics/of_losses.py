@@ -40,7 +40,7 @@ class LossMetric(ByKernel):
 
     @property
     def _keeps_labels(self) -> bool:  # type: ignore[override]
-        return self.loss._keeps_labels
+        return self.loss._needs_labels
 
     def rows(self, targets: NDArray[Any], predictions: Floats) -> Floats:
         return self.loss.call(targets, predictions)

@@ -224,6 +224,11 @@ def test_a_model_trains_as_on_the_other_rows_alone(activation: str | None, weigh
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
+def test_one_hot_rows_of_a_class_to_ignore_do_not_count_for_a_metric() -> None:
+    rows = losses.SparseCategoricalCrossentropy(ignore_class=1).call(np.eye(3)[[0, 1]], P[0, :2, :3])
+    np.testing.assert_allclose(rows, [losses.categorical_crossentropy([1, 0, 0], P[0, 0, :3]), 0], rtol=1e-6)
+
+
 def test_a_label_to_ignore_is_a_wrong_answer_for_the_accuracy() -> None:
     model = Sequential([Input((3,)), Dense(3, "softmax", use_bias=False)])
     model.compile("sgd", losses.SparseCategoricalCrossentropy(ignore_class=255), metrics=["accuracy"])
