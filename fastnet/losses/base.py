@@ -61,8 +61,6 @@ class Loss(Recorded):
     name = "loss"
     reduction: str | None = MEAN
     dtype = "float32"
-    axis: Any = -1  # the axis of the outputs
-    _axes: ClassVar[tuple[Any, ...]] = (-1, 1)  # those that can be computed for rows (n, C), as a model has them
     of_labels = False  # whether its targets are labels
     of_rows = False  # whether the loss is of a whole row, not of each output by itself
     _direction: ClassVar[str] = "down"  # a smaller loss is better
@@ -146,9 +144,8 @@ class Loss(Recorded):
             ValueError: if the shapes do not fit, or the loss does not take such targets.
             TypeError: if an argument does not hold numbers.
         """
-        kinds = type(self).__mro__
-        is_bare = next(kind for kind in kinds if is_ours(kind)) is Loss and not is_ours(type(self).call)
-        losses = self._by_users_call(y_true, y_pred) if is_bare else self.per_row(y_true, y_pred)
+        is_users = next(kind for kind in type(self).__mro__ if is_ours(kind)) is Loss  # not one of fastnet's losses
+        losses = self._by_users_call(y_true, y_pred) if is_users else self.per_row(y_true, y_pred)
         return reduced(losses, sample_weight, self.reduction, self._counted(y_true, losses))
 
     def _pair(self, y_true: Any, y_pred: Any) -> tuple[NDArray[Any], Floats]:
@@ -157,20 +154,20 @@ class Loss(Recorded):
         targets = checks.numeric("y_true", y_true)
         if not self.of_labels:
             targets, predictions = same_rank(targets, predictions)
-        shape = predictions.shape
-        if not -len(shape) <= self.axis < len(shape):
-            raise ValueError(f"y_pred has shape {shape}; expected predictions (..., C), with an axis {self.axis}")
-        if len(shape) == 2 and self.axis in (-1, 1):
+        shape, axis = predictions.shape, self.axis if isinstance(self, BuiltIn) else -1
+        if not -len(shape) <= axis < len(shape):
+            raise ValueError(f"y_pred has shape {shape}; expected predictions (..., C), with an axis {axis}")
+        if len(shape) == 2 and axis in (-1, 1):
             return targets, predictions
-        outer = shape[: self.axis % len(shape)] + shape[self.axis % len(shape) + 1 :]
+        outer = shape[: axis % len(shape)] + shape[axis % len(shape) + 1 :]
         if targets.shape not in ([outer, (*outer, 1)] if self.of_labels else [shape]):
             expected = f"{outer}, one label a row" if self.of_labels else f"{shape}, the same"
             raise checks.ShapeError(f"y_true has shape {targets.shape} and y_pred {shape}; expected y_true {expected}")
         if not predictions.size:
             raise ValueError(f"y_pred has shape {shape}, which holds no number")
         if not self.of_labels:
-            targets = np.moveaxis(targets, self.axis, -1)
-        return targets, np.ascontiguousarray(np.moveaxis(predictions, self.axis, -1))
+            targets = np.moveaxis(targets, axis, -1)
+        return targets, np.ascontiguousarray(np.moveaxis(predictions, axis, -1))
 
     def _by_users_call(self, y_true: Any, y_pred: Any) -> NDArray[Any]:
         """Returns what a user's own `call` returns, of whatever shape, for arrays of the same shape."""
@@ -292,6 +289,9 @@ class Loss(Recorded):
 
 class BuiltIn(Loss):
     """Base of fastnet's own losses: `Loss` with the arguments in the order that Keras has them in there."""
+
+    axis: Any = -1  # the axis of the outputs
+    _axes: ClassVar[tuple[Any, ...]] = (-1, 1)  # those that can be computed for rows (n, C), as a model has them
 
     def __init__(self, reduction: str | None = MEAN, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(name, reduction, dtype)
@@ -532,7 +532,7 @@ def check_trainable(loss: Loss) -> None:
 
 def check_axis(loss: Loss) -> None:
     """Refuses a loss whose `axis` is not that of the outputs of a model, (n, C); raises ValueError."""
-    if loss.axis not in loss._axes:
+    if isinstance(loss, BuiltIn) and loss.axis not in loss._axes:
         raise ValueError(
             f"a model has its outputs along the last axis, but {loss!r} has axis={loss.axis}; leave it out, or call "
             "the loss by hand"

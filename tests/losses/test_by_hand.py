@@ -258,6 +258,14 @@ def test_the_losses_of_ones_own_class_stay_as_they_are(pick: Any) -> None:
     assert Quadratic()(t, p, weights) == pytest.approx((expected * weights).mean(), rel=1e-5)
 
 
+def test_the_attributes_of_ones_own_class_are_its_own() -> None:
+    class Mine(Quadratic):
+        axis = "any"
+
+    assert Mine()(T, P) == Quadratic()(T, P)
+    Sequential([Input((3,)), Dense(4)]).compile("sgd", Mine())
+
+
 def test_a_subclass_of_a_loss_of_rows_gets_rows() -> None:
     class Doubled(losses.CategoricalCrossentropy):
         def call(self, y_true: Any, y_pred: Any) -> Any:
