@@ -62,7 +62,7 @@ def __getattr__(name: str) -> Any:
 for _module, _kind, _names in (
     (layers, "layer", layers.__all__),
     (losses, "loss", losses.NAMES),
-    (metrics, "metric", set(metrics.CLASSES) & set(metrics.__all__)),
+    (metrics, "metric", [name for name in metrics.__all__ if name[0].isupper()]),
     (callbacks, "callback", [name for name in callbacks.__all__ if name not in ("Logs", "overrides")]),
     (optimizers, "optimizer", optimizers.CLASSES),
     (optimizers.schedules, "schedule", optimizers.schedules.CLASSES),

@@ -1,6 +1,11 @@
 """Metrics: numbers that are reported beside the loss, computed over all examples seen."""
 
-from typing import Any
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any
 
 from fastnet import checks, losses
 from fastnet.losses import (
@@ -22,6 +27,7 @@ from fastnet.losses import (
 )
 from fastnet.metrics.accuracy import (
     FUNCTIONS,
+    Accuracy,
     AccuracyByShape,
     BinaryAccuracy,
     CategoricalAccuracy,
@@ -34,8 +40,7 @@ from fastnet.metrics.accuracy import (
     sparse_top_k_categorical_accuracy,
     top_k_categorical_accuracy,
 )
-from fastnet.metrics.base import FunctionMetric, Mean, Metric
-from fastnet.metrics.confusion import AUC, F1Score, FBetaScore, Precision, Recall
+from fastnet.metrics.base import FunctionMetric, Metric
 from fastnet.metrics.of_losses import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -55,28 +60,72 @@ from fastnet.metrics.of_losses import (
     SquaredHinge,
 )
 
+if TYPE_CHECKING:
+    from fastnet.metrics.at_rates import (
+        PrecisionAtRecall,
+        RecallAtPrecision,
+        SensitivityAtSpecificity,
+        SpecificityAtSensitivity,
+    )
+    from fastnet.metrics.auc import AUC
+    from fastnet.metrics.confusion import (
+        FalseNegatives,
+        FalsePositives,
+        Precision,
+        Recall,
+        TrueNegatives,
+        TruePositives,
+    )
+    from fastnet.metrics.correlation import (
+        ConcordanceCorrelation,
+        PearsonCorrelation,
+        concordance_correlation,
+        pearson_correlation,
+    )
+    from fastnet.metrics.f_score import F1Score, FBetaScore
+    from fastnet.metrics.iou import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
+    from fastnet.metrics.of_values import Mean, MeanMetricWrapper, Sum
+    from fastnet.metrics.r2_score import R2Score
+
+    CLASSES: dict[str, type[Metric]]
+    NAMES: dict[str, type[Metric]]
+
 __all__ = [
-    "AUC", "BinaryAccuracy", "BinaryCrossentropy", "CategoricalAccuracy", "CategoricalCrossentropy", "CategoricalHinge",
-    "CosineSimilarity", "F1Score", "FBetaScore", "FunctionMetric", "Hinge", "KLDivergence", "LogCoshError",
-    "LossMetric", "Mean", "MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanSquaredError",
-    "MeanSquaredLogarithmicError", "Metric", "Poisson", "Precision", "Recall", "RootMeanSquaredError",
-    "SparseCategoricalAccuracy", "SparseCategoricalCrossentropy", "SparseTopKCategoricalAccuracy", "SquaredHinge",
-    "TopKCategoricalAccuracy", "binary_accuracy", "binary_crossentropy", "categorical_accuracy",
-    "categorical_crossentropy", "categorical_hinge", "get", "get_all", "hinge", "huber", "kl_divergence", "log_cosh",
-    "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_error", "mean_squared_logarithmic_error",
-    "poisson", "serialize", "sparse_categorical_accuracy", "sparse_categorical_crossentropy",
-    "sparse_top_k_categorical_accuracy", "squared_hinge", "top_k_categorical_accuracy",
+    "AUC", "Accuracy", "BinaryAccuracy", "BinaryCrossentropy", "BinaryIoU", "CategoricalAccuracy",
+    "CategoricalCrossentropy", "CategoricalHinge", "ConcordanceCorrelation", "CosineSimilarity", "F1Score",
+    "FBetaScore", "FalseNegatives", "FalsePositives", "FunctionMetric", "Hinge", "IoU", "KLDivergence", "LogCoshError",
+    "LossMetric", "Mean", "MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanIoU", "MeanMetricWrapper",
+    "MeanSquaredError", "MeanSquaredLogarithmicError", "Metric", "OneHotIoU", "OneHotMeanIoU", "PearsonCorrelation",
+    "Poisson", "Precision", "PrecisionAtRecall", "R2Score", "Recall", "RecallAtPrecision", "RootMeanSquaredError",
+    "SensitivityAtSpecificity", "SparseCategoricalAccuracy", "SparseCategoricalCrossentropy",
+    "SparseTopKCategoricalAccuracy", "SpecificityAtSensitivity", "SquaredHinge", "Sum", "TopKCategoricalAccuracy",
+    "TrueNegatives", "TruePositives", "binary_accuracy", "binary_crossentropy", "categorical_accuracy",
+    "categorical_crossentropy", "categorical_hinge", "concordance_correlation", "deserialize", "get", "get_all",
+    "hinge", "huber", "kl_divergence", "log_cosh", "mean_absolute_error", "mean_absolute_percentage_error",
+    "mean_squared_error", "mean_squared_logarithmic_error", "pearson_correlation", "poisson", "serialize",
+    "sparse_categorical_accuracy", "sparse_categorical_crossentropy", "sparse_top_k_categorical_accuracy",
+    "squared_hinge", "top_k_categorical_accuracy",
 ]  # fmt: skip
 
 _KINDS: tuple[type[Metric], ...] = (
-    AUC, BinaryAccuracy, BinaryCrossentropy, CategoricalAccuracy, CategoricalCrossentropy, CategoricalHinge,
-    CosineSimilarity, F1Score, FBetaScore, Hinge, KLDivergence, LogCoshError, Mean, MeanAbsoluteError,
-    MeanAbsolutePercentageError, MeanSquaredError, MeanSquaredLogarithmicError, Poisson, Precision, Recall,
-    RootMeanSquaredError, SparseCategoricalAccuracy, SparseCategoricalCrossentropy, SparseTopKCategoricalAccuracy,
-    SquaredHinge, TopKCategoricalAccuracy,
+    Accuracy, BinaryAccuracy, BinaryCrossentropy, CategoricalAccuracy, CategoricalCrossentropy, CategoricalHinge,
+    CosineSimilarity, Hinge, KLDivergence, LogCoshError, MeanAbsoluteError, MeanAbsolutePercentageError,
+    MeanSquaredError, MeanSquaredLogarithmicError, Poisson, RootMeanSquaredError, SparseCategoricalAccuracy,
+    SparseCategoricalCrossentropy, SparseTopKCategoricalAccuracy, SquaredHinge, TopKCategoricalAccuracy,
 )  # fmt: skip
-# Such as "f1_score"; the names of the classes are accepted too.
-_KERAS_NAMES = {kind.name: kind for kind in _KINDS} | {"f_beta_score": FBetaScore, "log_cosh_error": LogCoshError}
+_LATER = {
+    "at_rates": ("PrecisionAtRecall", "RecallAtPrecision", "SensitivityAtSpecificity", "SpecificityAtSensitivity"),
+    "auc": ("AUC",),
+    "confusion": ("FalseNegatives", "FalsePositives", "Precision", "Recall", "TrueNegatives", "TruePositives"),
+    "correlation": (
+        "ConcordanceCorrelation", "PearsonCorrelation", "concordance_correlation", "pearson_correlation",
+    ),
+    "f_score": ("F1Score", "FBetaScore"),
+    "iou": ("BinaryIoU", "IoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU"),
+    "of_values": ("Mean", "MeanMetricWrapper", "Sum"),
+    "r2_score": ("R2Score",),
+}  # fmt: skip
+_HOME = {name: module for module, names in _LATER.items() for name in names}
 _SHORT: dict[str, type[Metric]] = {
     "bce": BinaryCrossentropy,
     "mae": MeanAbsoluteError,
@@ -85,18 +134,39 @@ _SHORT: dict[str, type[Metric]] = {
     "msle": MeanSquaredLogarithmicError,
 }
 _ACCURACY = dict.fromkeys(("accuracy", "acc", "Accuracy", "Acc"), AccuracyByShape)
-CLASSES: dict[str, type[Metric]] = {kind.__name__: kind for kind in (*_KINDS, AccuracyByShape)}
-NAMES: dict[str, type[Metric]] = {
-    **CLASSES,
-    **_KERAS_NAMES,
-    **_SHORT,
-    **{name.upper(): kind for name, kind in _SHORT.items()},
-    **_ACCURACY,
-}
 
 
-def get(identifier: Any, loss: Loss | None = None) -> Metric:
-    """Makes a metric from a name, a function or a description; a `Metric` object is returned unchanged.
+@functools.cache
+def _tables() -> dict[str, dict[str, type[Metric]]]:
+    """Returns the tables of all metrics: CLASSES by their own names, and NAMES with all others that `get` accepts."""
+    later = [__getattr__(name) for name in _HOME if name[0].isupper() and name != "MeanMetricWrapper"]
+    classes: dict[str, type[Metric]] = {kind.__name__: kind for kind in (*_KINDS, *later, AccuracyByShape)}
+    named = {kind.name: kind for kind in classes.values()}  # such as "f1_score"; the classes' names are accepted too
+    others: dict[str, type[Metric]] = {"f_beta_score": classes["FBetaScore"], "log_cosh_error": LogCoshError}
+    upper = {name.upper(): kind for name, kind in _SHORT.items()}
+    return {"CLASSES": classes, "NAMES": {**classes, **named, **others, **_SHORT, **upper, **_ACCURACY}}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports the metrics that few programs need when first used, so that `import fastnet` stays fast."""
+    if name in ("CLASSES", "NAMES"):
+        return _tables()[name]
+    if name in _HOME:
+        return getattr(importlib.import_module(f"fastnet.metrics.{_HOME[name]}"), name)
+    raise checks.no_such(sys.modules[__name__], "fastnet has no metric", name, sys._getframe(1))
+
+
+def _named(name: str) -> type[Metric]:
+    """Returns the class of a name; errors as `get`."""
+    if name in _ACCURACY:
+        return AccuracyByShape
+    if name in _SHORT:
+        return _SHORT[name]
+    return checks.choose("metric", name, _tables()["NAMES"])
+
+
+def get(identifier: Any, loss: Loss | None = None) -> Any:
+    """Makes a metric from a name, a function or a description; a `Metric` or None is returned unchanged.
 
     Args:
         identifier: a name such as ``"accuracy"`` or ``"mae"``; a `Metric` or its class; a `Loss`; a function of this
@@ -107,6 +177,10 @@ def get(identifier: Any, loss: Loss | None = None) -> Metric:
         ValueError: if the name is unknown.
         TypeError: if `identifier` has another type.
     """
+    return None if identifier is None else _for_loss(identifier, loss)
+
+
+def _for_loss(identifier: Any, loss: Loss | None) -> Metric:
     metric = _find(identifier)
     metric.labels_come = loss is not None and loss.of_labels
     return metric
@@ -126,8 +200,8 @@ def get_all(identifiers: Any, loss: Loss | None = None, weighted: Any = None) ->
     Raises:
         ValueError, TypeError: as `get`.
     """
-    found = [(get(entry, loss), False) for entry in _entries(identifiers)]
-    found += [(get(entry, loss), True) for entry in _entries(weighted)]
+    found = [(_for_loss(entry, loss), False) for entry in _entries(identifiers)]
+    found += [(_for_loss(entry, loss), True) for entry in _entries(weighted)]
     seen = {"loss"}
     for metric, counts in found:
         metric.weighted = counts
@@ -155,7 +229,7 @@ def _find(identifier: Any) -> Metric:
     if isinstance(identifier, type) and issubclass(identifier, Metric):
         return identifier()
     if isinstance(identifier, str):
-        metric = checks.choose("metric", identifier, NAMES)()
+        metric = _named(identifier)()
         metric.name = identifier
         metric.reset_state()  # a metric that contains another one passes the name on
         return metric
@@ -165,12 +239,12 @@ def _find(identifier: Any) -> Metric:
                 return kind(name=function.__name__)
         for function, of in losses.FUNCTIONS.items():
             if identifier is function:
-                same = CLASSES.get(of.__name__)
+                same = {kind.__name__: kind for kind in _KINDS}.get(of.__name__)
                 if same is None or same is CosineSimilarity:  # the metric has the opposite sign
                     return LossMetric(of(), function.__name__)
                 return same(name=function.__name__)
         return FunctionMetric(identifier)
-    return checks.build("metric", identifier, NAMES)
+    return checks.build("metric", identifier, _tables()["NAMES"] | _tables()["CLASSES"])
 
 
 def serialize(metric: Metric) -> dict[str, Any]:
@@ -179,6 +253,20 @@ def serialize(metric: Metric) -> dict[str, Any]:
     Raises:
         TypeError: if it is a metric of the user's own, because a description cannot hold its code.
     """
-    if type(metric) is not CLASSES.get(type(metric).__name__):
+    if type(metric) is not _tables()["CLASSES"].get(type(metric).__name__):
         raise TypeError(f"{metric!r} is a metric of your own, which has no description; give it again when needed")
     return checks.describe(metric)
+
+
+def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Metric:
+    """Makes a metric from what `serialize` returned.
+
+    Args:
+        config: the description.
+        custom_objects: dict of your own classes by name.
+
+    Raises:
+        ValueError: if the name is unknown.
+        TypeError: if `config` is not a description.
+    """
+    return checks.build("metric", config, _tables()["NAMES"] | _tables()["CLASSES"] | (custom_objects or {}))

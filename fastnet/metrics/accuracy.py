@@ -15,11 +15,28 @@ from fastnet.metrics.base import ByKernel, MeanOverRows, Metric
 _LABELS = SparseCategoricalCrossentropy(name="sparse_categorical_accuracy")  # checks labels
 
 
+class Accuracy(MeanOverRows):
+    """Share of predictions that are equal to their targets; all arrays of numbers will do, such as labels.
+
+    Example:
+        >>> Accuracy()([[1], [2], [3], [4]], [[0], [2], [3], [4]])
+        0.75
+    """
+
+    name = "accuracy"
+    _of_outputs = True
+    _direction = "up"
+
+    def rows(self, targets: NDArray[Any], predictions: Floats) -> Floats:
+        return (targets == predictions).mean(axis=1, dtype=np.float32)
+
+
 class BinaryAccuracy(ByKernel):
     """Share of correct outputs: an output above the threshold predicts 1, any other output 0.
 
     Args:
         name: the metric's name.
+        dtype: a type of real numbers, which changes no result.
         threshold: the threshold; 0.5 for probabilities, 0 for logits.
 
     Raises:
@@ -31,10 +48,11 @@ class BinaryAccuracy(ByKernel):
     """
 
     name = "binary_accuracy"
+    _of_outputs = True
     _direction = "up"
 
-    def __init__(self, name: str | None = None, threshold: float = 0.5) -> None:
-        super().__init__(name)
+    def __init__(self, name: str | None = None, dtype: Any = None, threshold: float = 0.5) -> None:
+        super().__init__(name, dtype)
         self.threshold = checks.number("threshold", threshold, least=-np.inf)
 
     def write_rows(self, targets: NDArray[Any], predictions: Floats, rows: Doubles) -> None:
@@ -81,6 +99,7 @@ class TopKCategoricalAccuracy(MeanOverRows):
     Args:
         k: number of predictions that may be correct, at least 1.
         name: the metric's name.
+        dtype: a type of real numbers, which changes no result.
 
     Raises:
         ValueError: if `k` is below 1.
@@ -96,8 +115,8 @@ class TopKCategoricalAccuracy(MeanOverRows):
     _keeps_labels = True
     _direction = "up"
 
-    def __init__(self, k: int = 5, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(self, k: int = 5, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(name, dtype)
         self.k = checks.integer("k", k, least=1)
 
     def rows(self, targets: NDArray[Any], predictions: Floats) -> Floats:

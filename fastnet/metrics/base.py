@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -17,6 +18,8 @@ from fastnet.arrays.variables import MetricVariable, Variable
 from fastnet.checks import Floats
 from fastnet.losses.base import NO_WEIGHTS, Doubles, real_array
 from fastnet.recorded import Recorded, arguments, is_ours
+
+Shape = tuple[int, ...]
 
 
 class Metric(Recorded):
@@ -243,15 +246,27 @@ def _apart(value: Any, copied: dict[int, Any]) -> Any:
 
 
 class Checked(Metric):
-    """Base class of fastnet's own metrics: `add` gets checked arrays, from the training loop or from a user."""
+    """Base class of fastnet's own metrics: `add` gets checked arrays, from the training loop or from a user.
+
+    They count in float64, so the argument `dtype` is kept, but changes no result.
+    """
 
     takes_labels = False
     of_labels = False  # whether targets are labels (n,), one per row
     of_rows = False  # whether the outputs of a row belong together, so that arrays (C,) are one row, as in Keras
     _keeps_labels: ClassVar[bool] = False  # whether `add` takes labels, (B, 1) int32, too; others get one-hot rows
 
+    def _counter(self, name: str, shape: Shape) -> MetricVariable:
+        """Makes a variable of zeros; it has Keras's name, and counts in float64."""
+        variable = MetricVariable(np.zeros(shape), name)
+        self.__dict__.setdefault("_variables", []).append(variable)
+        return variable
+
     def add(self, targets: NDArray[Any], predictions: Floats, weights: Floats | None) -> None:
-        """Adds checked targets (B, C), predictions (B, C), and weights (B,) or None."""
+        """Adds checked targets (B, C), predictions (B, C), and weights (B,) or None.
+
+        A metric whose outputs count one by one also gets weights (B, C).
+        """
         raise NotImplementedError
 
     def targets(self, y_true: Any, outputs: int) -> NDArray[Any]:
@@ -264,33 +279,44 @@ class Checked(Metric):
         return targets
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Adds a batch: targets (B, C), predictions (B, C), and weights (B,) or None.
+        """Adds a batch: targets (B, ..., C), predictions (B, ..., C), and weights or None.
 
         An array (B,) is one column. For metrics that look at all outputs of a row, such as categorical accuracy,
-        predictions (C,) are one row.
+        predictions (C,) are one row. Weights are one number, one an example (B,), or one a row (B, ...); where outputs
+        count one by one, as in binary accuracy, also one an output.
 
         Raises:
             ValueError, TypeError: if an array has another type or shape.
         """
-        targets, predictions = self._pair(y_true, y_pred)
-        if not self._keeps_labels:
-            targets = as_rows(targets, predictions.shape[1])
-        if len(targets) != len(predictions):
-            raise ValueError(f"y_true and y_pred must have the same length, got {len(targets)} and {len(predictions)}")
-        weights = None
-        if sample_weight is not None:
-            weights = checks.sample_weights("sample_weight", sample_weight, len(targets))
+        targets, predictions, shape = self._pair(y_true, y_pred)
+        self._add_given(targets, predictions, shape, sample_weight)
+
+    def _add_given(self, targets: NDArray[Any], predictions: Floats, shape: Shape, sample_weight: Any) -> None:
+        """Adds a user's arrays: targets and predictions (N, C) of what had this shape, and weights as they came."""
+        weights = None if sample_weight is None else spread(sample_weight, shape).reshape(predictions.shape)
         self.add(targets, predictions, weights)
 
-    def _pair(self, y_true: Any, y_pred: Any) -> tuple[NDArray[Any], Floats]:
-        """Checks a user's targets and predictions; returns each as (n, C), or labels as (n, 1) int32."""
+    def _pair(self, y_true: Any, y_pred: Any) -> tuple[NDArray[Any], Floats, Shape]:
+        """Checks a user's targets and predictions; returns each as (N, C), or labels as (N, 1) int32, and the shape.
+
+        Arrays (n, ..., C) have N rows, which are the product of all axes but the last.
+        """
         predictions = checks.numeric("y_pred", y_pred)
         if self.of_rows and predictions.ndim == 1:
             predictions, y_true = predictions[None], checks.numeric("y_true", y_true)
             if y_true.ndim == (0 if self.of_labels else 1):
                 y_true = y_true[None]
+        shape = predictions.shape if predictions.ndim > 1 else (*predictions.shape, 1)
+        if predictions.ndim > 2:
+            y_true = _flat(checks.numeric("y_true", y_true), shape)
+            predictions = predictions.reshape(math.prod(shape[:-1]), shape[-1])
         predictions = column("y_pred", predictions)
-        return self.targets(y_true, predictions.shape[1]), predictions
+        targets = self.targets(y_true, predictions.shape[1])
+        if not self._keeps_labels:
+            targets = as_rows(targets, predictions.shape[1])
+        if len(targets) != len(predictions):
+            raise ValueError(f"y_true and y_pred must have the same length, got {len(targets)} and {len(predictions)}")
+        return targets, predictions, shape
 
     def update_checked(self, targets: NDArray[Any], predictions: Floats, weights: Floats | None = None) -> None:
         if not self._keeps_labels:
@@ -298,16 +324,36 @@ class Checked(Metric):
         self.add(targets, predictions, weights if self.weighted else None)
 
 
+class _Part:
+    """One of a metric's two sums as a variable: it shows and sets the number in place."""
+
+    def __init__(self, index: int, name: str) -> None:
+        self.index, self.name = index, name
+
+    def __get__(self, metric: Any, owner: type) -> Any:
+        if metric is None:
+            return self
+        variable = MetricVariable(np.zeros(()), self.name)
+        variable.__dict__["packed"] = metric._sums[self.index : self.index + 1].reshape(())  # a view
+        return variable
+
+
 class RunningMean(Metric):
     """Base class of the metrics that are a mean over rows. A reset leaves the array of the sums where it is."""
 
     _sums: Doubles  # the weighted sum of the rows' values, and the sum of the weights
+    total, count = _Part(0, "total"), _Part(1, "count")
 
     def reset_state(self) -> None:
         super().reset_state()
         if "_sums" not in vars(self):
             self._sums = np.zeros(2)
         self._sums[:] = 0
+
+    @property
+    def variables(self) -> list[MetricVariable]:
+        """The sum and the count, which a training step writes to, and the variables that `add_weight` made."""
+        return [self.total, self.count, *super().variables]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(own_arrays(state))
@@ -321,38 +367,27 @@ class RunningMean(Metric):
         values = np.ascontiguousarray(rows, np.float64)
         kernels.add_rows(values, NO_WEIGHTS if weights is None else weights, self._sums)
 
+    def _add_values(self, values: NDArray[Any], sample_weight: Any) -> None:
+        """Adds values (n, ...) with weights as a user gives them.
 
-class Mean(RunningMean):
-    """Mean of all values.
-
-    Example:
-        >>> mean = Mean()
-        >>> mean.update_state([1, 3, 5, 7], sample_weight=[1, 1, 0, 0])
-        >>> mean.result()
-        2.0
-    """
-
-    name = "mean"
-
-    def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        """Adds values with weights.
-
-        Args:
-            values: array (n,) or (n, ...). The further axes are averaged.
-            sample_weight: weights (n,), or None.
-
-        Raises:
-            ValueError, TypeError: if the values are not numbers, or the weights do not fit.
+        Each example counts once: its weight is the mean of those of its values. One number is the weight of all n
+        examples together, as in Keras.
         """
-        array = checks.as_float32("values", np.atleast_1d(checks.numeric("values", values)))
-        if sample_weight is not None:
-            sample_weight = checks.sample_weights("sample_weight", sample_weight, len(array))
-        if array.size:
-            self._add_rows(array.reshape(len(array), -1).mean(axis=1), sample_weight)
+        if not values.size:
+            return
+        if sample_weight is None:
+            total, count = values.reshape(len(values), -1).mean(axis=1, dtype=np.float64).sum(), len(values)
+        else:
+            weights = spread(sample_weight, values.shape).astype(np.float64)
+            share = values.size if np.ndim(sample_weight) == 0 else values[0].size
+            total, count = (values * weights).sum() / share, weights.sum() / share
+        self._sums += (total, count)
 
 
 class MeanOverRows(RunningMean, Checked):
     """Base class of the metrics that are a mean over rows; a subclass computes the value of each row."""
+
+    _of_outputs: ClassVar[bool] = False  # whether a row's value is the mean over its outputs, with a weight for each
 
     def rows(self, targets: NDArray[Any], predictions: Floats) -> Floats:
         """Returns the value of each row, (n,), for targets and predictions (n, C)."""
@@ -367,13 +402,55 @@ class MeanOverRows(RunningMean, Checked):
                 )
             self._add_rows(rows, weights)
 
+    def _add_given(self, targets: NDArray[Any], predictions: Floats, shape: Shape, sample_weight: Any) -> None:
+        rows = shape[:-1]
+        weights = None if sample_weight is None else checks.numeric("sample_weight", sample_weight)
+        if len(rows) == 1 and (weights is None or weights.ndim == 1):
+            self.add(targets, predictions, None if weights is None else spread(weights, rows))
+            return
+        if self._of_outputs and weights is not None and weights.ndim > 1:
+            rows, targets, predictions = shape, targets.reshape(-1, 1), predictions.reshape(-1, 1)
+        self._add_values(self._values(targets, predictions, (*rows, -1)), weights)
+
+    def _values(self, targets: NDArray[Any], predictions: Floats, shape: Shape) -> NDArray[Any]:
+        """Returns the value of each row of targets and predictions (N, C) of what had the shape (n, ..., C)."""
+        with np.errstate(all="ignore"):  # the result shows NaN and infinity
+            return self.rows(targets, predictions).reshape(shape[:-1])
+
     @classmethod
     def per_row(cls, y_true: Any, y_pred: Any, **kwargs: Any) -> Floats:
-        """Returns the value of each row of a user's arrays."""
+        """Returns the value of each row, (n, ...), of a user's arrays (n, ..., C)."""
         metric = cls(**kwargs)
-        targets, predictions = metric._pair(y_true, y_pred)
+        targets, predictions, shape = metric._pair(y_true, y_pred)
         checks.same_length(targets, predictions, "y_true and y_pred")
-        return metric.rows(targets, predictions)
+        return metric._values(targets, predictions, shape).astype(np.float32, copy=False)
+
+
+class AlongAxis(MeanOverRows):
+    """Base class of the means of a value along one axis: that of a row's outputs, unless `axis` says another."""
+
+    axis = -1
+
+    def add(self, targets: NDArray[Any], predictions: Floats, weights: Floats | None) -> None:
+        if self.axis in (-1, 1):
+            super().add(targets, predictions, weights)
+        else:
+            self._add_given(targets, predictions, predictions.shape, weights)
+
+    def _pair(self, y_true: Any, y_pred: Any) -> tuple[NDArray[Any], Floats, Shape]:
+        targets, predictions, shape = super()._pair(y_true, y_pred)
+        return targets, predictions, shape[1:] if np.ndim(y_pred) == 1 else shape
+
+    def _add_given(self, targets: NDArray[Any], predictions: Floats, shape: Shape, sample_weight: Any) -> None:
+        weights = None if sample_weight is None else checks.numeric("sample_weight", sample_weight)
+        self._add_values(np.atleast_1d(self._values(targets, predictions, shape)), weights)
+
+    def _values(self, targets: NDArray[Any], predictions: Floats, shape: Shape) -> NDArray[Any]:
+        if not -len(shape) <= self.axis < len(shape):
+            raise ValueError(f"axis is {self.axis}, but y_pred has shape {shape}")
+        t, p = (np.moveaxis(array.reshape(shape), self.axis, -1) for array in (targets, predictions))
+        rows = math.prod(p.shape[:-1])
+        return super()._values(t.reshape(rows, t.shape[-1]), p.reshape(rows, p.shape[-1]), p.shape)
 
 
 class ByKernel(MeanOverRows):
@@ -460,3 +537,45 @@ def column(argument: str, value: Any) -> Floats:
     """Converts rows to float32, (n, C); an array (n,) is one column."""
     array = checks.numeric(argument, value)
     return checks.features(argument, array[:, None] if array.ndim == 1 else array)
+
+
+def spread(sample_weight: Any, shape: Shape) -> Floats:
+    """Returns weights of the given shape: from one number, from one an example, (n,), or one an entry, (n, ...).
+
+    An axis of length 1 counts for all of that axis, so (1, C) is a weight for each column.
+
+    Raises:
+        ValueError, TypeError: if the weights do not fit the shape, or one is negative.
+    """
+    weights = checks.as_float32("sample_weight", checks.numeric("sample_weight", sample_weight))
+    given = weights.shape
+    if weights.size and weights.min() < 0:
+        where = checks.place(np.unravel_index(weights.argmin(), given)) if given else "index 0"
+        raise ValueError(f"sample_weight holds {weights.min()} at {where}; expected no negative number")
+    if weights.ndim == len(shape) + 1 and given[-1] == 1:
+        weights = weights[..., 0]
+    elif 0 < weights.ndim < len(shape):
+        weights = weights.reshape(given + (1,) * (len(shape) - weights.ndim))
+    try:
+        whole = np.broadcast_to(weights, shape)
+    except ValueError:
+        raise ValueError(
+            f"sample_weight has shape {given}; expected one number an example, {shape[:1]}, or what fits {shape}"
+        ) from None
+    return np.ascontiguousarray(whole)
+
+
+def _flat(targets: NDArray[Any], shape: Shape) -> NDArray[Any]:
+    """Returns a user's targets for predictions (n, ..., C) as (N, C), or labels as (N,).
+
+    Raises:
+        ValueError: if they have neither the shape of the predictions nor, but for axes of length 1, that of their rows.
+    """
+    rows = math.prod(shape[:-1])
+    if targets.shape == shape:
+        return targets.reshape(rows, shape[-1])
+    if [n for n in targets.shape if n != 1] == [n for n in shape[:-1] if n != 1]:
+        return targets.reshape(rows)
+    raise ValueError(
+        f"y_true has shape {targets.shape}, but y_pred has shape {shape}; expected {shape} or {shape[:-1]}"
+    )

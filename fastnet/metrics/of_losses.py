@@ -10,7 +10,7 @@ from fastnet import checks, losses
 from fastnet.checks import Floats
 from fastnet.losses import Loss
 from fastnet.losses.base import NO_WEIGHTS, Doubles, MeanOverOutputs, check_axis
-from fastnet.metrics.base import ByKernel
+from fastnet.metrics.base import AlongAxis, ByKernel
 
 _NO_GRADIENT = np.zeros((0, 0), np.float32)
 
@@ -21,15 +21,16 @@ class LossMetric(ByKernel):
     Args:
         loss: a `Loss`, its name or its description.
         name: the metric's name; by default the loss's.
+        dtype: a type of real numbers, which changes no result.
     """
 
     _direction = "down"
 
-    def __init__(self, loss: Any, name: str | None = None) -> None:
+    def __init__(self, loss: Any, name: str | None = None, dtype: Any = None) -> None:
         self.loss: Loss = losses.for_training(loss) if isinstance(loss, dict | str) else loss
         check_axis(self.loss)
         self.of_labels, self.of_rows = self.loss.of_labels, self.loss.of_rows
-        super().__init__(name or self.loss.name)
+        super().__init__(name or self.loss.name, dtype)
 
     def targets(self, y_true: Any, outputs: int) -> NDArray[Any]:
         return self.loss.check_targets("y_true", y_true, outputs)
@@ -66,8 +67,8 @@ class _OfLoss(LossMetric):
 
     kind: ClassVar[type[Loss]]
 
-    def __init__(self, name: str | None = None) -> None:
-        super().__init__(self.kind(), name or type(self).name)
+    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(self.kind(), name or type(self).name, dtype)
 
 
 class MeanSquaredError(_OfLoss):
@@ -90,6 +91,7 @@ class RootMeanSquaredError(_OfLoss):
     """
 
     name, kind = "root_mean_squared_error", losses.MeanSquaredError
+    _of_outputs = True
 
     def result(self) -> float:
         return math.sqrt(super().result())
@@ -119,8 +121,16 @@ class LogCoshError(_OfLoss):
     name, kind = "logcosh", losses.LogCosh
 
 
-class CosineSimilarity(_OfLoss):
+class CosineSimilarity(AlongAxis, _OfLoss):
     """Mean cosine of the angle between targets and predictions: 1 for the same direction.
+
+    Args:
+        name: the metric's name.
+        dtype: a type of real numbers, which changes no result.
+        axis: the axis of the vectors: -1 for a row's outputs, 0 for the examples of a batch.
+
+    Raises:
+        TypeError: if `axis` is not an integer.
 
     Example:
         >>> CosineSimilarity()([[0, 1], [1, 0]], [[0, 5], [0, 3]])
@@ -129,6 +139,10 @@ class CosineSimilarity(_OfLoss):
 
     name, kind = "cosine_similarity", losses.CosineSimilarity
     _direction = "up"
+
+    def __init__(self, name: str | None = None, dtype: Any = None, axis: int = -1) -> None:
+        super().__init__(name, dtype)
+        self.axis = checks.integer("axis", axis, least=-32)
 
     def rows(self, targets: NDArray[Any], predictions: Floats) -> Floats:
         return -super().rows(targets, predictions)
@@ -169,8 +183,10 @@ class BinaryCrossentropy(LossMetric):
 
     name = "binary_crossentropy"
 
-    def __init__(self, name: str | None = None, from_logits: bool = False, label_smoothing: float = 0.0) -> None:
-        super().__init__(losses.BinaryCrossentropy(from_logits, label_smoothing), name)
+    def __init__(
+        self, name: str | None = None, dtype: Any = None, from_logits: bool = False, label_smoothing: float = 0.0
+    ) -> None:
+        super().__init__(losses.BinaryCrossentropy(from_logits, label_smoothing), name, dtype)
         self.from_logits, self.label_smoothing = bool(from_logits), float(label_smoothing)
 
 
@@ -179,8 +195,10 @@ class CategoricalCrossentropy(LossMetric):
 
     name = "categorical_crossentropy"
 
-    def __init__(self, name: str | None = None, from_logits: bool = False, label_smoothing: float = 0.0) -> None:
-        super().__init__(losses.CategoricalCrossentropy(from_logits, label_smoothing), name)
+    def __init__(
+        self, name: str | None = None, dtype: Any = None, from_logits: bool = False, label_smoothing: float = 0.0
+    ) -> None:
+        super().__init__(losses.CategoricalCrossentropy(from_logits, label_smoothing), name, dtype)
         self.from_logits, self.label_smoothing = bool(from_logits), float(label_smoothing)
 
 
@@ -189,6 +207,6 @@ class SparseCategoricalCrossentropy(LossMetric):
 
     name = "sparse_categorical_crossentropy"
 
-    def __init__(self, name: str | None = None, from_logits: bool = False) -> None:
-        super().__init__(losses.SparseCategoricalCrossentropy(from_logits), name)
+    def __init__(self, name: str | None = None, dtype: Any = None, from_logits: bool = False) -> None:
+        super().__init__(losses.SparseCategoricalCrossentropy(from_logits), name, dtype)
         self.from_logits = bool(from_logits)

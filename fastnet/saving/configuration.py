@@ -68,7 +68,10 @@ def serialize(thing: Any) -> Config | str:
     if isinstance(thing, losses.CustomLoss | metrics.FunctionMetric):
         return thing.name
     if hasattr(thing, "get_config"):
-        return checks.describe(thing)
+        described = checks.describe(thing)
+        if inspect.isfunction(function := described["config"].get("fn")):  # of a MeanMetricWrapper
+            described["config"]["fn"] = {"class_name": function.__name__, "config": {}}
+        return described
     raise TypeError(f"{thing!r} cannot be described: its class has no get_config()")
 
 
@@ -171,8 +174,9 @@ def compile_from_config(config: Config, custom_objects: Objects | None = None) -
     check_objects(custom_objects)
     objects = custom_objects or {}
     of_optimizers = classes_of(optimizers, optimizers.Optimizer)
-    loss, of_metrics = config["loss"], classes_of(metrics, metrics.Metric)
+    loss = config["loss"]
     of_losses = losses.classes(loss.get("class_name") if isinstance(loss, dict) else loss)
+    of_metrics = metrics.CLASSES | {"LossMetric": metrics.LossMetric, "MeanMetricWrapper": metrics.MeanMetricWrapper}
     of_metrics["accuracy"] = of_metrics["AccuracyByShape"]  # errors list the name that users know
     arguments = {
         "optimizer": _made_or_known("optimizer", config["optimizer"], of_optimizers, objects, optimizers.get),

@@ -312,7 +312,7 @@ def test_a_class_may_be_given_and_needs_no_name() -> None:
         (lambda: metrics.Recall(class_id=-1), ValueError, r"class_id must be at least 0"),
         (lambda: metrics.Recall(top_k=0), ValueError, r"top_k must be at least 1"),
         (lambda: metrics.AUC(num_thresholds=1), ValueError, r"num_thresholds must be at least 2"),
-        (lambda: metrics.AUC(curve="LIFT"), ValueError, r"curve must be 'ROC' or 'PR', got 'LIFT'"),
+        (lambda: metrics.AUC(curve="LIFT"), ValueError, r"curve must be 'ROC', 'PR' or 'PRGAIN', got 'LIFT'"),
         (lambda: metrics.AUC(summation_method="exact"), ValueError, r"summation_method must be"),
         (lambda: metrics.AUC(thresholds=[2]), ValueError, r"thresholds must be in \[0, 1\]"),
         (lambda: metrics.F1Score(average="mean"), ValueError, r"average must be None, 'micro'.*got 'mean'"),
