@@ -13,10 +13,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fastnet import kernels
+from fastnet import kernels, metrics
 from fastnet.kernels import PANEL, padded
 
+# What the constructors of metrics need, where they need anything.
+NEEDED: dict[str, tuple[Any, ...]] = {
+    "IoU": (4, [0]), "MeanIoU": (4,), "OneHotIoU": (4, [0]), "OneHotMeanIoU": (4,), "PrecisionAtRecall": (0.5,),
+    "RecallAtPrecision": (0.5,), "SensitivityAtSpecificity": (0.5,), "SpecificityAtSensitivity": (0.5,),
+}  # fmt: skip
+
 U = 2.0**-24  # half a unit in the last place of 1: float32's rounding error
+
+
+def metric_of(kind: str, **kwargs: Any) -> Any:
+    """Makes a metric of the class of this name."""
+    return metrics.CLASSES[kind](*NEEDED.get(kind, ()), **kwargs)
 
 
 def isa_parameters() -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -141,10 +142,11 @@ def _tables() -> dict[str, dict[str, type[Metric]]]:
     """Returns the tables of all metrics: CLASSES by their own names, and NAMES with all others that `get` accepts."""
     later = [__getattr__(name) for name in _HOME if name[0].isupper() and name != "MeanMetricWrapper"]
     classes: dict[str, type[Metric]] = {kind.__name__: kind for kind in (*_KINDS, *later, AccuracyByShape)}
-    named = {kind.name: kind for kind in classes.values()}  # such as "f1_score"; the classes' names are accepted too
+    alone = {name: kind for name, kind in classes.items() if not _needs_arguments(kind)}
+    named = {kind.name: kind for kind in alone.values()}  # such as "f1_score"; the classes' names are accepted too
     others: dict[str, type[Metric]] = {"f_beta_score": classes["FBetaScore"], "log_cosh_error": LogCoshError}
     upper = {name.upper(): kind for name, kind in _SHORT.items()}
-    return {"CLASSES": classes, "NAMES": {**classes, **named, **others, **_SHORT, **upper, **_ACCURACY}}
+    return {"CLASSES": classes, "NAMES": {**alone, **named, **others, **_SHORT, **upper, **_ACCURACY}}
 
 
 def __getattr__(name: str) -> Any:
@@ -156,12 +158,19 @@ def __getattr__(name: str) -> Any:
     raise checks.no_such(sys.modules[__name__], "fastnet has no metric", name, sys._getframe(1))
 
 
+def _needs_arguments(kind: type[Metric]) -> bool:
+    return any(parameter.default is parameter.empty for parameter in inspect.signature(kind).parameters.values())
+
+
 def _named(name: str) -> type[Metric]:
     """Returns the class of a name; errors as `get`."""
     if name in _ACCURACY:
         return AccuracyByShape
     if name in _SHORT:
         return _SHORT[name]
+    for kind in _tables()["CLASSES"].values():
+        if name in (kind.name, kind.__name__) and _needs_arguments(kind):
+            raise ValueError(f"the metric {name!r} needs arguments; give fastnet.metrics.{kind.__name__}(...)")
     return checks.choose("metric", name, _tables()["NAMES"])
 
 
@@ -269,4 +278,5 @@ def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = 
         ValueError: if the name is unknown.
         TypeError: if `config` is not a description.
     """
-    return checks.build("metric", config, _tables()["NAMES"] | _tables()["CLASSES"] | (custom_objects or {}))
+    made: Metric = checks.build("metric", config, _tables()["NAMES"] | _tables()["CLASSES"] | (custom_objects or {}))
+    return made

@@ -10,7 +10,7 @@ from fastnet.arrays.labels import are_labels, as_classes
 from fastnet.checks import Floats
 from fastnet.losses import SparseCategoricalCrossentropy
 from fastnet.losses.base import Doubles
-from fastnet.metrics.base import ByKernel, MeanOverRows, Metric
+from fastnet.metrics.base import ByKernel, MeanOverRows, Metric, column
 
 _LABELS = SparseCategoricalCrossentropy(name="sparse_categorical_accuracy")  # checks labels
 
@@ -28,7 +28,8 @@ class Accuracy(MeanOverRows):
     _direction = "up"
 
     def rows(self, targets: NDArray[Any], predictions: Floats) -> Floats:
-        return (targets == predictions).mean(axis=1, dtype=np.float32)
+        rows: Floats = (targets == predictions).mean(axis=1, dtype=np.float32)
+        return rows
 
 
 class BinaryAccuracy(ByKernel):
@@ -126,12 +127,38 @@ class TopKCategoricalAccuracy(MeanOverRows):
 
 
 class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
-    """Share of examples whose label is among the k largest predictions, for labels (n,) or (n, 1)."""
+    """Share of examples whose label is among the k largest predictions, for labels (n,) or (n, 1).
+
+    Args:
+        k: number of predictions that may be correct, at least 1.
+        name: the metric's name.
+        dtype: a type of real numbers, which changes no result.
+        from_sorted_ids: whether predictions are labels, (n, k) or more, with the best first, and not scores.
+
+    Raises:
+        ValueError, TypeError: if an argument is wrong.
+
+    Example:
+        >>> SparseTopKCategoricalAccuracy(k=1, from_sorted_ids=True)([2, 1], [[1, 0, 3], [1, 2, 3]])
+        0.5
+    """
 
     name = "sparse_top_k_categorical_accuracy"
     of_labels = True
 
+    def __init__(self, k: int = 5, name: str | None = None, dtype: Any = None, from_sorted_ids: bool = False) -> None:
+        super().__init__(k, name, dtype)
+        self.from_sorted_ids = bool(from_sorted_ids)
+
+    def rows(self, targets: NDArray[Any], predictions: Floats) -> Floats:
+        if not self.from_sorted_ids:
+            return super().rows(targets, predictions)
+        rows: Floats = (predictions[:, : self.k] == targets).any(axis=1).astype(np.float32)
+        return rows
+
     def targets(self, y_true: Any, outputs: int) -> NDArray[Any]:
+        if self.from_sorted_ids:  # which may be above the number of predictions
+            return column("y_true", y_true)
         return _LABELS.check_targets("y_true", y_true, outputs)
 
 
@@ -172,8 +199,11 @@ def _write_correct(targets: NDArray[Any], predictions: Floats, rows: Doubles) ->
 
 
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Floats:
-    """Returns each row's share of correct outputs: targets and predictions (n, C) to (n,); errors as the class."""
-    return BinaryAccuracy.per_row(y_true, y_pred, threshold=threshold)
+    """Returns 1 for each correct output, else 0: targets and predictions (n, C) to (n, C); errors as the class."""
+    metric = BinaryAccuracy(threshold=threshold)
+    targets, predictions, _ = metric._pair(y_true, y_pred)
+    rows = metric.rows(targets.reshape(-1, 1), predictions.reshape(-1, 1))
+    return rows.reshape(np.shape(y_pred))
 
 
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Floats:
@@ -191,9 +221,9 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Floats:
     return TopKCategoricalAccuracy.per_row(y_true, y_pred, k=k)
 
 
-def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Floats:
+def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False) -> Floats:
     """Returns 1 for each correct row, else 0: labels (n,) and predictions (n, C) to (n,); errors as the class."""
-    return SparseTopKCategoricalAccuracy.per_row(y_true, y_pred, k=k)
+    return SparseTopKCategoricalAccuracy.per_row(y_true, y_pred, k=k, from_sorted_ids=from_sorted_ids)
 
 
 FUNCTIONS: dict[Any, type[Metric]] = {

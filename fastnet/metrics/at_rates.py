@@ -40,7 +40,7 @@ class _AtRate(Counter):
 
     def result(self) -> float:
         """Returns the largest rate; 0 if the other rate is too small at all thresholds."""
-        given, wanted = self._rates(*(variable.numpy() for variable in self.variables))
+        given, wanted = self._rates(*(np.asarray(variable, np.float64) for variable in self.variables))
         return float(wanted[given >= self._least].max(initial=0.0))
 
     def _rates(self, tp: Counts, fp: Counts, tn: Counts, fn: Counts) -> tuple[Counts, Counts]:

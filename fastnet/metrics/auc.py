@@ -127,7 +127,7 @@ class AUC(Counter):
         """Returns the area; 0 before the first batch."""
         if not self.variables:
             return 0.0
-        areas = self._areas(*(variable.numpy() for variable in self.variables))
+        areas = self._areas(*(np.asarray(variable, np.float64) for variable in self.variables))
         if not self.multi_label:
             return float(areas)
         weights = np.ones(len(areas)) if self.label_weights is None else np.array(self.label_weights)

@@ -21,8 +21,8 @@ from fastnet.metrics.base import Checked
 
 Counts = NDArray[np.float64]
 
-# Each threshold keeps up to four numbers, so this many take 3.2 MB. float32 predictions do not need more. The limit also
-# keeps a model file from an untrusted source from making a metric that takes all memory.
+# Each threshold keeps up to four numbers, so this many take 3.2 MB. float32 predictions do not need more. The limit
+# also keeps a model file from an untrusted source from making a metric that takes all memory.
 _MOST_THRESHOLDS = 100_000
 COUNTED = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
@@ -45,7 +45,7 @@ class Counter(Checked):
 
     @property
     def of_rows(self) -> bool:  # type: ignore[override]
-        return self.top_k is not None or self.class_id is not None
+        return self.top_k is not None
 
     def _count_at(self, limits: Any, columns: tuple[int, ...] = ()) -> None:
         """Makes the variables for these thresholds, (T,); or (T, L) to count each of L columns by itself."""
@@ -61,6 +61,8 @@ class Counter(Checked):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         y_pred = checks.numeric("y_pred", y_pred)
+        if self.class_id is not None and y_pred.ndim == 1:
+            raise ValueError(f"y_pred has shape {y_pred.shape}, but class_id needs rows of classes, (n, C)")
         if self.of_rows and y_pred.ndim == 1 and np.ndim(sample_weight) == 1:
             sample_weight = np.asarray(sample_weight)[None]  # one row of classes, and a weight for each
         super().update_state(y_true, y_pred, sample_weight)

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from fastnet import checks
 from fastnet.checks import Floats
 from fastnet.metrics.base import AlongAxis
+from fastnet.metrics.confusion import divide
 
-_EPSILON = 1e-7  # added to what may be 0 in a denominator, as in Keras
+_EPSILON = 1e-7  # added to the denominator, as in Keras
 
 
 class _Correlation(AlongAxis):
@@ -46,7 +47,7 @@ class PearsonCorrelation(_Correlation):
 
     def rows(self, targets: NDArray[Any], predictions: Floats) -> Any:
         t, p = _centred(targets), _centred(predictions)
-        return (t / (_deviation(t) + _EPSILON) * (p / (_deviation(p) + _EPSILON))).mean(axis=1)
+        return divide((t * p).mean(axis=1), np.sqrt((t**2).mean(axis=1) * (p**2).mean(axis=1)))
 
 
 class ConcordanceCorrelation(_Correlation):
@@ -80,11 +81,7 @@ def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Floats:
     return ConcordanceCorrelation.per_row(y_true, y_pred, axis=axis)
 
 
-def _centred(x: NDArray[Any]) -> NDArray[np.float64]:
-    """Returns rows (n, C) minus their means."""
+def _centred(x: NDArray[Any]) -> Any:
+    """Returns rows (n, C) minus their means: exactly 0 where all numbers of a row are equal."""
     wide = x.astype(np.float64)
-    return wide - wide.mean(axis=1, keepdims=True)
-
-
-def _deviation(centred: NDArray[np.float64]) -> Any:
-    return np.sqrt((centred**2).mean(axis=1, keepdims=True))
+    return np.where((x == x[:, :1]).all(axis=1, keepdims=True), 0.0, wide - wide.mean(axis=1, keepdims=True))

@@ -21,6 +21,8 @@ _MOST_CLASSES = 4096  # the matrix then takes 134 MB; a model file from an untru
 class IoU(Checked):
     """Mean IoU of chosen classes; a class that neither occurs nor is predicted does not count.
 
+    Where the target or the prediction is no class from 0 to K - 1, an example does not count either.
+
     Args:
         num_classes: the number K of classes, at most 4096.
         target_class_ids: the classes to average over, such as ``[0, 2]``.
@@ -39,7 +41,7 @@ class IoU(Checked):
         0.3333333333333333
     """
 
-    name = "iou"
+    name = "io_u"
     _direction = "up"
     _keeps_labels = True
 
@@ -72,7 +74,7 @@ class IoU(Checked):
         """Adds targets and predictions of any shape, with weights of that shape, one an example, or one number.
 
         Raises:
-            ValueError, TypeError: if an array has another type or shape, or a class is not below the number of classes.
+            ValueError, TypeError: if an array has another type or shape.
         """
         targets = self._classes("y_true", y_true, self.sparse_y_true)
         weights = None if sample_weight is None else spread(sample_weight, targets.shape).reshape(-1)
@@ -94,7 +96,8 @@ class IoU(Checked):
             return self._predicted(array) if argument == "y_pred" else array
         if not -array.ndim <= self.axis < array.ndim:
             raise ValueError(f"{argument} has shape {array.shape}, which has no axis {self.axis} for the classes")
-        return array.argmax(axis=self.axis)
+        classes: NDArray[Any] = array.argmax(axis=self.axis)
+        return classes
 
     def _add_classes(self, targets: NDArray[Any], predictions: NDArray[Any], weights: Floats | None) -> None:
         """Adds targets and predictions that are classes, of the same shape, with weights (N,) or None."""
@@ -103,16 +106,13 @@ class IoU(Checked):
                 f"y_true is {targets.shape} classes and y_pred {predictions.shape}; expected the same number. Give "
                 "sparse_y_true=False or sparse_y_pred=False for what has a score for each class"
             )
-        counts = np.isfinite(predictions.reshape(-1))  # NaN is no class; the loss reports it
+        t, p = targets.reshape(-1), predictions.reshape(-1)
+        counts = (t >= 0) & (t < self.num_classes) & (p >= 0) & (p < self.num_classes)  # NaN is no class, either
         if self.ignore_class is not None:
-            counts &= targets.reshape(-1) != self.ignore_class
-        both = [array.reshape(-1)[counts].astype(np.int64) for array in (targets, predictions)]
-        for argument, classes in zip(("y_true", "y_pred"), both, strict=True):
-            if classes.size and not 0 <= classes.min() <= classes.max() < self.num_classes:
-                wrong = classes.min() if classes.min() < 0 else classes.max()
-                raise ValueError(f"{argument} holds class {wrong}; expected classes below {self.num_classes}")
+            counts &= t != self.ignore_class
+        at = t[counts].astype(np.int64) * self.num_classes + p[counts].astype(np.int64)
         each = None if weights is None else weights[counts].astype(np.float64)
-        cells = np.bincount(both[0] * self.num_classes + both[1], each, self.num_classes**2)
+        cells = np.bincount(at, each, self.num_classes**2)
         self.total_cm.packed += cells.reshape(self.num_classes, self.num_classes)
 
     def result(self) -> float:
@@ -138,7 +138,7 @@ class BinaryIoU(IoU):
         0.3333
     """
 
-    name = "binary_iou"
+    name = "binary_io_u"
 
     def __init__(
         self, target_class_ids: Any = (0, 1), threshold: float = 0.5, name: str | None = None, dtype: Any = None
@@ -158,7 +158,7 @@ class MeanIoU(IoU):
         0.2381
     """
 
-    name = "mean_iou"
+    name = "mean_io_u"
 
     def __init__(
         self,
@@ -180,7 +180,7 @@ class OneHotIoU(IoU):
     The arguments are those of `IoU`, without `sparse_y_true`.
     """
 
-    name = "one_hot_iou"
+    name = "one_hot_io_u"
 
     def __init__(
         self,
@@ -201,7 +201,7 @@ class OneHotMeanIoU(MeanIoU):
     The arguments are those of `MeanIoU`, without `sparse_y_true`.
     """
 
-    name = "one_hot_mean_iou"
+    name = "one_hot_mean_io_u"
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from fastnet import checks, losses
 from fastnet.checks import Floats
 from fastnet.losses import Loss
 from fastnet.losses.base import NO_WEIGHTS, Doubles, MeanOverOutputs, check_axis
-from fastnet.metrics.base import AlongAxis, ByKernel
+from fastnet.metrics.base import AlongAxis, ByKernel, Shape
 
 _NO_GRADIENT = np.zeros((0, 0), np.float32)
 
@@ -191,22 +191,70 @@ class BinaryCrossentropy(LossMetric):
 
 
 class CategoricalCrossentropy(LossMetric):
-    """Mean crossentropy for one-hot targets; the arguments are the loss's."""
+    """Mean crossentropy for one-hot targets; the arguments are the loss's, and `axis`, which must be -1."""
 
     name = "categorical_crossentropy"
 
     def __init__(
-        self, name: str | None = None, dtype: Any = None, from_logits: bool = False, label_smoothing: float = 0.0
+        self,
+        name: str | None = None,
+        dtype: Any = None,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
     ) -> None:
         super().__init__(losses.CategoricalCrossentropy(from_logits, label_smoothing), name, dtype)
         self.from_logits, self.label_smoothing = bool(from_logits), float(label_smoothing)
+        _check_last(axis)
 
 
 class SparseCategoricalCrossentropy(LossMetric):
-    """Mean crossentropy for labels (n,) or (n, 1); the arguments are the loss's."""
+    """Mean crossentropy for labels (n,) or (n, 1).
+
+    Args:
+        name: the metric's name.
+        dtype: a type of real numbers, which changes no result.
+        from_logits: whether predictions are logits, not probabilities.
+        ignore_class: if given, an example with this label has the loss 0, and, if there are weights, the weight 0. It
+            need not be a class.
+        axis: the axis of the classes, which is the last one: -1.
+
+    Raises:
+        ValueError, TypeError: if an argument is wrong.
+    """
 
     name = "sparse_categorical_crossentropy"
 
-    def __init__(self, name: str | None = None, dtype: Any = None, from_logits: bool = False) -> None:
+    def __init__(
+        self,
+        name: str | None = None,
+        dtype: Any = None,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+        axis: int = -1,
+    ) -> None:
         super().__init__(losses.SparseCategoricalCrossentropy(from_logits), name, dtype)
         self.from_logits = bool(from_logits)
+        self.ignore_class = None if ignore_class is None else checks.integer("ignore_class", ignore_class, -(2**31))
+        _check_last(axis)
+
+    def _pair(self, y_true: Any, y_pred: Any) -> tuple[NDArray[Any], Floats, Shape]:
+        if self.ignore_class is None:
+            return super()._pair(y_true, y_pred)
+        labels = checks.numeric("y_true", y_true)
+        ignored = labels == self.ignore_class
+        targets, predictions, shape = super()._pair(np.where(ignored, 0, labels), y_pred)
+        targets[ignored.reshape(-1)] = 0  # a row of zeros, whose loss is 0
+        return targets, predictions, shape
+
+    def add(self, targets: NDArray[Any], predictions: Floats, weights: Floats | None) -> None:
+        if self.ignore_class is not None:
+            if 0 <= self.ignore_class < targets.shape[1]:
+                targets = np.where(targets[:, self.ignore_class, None] == 1, np.float32(0), targets)
+            weights = None if weights is None else weights * targets.any(axis=1)
+        super().add(targets, predictions, weights)
+
+
+def _check_last(axis: Any) -> None:
+    if axis != -1:
+        raise ValueError(f"axis must be -1, got {axis!r}: the classes are on the last axis")

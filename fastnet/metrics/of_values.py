@@ -58,7 +58,7 @@ class Sum(Checked):
         super().__init__(name, dtype)
         self.total = self._counter("total", ())
 
-    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
         """Adds values (n, ...) times their weights, which are as for `Mean`; one number is the weight of all.
 
         Raises:

@@ -171,6 +171,11 @@ def test_thresholds_of_ones_own() -> None:
         (lambda: metrics.PrecisionAtRecall(0.5, num_thresholds=0), ValueError, "num_thresholds must be at least 1"),
         (lambda: metrics.RecallAtPrecision(0.5, 10**6), ValueError, "num_thresholds must be at most 100000"),
         (lambda: metrics.RecallAtPrecision(0.5, class_id=3)(T, P), ValueError, "class_id is 3, but y_pred has 3"),
+        (
+            lambda: metrics.Recall(class_id=1)(T[0], P[0]),
+            ValueError,
+            r"y_pred has shape \(3,\), but class_id needs rows",
+        ),
         (lambda: metrics.AUC(num_labels=2), ValueError, "num_labels is for multi_label=True only"),
         (lambda: metrics.AUC(multi_label=True, num_labels=2, label_weights=[1]), ValueError, "label_weights has shape"),
         (lambda: metrics.AUC(label_weights=[1, -1]), ValueError, "label_weights holds -1"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers import metric_of
 from numpy.typing import NDArray
 
 from fastnet import metrics
@@ -308,30 +309,21 @@ def test_auc_of_perfect_useless_and_reversed_predictions() -> None:
     assert metrics.AUC()(t, t * 5.0 - 2) == 1  # beyond [0, 1] is taken for its ends
 
 
-# What a class needs; those of values are not for models.
-NEEDED: dict[str, tuple[Any, ...]] = {
-    "IoU": (4, [0]), "MeanIoU": (4,), "OneHotIoU": (4, [0]), "OneHotMeanIoU": (4,), "PrecisionAtRecall": (0.5,),
-    "RecallAtPrecision": (0.5,), "SensitivityAtSpecificity": (0.5,), "SpecificityAtSensitivity": (0.5,),
-}  # fmt: skip
 OF_MODELS = sorted({*metrics.CLASSES} - {"Mean", "Sum"})
-
-
-def made(name: str) -> Metric:
-    return metrics.CLASSES[name](*NEEDED.get(name, ()))
 
 
 @pytest.mark.parametrize("metric", OF_MODELS)
 def test_what_is_not_a_number_stops_no_training(metric: str) -> None:
     # A training that has diverged shows it in its loss, and goes on as its callbacks want.
     targets, predictions = np.eye(2, 4, dtype=np.float32), np.full((2, 4), np.nan, np.float32)
-    found = made(metric)
+    found = metric_of(metric)
     found.update_checked(targets, predictions)
     found.result()
 
 
 def test_a_copy_counts_by_itself_once_it_is_reset() -> None:
     for name in OF_MODELS:
-        metric = made(name)
+        metric = metric_of(name)
         t, p = np.eye(2, dtype=np.float32), np.array([[0.9, 0.1], [0.6, 0.4]], np.float32)
         metric.update_checked(t, p)
         before = metric.result()

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers import metric_of
 
 from fastnet import metrics
 from fastnet.metrics import Metric
@@ -139,22 +140,16 @@ def test_weights_that_do_not_fit(name: str, weights: Any, message: str) -> None:
     assert metric.result() == 0
 
 
-NEEDED: dict[str, tuple[Any, ...]] = {
-    "IoU": (4, [0]), "MeanIoU": (4,), "OneHotIoU": (4, [0]), "OneHotMeanIoU": (4,), "PrecisionAtRecall": (0.5,),
-    "RecallAtPrecision": (0.5,), "SensitivityAtSpecificity": (0.5,), "SpecificityAtSensitivity": (0.5,),
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("name", sorted({*metrics.CLASSES} - {"AccuracyByShape"}))
 def test_dtype_is_kept_and_changes_no_result(name: str) -> None:
     kind: Any = metrics.CLASSES[name]
-    metric = kind(*NEEDED.get(name, ()), dtype="float32", name="n")
+    metric = metric_of(name, dtype="float32", name="n")
     assert (metric.dtype, metric.get_config()["dtype"], metric.name) == ("float32", "float32", "n")
     again = metrics.get(metrics.serialize(metric))
     assert (type(again), again.dtype, repr(again)) == (kind, "float32", repr(metric))
-    assert "dtype" not in kind(*NEEDED.get(name, ())).get_config()
+    assert "dtype" not in metric_of(name).get_config()
     with pytest.raises(TypeError, match="dtype must be a type of real numbers"):
-        kind(*NEEDED.get(name, ()), dtype="text")
+        metric_of(name, dtype="text")
 
 
 def test_a_whole_dtype_cuts_no_weight() -> None:
@@ -196,3 +191,43 @@ def test_what_keras_returns_for_none_and_takes_as_a_description() -> None:
     assert metrics.deserialize(described, {"Mine": Mine}).name == "x"
     with pytest.raises(ValueError, match="unknown metric 'Mine'"):
         metrics.deserialize(described)
+    for name in ("MeanIoU", "mean_io_u"):
+        with pytest.raises(ValueError, match=rf"'{name}' needs arguments; give fastnet.metrics.MeanIoU\(...\)"):
+            metrics.get(name)
+
+
+def test_the_best_labels_may_be_predicted_themselves() -> None:
+    metric = metrics.SparseTopKCategoricalAccuracy(k=2, from_sorted_ids=True)
+    assert metric([7, 1, 3], [[9, 7, 5], [2, 3, 1], [3, 3, 0]], [1, 2, 3]) == 4 / 6
+    np.testing.assert_array_equal(
+        metrics.sparse_top_k_categorical_accuracy([7, 1], [[9, 7], [2, 1]], k=1, from_sorted_ids=True), [0, 0]
+    )
+    metric.labels_come = True
+    metric.reset_state()
+    metric.update_checked(np.array([[7], [1]], np.int32), np.array([[9, 7], [2, 3]], np.float32))
+    assert metric.result() == 0.5
+
+
+@pytest.mark.parametrize("ignored", [0, 2, -1, 255])
+def test_a_label_to_ignore(ignored: int) -> None:
+    p = P[:, 0] / P[:, 0].sum(axis=1, keepdims=True)
+    labels = np.array([1, ignored, 3, ignored, 1])
+    w = W[:, 0, 0]
+    kept = labels != ignored
+    rows = np.where(kept, -np.log(p[np.arange(N), np.where(kept, labels, 0)]), 0)
+    metric = metrics.SparseCategoricalCrossentropy(ignore_class=ignored)
+    assert metric(labels, p) == pytest.approx(rows.mean(), rel=1e-5)
+    metric.reset_state()
+    assert metric(labels, p, w) == pytest.approx((rows * w)[kept].sum() / w[kept].sum(), rel=1e-5)
+    if 0 <= ignored < C:
+        metric.reset_state()
+        metric.weighted = True
+        metric.update_checked(labels[:, None].astype(np.int32), p.astype(np.float32), w.astype(np.float32))
+        assert metric.result() == pytest.approx((rows * w)[kept].sum() / w[kept].sum(), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", [metrics.CategoricalCrossentropy, metrics.SparseCategoricalCrossentropy])
+def test_classes_are_on_the_last_axis(kind: Any) -> None:
+    assert kind(axis=-1).name == kind.name
+    with pytest.raises(ValueError, match="axis must be -1, got 0"):
+        kind(axis=0)

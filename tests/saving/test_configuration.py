@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers import metric_of
 
 from fastnet import (
     Sequential,
@@ -46,11 +47,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 LAYERS = classes_of(layers, Layer)
 LOSSES = {name: kind for name, kind in classes_of(losses, losses.Loss).items() if name != "CustomLoss"}
-METRICS = {
-    name: kind
-    for name, kind in classes_of(metrics, metrics.Metric).items()
-    if name not in ("FunctionMetric", "LossMetric")
-}
+METRICS = metrics.CLASSES
 OPTIMIZERS = classes_of(optimizers, optimizers.Optimizer)
 
 
@@ -103,7 +100,7 @@ def test_every_loss_comes_back(name: str) -> None:
 
 @pytest.mark.parametrize("name", METRICS)
 def test_every_metric_comes_back_with_its_name(name: str) -> None:
-    config = through_json(compiled(metrics=[METRICS[name](name="mine")]))
+    config = through_json(compiled(metrics=[metric_of(name, name="mine")]))
     made = compile_from_config(config)["metrics"]
     assert [(type(metric), metric.name) for metric in made] == [(METRICS[name], "mine")]
     assert through_json(compiled(metrics=made)) == config
