@@ -12,7 +12,7 @@ import numpy as np
 from fastnet import checks
 from fastnet.callbacks.base import Callback, Logs
 from fastnet.callbacks.history import recorded_name
-from fastnet.metrics import NAMES, FBetaScore, Metric
+from fastnet.metrics import Metric
 
 _MODES = ("auto", "min", "max")
 _DIRECTIONS = {"up": True, "down": False}  # a metric's `_direction`, and whether more is better
@@ -88,6 +88,8 @@ class Monitor(Callback):
             raise self._several(name, size, metric)
 
     def _several(self, name: str, size: int, metric: Metric | None) -> ValueError:
+        from fastnet.metrics import FBetaScore  # imported here, because only this error needs it
+
         if isinstance(metric, FBetaScore):
             hint = f"give the metric an average, as in {type(metric).__name__}(average='macro')"
         elif hasattr(metric, "thresholds"):
@@ -104,6 +106,8 @@ class Monitor(Callback):
         metrics = self._metrics()
         metric: Any = metric_of(metrics, self.monitor)
         if metric is None:  # another callback may log a number under the name of one of fastnet's metrics
+            from fastnet.metrics import NAMES
+
             metric = NAMES.get(self.monitor.removeprefix("val_"))
         direction = getattr(metric, "_direction", None)
         if direction in _DIRECTIONS:

@@ -32,7 +32,7 @@ class _AtRate(Counter):
         """The thresholds: evenly spaced from 0 to 1; 0.5 if there is one."""
         return self._limits.astype(np.float64).tolist()  # type: ignore[no-any-return]
 
-    def passed(self, predictions: Floats) -> NDArray[np.intp]:
+    def passed(self, predictions: Floats) -> NDArray[Any]:
         if self.num_thresholds == 1:
             return super().passed(predictions)
         p = np.fmin(np.fmax(predictions, 0), 1)
@@ -40,7 +40,7 @@ class _AtRate(Counter):
 
     def result(self) -> float:
         """Returns the largest rate; 0 if the other rate is too small at all thresholds."""
-        given, wanted = self._rates(*(np.asarray(variable, np.float64) for variable in self.variables))
+        given, wanted = self._rates(*self.counts())
         return float(wanted[given >= self._least].max(initial=0.0))
 
     def _rates(self, tp: Counts, fp: Counts, tn: Counts, fn: Counts) -> tuple[Counts, Counts]:

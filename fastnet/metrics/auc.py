@@ -96,10 +96,14 @@ class AUC(Counter):
         inner = np.arange(1, self.num_thresholds - 1) / (self.num_thresholds - 1)
         return [-_BEYOND, *(inner.tolist() if self._given is None else self._given), 1 + _BEYOND]
 
+    @property
+    def _is_built(self) -> bool:
+        return "true_positives" in vars(self)
+
     def targets(self, y_true: Any, outputs: int) -> Floats:
         labels = len(self.label_weights) if self.label_weights is not None else self.num_labels
-        if labels is None and self.multi_label and self.variables:
-            labels = self.variables[0].shape[1]
+        if labels is None and self.multi_label and self._is_built:
+            labels = self.true_positives.shape[1]
         if labels not in (None, outputs):
             raise ValueError(f"y_pred has {outputs} outputs, but the metric {self.name!r} is of {labels} labels")
         return super().targets(y_true, outputs)
@@ -107,7 +111,7 @@ class AUC(Counter):
     def add(self, targets: Floats, predictions: Floats, weights: Floats | None) -> None:
         if self.from_logits and predictions.size:
             predictions = activations.sigmoid(predictions)
-        if self.multi_label and not self.variables:
+        if not self._is_built:
             self._count_at(self.thresholds, (targets.shape[1],))
         if weights is not None and weights.ndim == 1:
             weights = weights[:, None]
@@ -116,7 +120,7 @@ class AUC(Counter):
             weights = of_labels if weights is None else weights * of_labels
         self._add_counts(self.passed(predictions), targets != 0, weights, self.multi_label)
 
-    def passed(self, predictions: Floats) -> NDArray[np.intp]:
+    def passed(self, predictions: Floats) -> NDArray[Any]:
         p = np.fmin(np.fmax(predictions, 0), 1)  # NaN becomes 0; the loss reports it
         if self._given is not None:
             return super().passed(p)
@@ -125,9 +129,9 @@ class AUC(Counter):
 
     def result(self) -> float:
         """Returns the area; 0 before the first batch."""
-        if not self.variables:
+        if not self._is_built:
             return 0.0
-        areas = self._areas(*(np.asarray(variable, np.float64) for variable in self.variables))
+        areas = self._areas(*self.counts())
         if not self.multi_label:
             return float(areas)
         weights = np.ones(len(areas)) if self.label_weights is None else np.array(self.label_weights)

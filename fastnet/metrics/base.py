@@ -405,12 +405,12 @@ class MeanOverRows(RunningMean, Checked):
     def _add_given(self, targets: NDArray[Any], predictions: Floats, shape: Shape, sample_weight: Any) -> None:
         rows = shape[:-1]
         weights = None if sample_weight is None else checks.numeric("sample_weight", sample_weight)
-        if len(rows) == 1 and (weights is None or weights.ndim == 1):
-            self.add(targets, predictions, None if weights is None else spread(weights, rows))
-            return
         if self._of_outputs and weights is not None and weights.ndim > 1:
             rows, targets, predictions = shape, targets.reshape(-1, 1), predictions.reshape(-1, 1)
-        self._add_values(self._values(targets, predictions, (*rows, -1)), weights)
+        if len(rows) == 1 and (weights is None or weights.ndim > 0):
+            self.add(targets, predictions, None if weights is None else spread(weights, rows))
+        else:
+            self._add_values(self._values(targets, predictions, (*rows, -1)), weights)
 
     def _values(self, targets: NDArray[Any], predictions: Floats, shape: Shape) -> NDArray[Any]:
         """Returns the value of each row of targets and predictions (N, C) of what had the shape (n, ..., C)."""

@@ -50,7 +50,8 @@ class Counter(Checked):
     def _count_at(self, limits: Any, columns: tuple[int, ...] = ()) -> None:
         """Makes the variables for these thresholds, (T,); or (T, L) to count each of L columns by itself."""
         self._limits = np.array(limits, np.float32)
-        self._order = np.argsort(self._limits, kind="stable")
+        is_sorted = bool((self._limits[:-1] <= self._limits[1:]).all())
+        self._order: Any = slice(None) if is_sorted else np.argsort(self._limits, kind="stable")
         for name in self._kept_counts:
             setattr(self, name, self._counter(name, (len(self._limits), *columns)))
 
@@ -68,9 +69,9 @@ class Counter(Checked):
         super().update_state(y_true, y_pred, sample_weight)
 
     def add(self, targets: Floats, predictions: Floats, weights: Floats | None) -> None:
-        predictions = np.where(np.isnan(predictions), np.float32(-np.inf), predictions)  # NaN is above nothing
         if self.top_k is not None:
             order = np.argsort(-predictions, axis=1, kind="stable")
+            predictions = predictions.copy()
             np.put_along_axis(predictions, order[:, self.top_k :], -np.inf, axis=1)
         if weights is not None and weights.ndim == 1:
             weights = weights[:, None]
@@ -82,14 +83,19 @@ class Counter(Checked):
             weights = weights if weights is None or weights.shape[1] == 1 else weights[:, one]
         self._add_counts(self.passed(predictions), targets != 0, weights)
 
-    def passed(self, predictions: Floats) -> NDArray[np.intp]:
-        """Returns how many thresholds each prediction is above, (n, C)."""
-        return np.searchsorted(self._limits[self._order], predictions, side="left")
+    def passed(self, predictions: Floats) -> NDArray[Any]:
+        """Returns how many thresholds each prediction is above, (n, C). NaN is above none."""
+        if len(self._limits) == 1:
+            return predictions > self._limits
+        found = np.searchsorted(self._limits[self._order], predictions, side="left")
+        return np.where(np.isnan(predictions), 0, found)
 
-    def _add_counts(
-        self, passed: NDArray[np.intp], real: NDArray[np.bool_], weights: Any, by_column: bool = False
-    ) -> None:
+    def _add_counts(self, passed: NDArray[Any], real: NDArray[np.bool_], weights: Any, by_column: bool = False) -> None:
         """Adds the outputs of a batch.
+
+        Each output is put into the bucket of its number of thresholds, one for positive targets and one for negative
+        ones. The sum of the buckets from the last one to number i is then what is above i thresholds. This takes
+        O(n + T) steps. To compare with each threshold would take O(n T).
 
         Args:
             passed: how many thresholds each prediction is above, (n, C).
@@ -97,26 +103,23 @@ class Counter(Checked):
             weights: weights (n, 1) or (n, C), or None.
             by_column: whether each column counts by itself.
         """
-        each = np.ones(passed.shape) if weights is None else np.broadcast_to(weights.astype(np.float64), passed.shape)
-        positive = _sums_from(passed, each * real, len(self._limits), by_column)
-        negative = _sums_from(passed, each * ~real, len(self._limits), by_column)
-        found = (positive[1:], negative[1:], negative[0] - negative[1:], positive[0] - positive[1:])
-        for name, counts in zip(COUNTED, found, strict=True):
-            if name in self._kept_counts:
-                getattr(self, name).packed[self._order] += counts
+        size, columns = len(self._limits) + 1, passed.shape[1] if by_column else 1
+        bucket = 2 * columns * passed.astype(np.intp) + real
+        if by_column:
+            bucket += 2 * np.arange(columns)
+        each = None if weights is None else np.broadcast_to(weights, passed.shape).reshape(-1)
+        counts = np.bincount(bucket.reshape(-1), each, 2 * size * columns).reshape(size, columns, 2)
+        sums = counts[::-1].cumsum(axis=0)[::-1]
+        negative, positive = (sums[..., i] if by_column else sums[:, 0, i] for i in range(2))
+        above = {"true_positives": positive, "false_positives": negative}
+        below = {"false_negatives": positive, "true_negatives": negative}
+        for name in self._kept_counts:
+            found = above[name][1:] if name in above else below[name][0] - below[name][1:]
+            getattr(self, name).packed[self._order] += found
 
-
-def _sums_from(passed: NDArray[np.intp], weights: Counts, size: int, by_column: bool) -> Counts:
-    """Returns at index i the weight of the outputs that are above at least i thresholds: (T + 1,), or (T + 1, C).
-
-    Each output is put into the bucket of its number, and the buckets are summed from the last one on. This takes
-    O(n + T) steps, while a comparison with each threshold takes O(n T).
-    """
-    columns = passed.shape[1] if by_column else 1
-    at = passed * columns + np.arange(columns) if by_column else passed
-    buckets = np.bincount(at.reshape(-1), weights.reshape(-1), (size + 1) * columns).reshape(size + 1, columns)
-    sums: Counts = buckets[::-1].cumsum(axis=0)[::-1]
-    return sums if by_column else sums[:, 0]
+    def counts(self) -> list[Counts]:
+        """Returns the counts that the metric keeps, in the order of `COUNTED`."""
+        return [np.asarray(getattr(self, name).packed, np.float64) for name in self._kept_counts]
 
 
 def at_thresholds(counts: Counts) -> Any:
@@ -145,7 +148,7 @@ class _OneCount(Counter):
 
     def result(self) -> Any:
         """Returns the count: a float, or an array (T,) for several thresholds."""
-        return at_thresholds(getattr(self, self._kept_counts[0]).numpy())
+        return at_thresholds(self.counts()[0].copy())
 
 
 class TruePositives(_OneCount):
@@ -230,7 +233,7 @@ class _Ratio(Counter):
 
     def result(self) -> Any:
         """Returns the ratio, 0 if its denominator is 0: a float, or an array (T,) for several thresholds."""
-        true, other = (getattr(self, name).numpy() for name in self._kept_counts)
+        true, other = self.counts()
         return at_thresholds(divide(true, true + other))
 
 

@@ -3,10 +3,11 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastnet import checks
 from fastnet.checks import Floats
-from fastnet.metrics.base import Checked
+from fastnet.metrics.base import Checked, Shape, spread
 from fastnet.metrics.confusion import Counts, divide, share
 
 
@@ -65,17 +66,20 @@ class FBetaScore(Checked):
             raise ValueError(f"y_pred has shape {y_pred.shape}, but {self.name} takes rows of classes, (n, C)")
         super().update_state(y_true, y_pred, sample_weight)
 
+    def _add_given(self, targets: NDArray[Any], predictions: Floats, shape: Shape, sample_weight: Any) -> None:
+        self.add(targets, predictions, None if sample_weight is None else spread(sample_weight, shape[:1]))
+
     def add(self, targets: Floats, predictions: Floats, weights: Floats | None) -> None:
         if self.threshold is None:
             greatest = predictions.max(axis=1, keepdims=True, initial=-np.inf)
             positive: Any = (predictions >= greatest) & (np.abs(predictions) > 1e-9)
         else:
             positive = predictions > self.threshold
-        each: Any = np.ones((1, 1)) if weights is None else weights.reshape(len(targets), -1).astype(np.float64)
-        positive, real = positive * each, targets * each
-        self._true = self._true + (positive * targets).sum(axis=0)
-        self._predicted = self._predicted + positive.sum(axis=0)
-        self._real = self._real + real.sum(axis=0)
+        row_weights: Any = np.ones(len(targets)) if weights is None else weights.astype(np.float64)
+        positive, real = positive.astype(np.float64), targets.astype(np.float64)
+        self._true = self._true + row_weights @ (positive * real)
+        self._predicted = self._predicted + row_weights @ positive
+        self._real = self._real + row_weights @ real
 
     def result(self) -> Any:
         """Returns the score, 0 for a class that never occurs: a float, or an array (C,) without an average."""
