@@ -104,7 +104,7 @@ class Counter(Checked):
             by_column: whether each column counts by itself.
         """
         size, columns = len(self._limits) + 1, passed.shape[1] if by_column else 1
-        bucket = 2 * columns * passed.astype(np.intp) + real
+        bucket = 2 * columns * np.asarray(passed, np.intp) + real
         if by_column:
             bucket += 2 * np.arange(columns)
         each = None if weights is None else np.broadcast_to(weights, passed.shape).reshape(-1)
