@@ -82,6 +82,7 @@ class MeanMetricWrapper(Mean):
         kwargs: further arguments of the function.
 
     Raises:
+        ValueError: if `fn` is a name in a file that is not among the custom objects.
         TypeError: if `fn` cannot be called.
 
     Example:
@@ -94,6 +95,8 @@ class MeanMetricWrapper(Mean):
     name = "mean_metric_wrapper"
 
     def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any) -> None:
+        if isinstance(fn, dict):  # from a file, which holds a function's name only
+            raise ValueError(f"unknown function {fn.get('class_name')!r}")
         if not callable(fn):
             raise TypeError(f"fn must be callable as fn(y_true, y_pred), got {fn!r}")
         super().__init__(name, dtype)

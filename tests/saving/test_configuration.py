@@ -555,3 +555,17 @@ def test_what_is_no_way_to_compile_is_refused(changed: Any, message: str) -> Non
 def test_what_cannot_be_described_says_so() -> None:
     with pytest.raises(TypeError, match="cannot be described"):
         configuration.serialize(object())
+
+
+def largest_error(y_true: Any, y_pred: Any, power: float = 1.0) -> Any:
+    return (abs(y_true - y_pred) ** power).max(axis=1)
+
+
+def test_the_mean_of_a_function_comes_back() -> None:
+    metric = metrics.MeanMetricWrapper(largest_error, name="largest", power=2.0)
+    config = through_json(compiled(metrics=[metric]))
+    again = compile_from_config(config, {"largest_error": largest_error})["metrics"][0]
+    assert (type(again), again.name, again.fn) == (metrics.MeanMetricWrapper, "largest", largest_error)
+    assert again.get_config() == metric.get_config()
+    with pytest.raises(ValueError, match="custom_objects=.'largest_error': largest_error."):
+        compile_from_config(config)
