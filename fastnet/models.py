@@ -101,6 +101,8 @@ class Sequential(Stack):
             ValueError: if a name is unknown, or there is no loss.
             TypeError: if an argument is of another type.
         """
+        if optimizer is None:
+            raise TypeError("optimizer is None; expected an optimizer such as 'rmsprop'")
         if loss is None:
             raise ValueError("loss is None; expected a loss such as 'categorical_crossentropy'")
         chosen = optimizers.get(optimizer), losses.for_training(loss)
@@ -217,6 +219,8 @@ class Sequential(Stack):
             batches.skip(self._initial_epoch - initial_epoch)
             numbers = range(self._initial_epoch, epochs)
             logs = fit(self, batches, validation, numbers, is_due, hooks, verbose, interrupts)
+            if numbers and self.optimizer is not None:
+                self.optimizer.finalize_variable_values(self.trainable_weights)
             hooks.call("on_train_end", logs)
             kernels.warn_if_threads_failed()
             return history

@@ -13,6 +13,8 @@ from __future__ import annotations
 import functools
 import inspect
 import math
+import re
+from collections import Counter
 from typing import Any, Self
 
 import numpy as np
@@ -28,6 +30,21 @@ def touch() -> None:
     """Makes every model record its training step anew, since the recorded one holds the old values."""
     global version
     version += 1
+
+
+names: Counter[str] = Counter()  # how many objects have got a name like this
+
+
+def snake_case(name: str) -> str:
+    """Converts a class name as Keras does: BatchNormalization becomes batch_normalization."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def numbered(kind: str) -> str:
+    """Returns a name for a new object of a class, as Keras does: adam for the first Adam, then adam_1, adam_2."""
+    stem = snake_case(kind)
+    names[stem] += 1
+    return stem if names[stem] == 1 else f"{stem}_{names[stem] - 1}"
 
 
 def is_patched(thing: Any) -> bool:

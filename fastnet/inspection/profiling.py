@@ -170,13 +170,13 @@ class _Clock(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         if self._is_warm:
-            self.steps -= self.model.optimizer.iterations
+            self.steps -= self.model.optimizer._iterations
             self.seconds -= time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self._is_warm:
             self.seconds += time.perf_counter() - self._counting
-            self.steps += self.model.optimizer.iterations
+            self.steps += self.model.optimizer._iterations
             self._counting = 0.0
             self._left -= 1
             if not self._left:

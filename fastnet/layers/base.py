@@ -16,7 +16,6 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -69,11 +68,6 @@ def shape_of(argument: str, shape: Any) -> Shape:
     if not dimensions:
         raise ValueError(f"{argument} must have at least one dimension, as in (784,), got {shape!r}")
     return tuple(checks.integer(argument, n, least=1) for n in dimensions)
-
-
-def snake_case(name: str) -> str:
-    """Converts a class name as Keras does: BatchNormalization becomes batch_normalization."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 class Layer(Recorded):

@@ -1,6 +1,11 @@
 """Optimizers: how to change the weights, given the gradients."""
 
-from typing import Any
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from fastnet import checks
 from fastnet.optimizers import schedules
@@ -12,23 +17,96 @@ from fastnet.optimizers.nadam import Nadam
 from fastnet.optimizers.rmsprop import RMSprop
 from fastnet.optimizers.sgd import SGD
 
-__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Nadam", "Optimizer", "RMSprop", "Sink", "get", "multiply", "schedules"]
+if TYPE_CHECKING:
+    from fastnet.optimizers.adadelta import Adadelta
+    from fastnet.optimizers.adafactor import Adafactor
+    from fastnet.optimizers.adamax import Adamax
+    from fastnet.optimizers.ftrl import Ftrl
+    from fastnet.optimizers.lamb import Lamb
+    from fastnet.optimizers.lion import Lion
+    from fastnet.optimizers.muon import Muon
+    from fastnet.optimizers.schedule_free_adamw import ScheduleFreeAdamW
 
-CLASSES: dict[str, type[Optimizer]] = {c.__name__: c for c in (SGD, RMSprop, Adam, AdamW, Adagrad, Nadam)}
-_BY_NAME: dict[str, type[Optimizer]] = {name.lower(): c for name, c in CLASSES.items()}
+__all__ = [
+    "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "Muon", "Nadam",
+    "Optimizer", "RMSprop", "ScheduleFreeAdamW", "Sink", "deserialize", "get", "multiply", "schedules", "serialize",
+]  # fmt: skip
+
+_LATER = {  # the files of the classes that are imported when first used, so that `import fastnet` stays fast
+    "Adadelta": "adadelta",
+    "Adafactor": "adafactor",
+    "Adamax": "adamax",
+    "Ftrl": "ftrl",
+    "Lamb": "lamb",
+    "Lion": "lion",
+    "Muon": "muon",
+    "ScheduleFreeAdamW": "schedule_free_adamw",
+}
 
 
-def get(identifier: Any) -> Optimizer:
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        kind = globals()[name] = getattr(importlib.import_module(f"fastnet.optimizers.{_LATER[name]}"), name)
+        return kind
+    raise checks.no_such(sys.modules[__name__], "fastnet has no optimizer", name, sys._getframe(1))
+
+
+class _Classes(Mapping[str, type[Optimizer]]):
+    """All optimizers by name. A class is imported when it is looked up."""
+
+    _names = (*(c.__name__ for c in (SGD, RMSprop, Adam, AdamW, Adagrad, Nadam)), *_LATER)
+
+    def __getitem__(self, name: str) -> type[Optimizer]:
+        if name not in self._names:
+            raise KeyError(name)
+        kind: type[Optimizer] = getattr(sys.modules[__name__], name)
+        return kind
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+CLASSES = _Classes()
+_BY_NAME: dict[str, str] = {name.lower(): name for name in CLASSES}
+
+
+def get(identifier: Any) -> Optimizer | None:
     """Returns the optimizer that the argument of `compile` stands for.
 
     Args:
         identifier: a name, in small or capital letters, for a new optimizer with the default arguments; a description
-            of class and arguments; or an `Optimizer`.
+            of class and arguments; or an `Optimizer`. None gives None.
 
     Raises:
         ValueError: if there is no optimizer of that name.
         TypeError: if `identifier` is of another type.
     """
-    if isinstance(identifier, Optimizer):
+    if identifier is None or isinstance(identifier, Optimizer):
         return identifier
-    return checks.build("optimizer", identifier, _BY_NAME, any_case=True)
+    return deserialize(identifier if isinstance(identifier, dict) else {"class_name": identifier, "config": {}})
+
+
+def serialize(optimizer: Optimizer) -> dict[str, Any]:
+    """Returns the class name and the arguments of an optimizer."""
+    return checks.describe(optimizer)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Optimizer:
+    """Makes a new optimizer from a description.
+
+    Args:
+        config: a result of `serialize`.
+        custom_objects: your own classes by name.
+
+    Raises:
+        ValueError: if there is no optimizer of that name.
+        TypeError: if `config` is no description.
+    """
+    if not isinstance(config, dict) or set(config) != {"class_name", "config"}:
+        raise TypeError(f"config must be a dict with 'class_name' and 'config', got {config!r:.80}")
+    found = checks.choose("optimizer", config["class_name"], {**_BY_NAME, **(custom_objects or {})}, any_case=True)
+    kind: type[Optimizer] = CLASSES[found] if isinstance(found, str) else found
+    return kind.from_config(config["config"])

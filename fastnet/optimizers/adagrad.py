@@ -24,7 +24,7 @@ class Adagrad(Optimizer):
         learning_rate: size of a step, at least 0, or a schedule.
         initial_accumulator_value: start of the sums, at least 0.
         epsilon: a number above 0 that prevents a division by zero.
-        weight_decay, clipnorm, clipvalue, global_clipnorm, name: as for `Optimizer`.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, name and others: as for `Optimizer`.
 
     Raises:
         ValueError: if a number is out of its range.
@@ -41,10 +41,9 @@ class Adagrad(Optimizer):
         self.initial_accumulator_value = checks.number("initial_accumulator_value", initial_accumulator_value, least=0)
         self.epsilon = positive_epsilon(epsilon)
 
-    def slot(self, variable: Variable, name: str) -> Floats:
-        is_new = (variable, name) not in self._slots
-        state = super().slot(variable, name)
-        if is_new:
+    def _first_state(self, variable: Variable, name: str) -> Floats:
+        state = super()._first_state(variable, name)
+        if name == "accumulator":
             state.fill(self.initial_accumulator_value)
         return state
 

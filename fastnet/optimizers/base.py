@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -16,7 +18,8 @@ from fastnet.arrays.variables import Variable
 from fastnet.checks import Floats
 from fastnet.optimizers import schedules
 from fastnet.optimizers.schedules import LearningRateSchedule
-from fastnet.recorded import Recorded, is_ours
+from fastnet.optimizers.state import Iterations, LearningRate, Slot
+from fastnet.recorded import Recorded, is_ours, numbered
 from fastnet.terminal import interrupts
 
 
@@ -63,13 +66,20 @@ class Optimizer(Recorded):
     gradient is never written to memory.
 
     Args:
-        learning_rate: size of a step, at least 0, or a schedule of `fastnet.optimizers.schedules`. The older name
-            ``lr`` is accepted, too.
+        learning_rate: size of a step, at least 0; a schedule of `fastnet.optimizers.schedules`; or a function without
+            arguments that returns it. The older name ``lr`` is accepted, too.
         weight_decay: each step first subtracts learning_rate * weight_decay * w from a weight w.
-        clipnorm: limit of the norm of each variable's gradient.
-        clipvalue: limit of the absolute value of each number in a gradient.
-        global_clipnorm: limit of the norm of all gradients together.
-        name: a name, by default the class's in lower case.
+        clipnorm: limit of the norm of each variable's gradient; 0 is none.
+        clipvalue: limit of the absolute value of each number in a gradient; 0 is none.
+        global_clipnorm: limit of the norm of all gradients together; 0 is none.
+        use_ema: whether to keep an average of each variable: see averaging.py. `fit` ends with the averages as weights.
+        ema_momentum: share of the average that each step keeps, in [0, 1].
+        ema_overwrite_frequency: number of steps after which the averages become the weights, again and again, or None.
+        loss_scale_factor: `apply_gradients` divides by it the gradients of a loss that `scale_loss` has multiplied.
+            `fit` does without: numbers in float32 are not too small.
+        gradient_accumulation_steps: the weights change only after this many batches, at least 2, along the mean of
+            their gradients.
+        name: a name, by default the class's in snake case, with a number from the second object on: adam, adam_1.
 
     Raises:
         ValueError: if a number is out of its range, or two ways to clip are given.
@@ -77,6 +87,7 @@ class Optimizer(Recorded):
     """
 
     _free = frozenset({"iterations", "learning_rate", "lr"})
+    _kept = ("name",)
     rule: int | None = None  # number of the kernel's update rule, if there is one
     slots: tuple[str, ...] = ()  # names of the state arrays of each variable; a rule uses the first two
     _is_custom: ClassVar[bool] = False  # whether a user's class says how to apply a gradient
@@ -93,6 +104,11 @@ class Optimizer(Recorded):
         clipnorm: float | None = None,
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -103,14 +119,19 @@ class Optimizer(Recorded):
         if sum(limit is not None for limit in (clipnorm, clipvalue, global_clipnorm)) > 1:
             raise ValueError("give only one of clipnorm, clipvalue and global_clipnorm")
         self.learning_rate = learning_rate
-        self.weight_decay = None if weight_decay is None else checks.number("weight_decay", weight_decay, least=0)
-        self.clipnorm = None if clipnorm is None else checks.number("clipnorm", clipnorm, least=0)
-        self.clipvalue = None if clipvalue is None else checks.number("clipvalue", clipvalue, least=0)
-        self.global_clipnorm = (
-            None if global_clipnorm is None else checks.number("global_clipnorm", global_clipnorm, least=0)
-        )
-        self.name = name or type(self).__name__.lower()
-        self.iterations = 0
+        self.weight_decay = optional("weight_decay", weight_decay)
+        self.clipnorm = optional("clipnorm", clipnorm)
+        self.clipvalue = optional("clipvalue", clipvalue)
+        self.global_clipnorm = optional("global_clipnorm", global_clipnorm)
+        self.use_ema = checks.flag("use_ema", use_ema)
+        self.ema_momentum = share("ema_momentum", ema_momentum)
+        self.ema_overwrite_frequency = _count("ema_overwrite_frequency", ema_overwrite_frequency, least=1)
+        self.loss_scale_factor = optional("loss_scale_factor", loss_scale_factor, least=_TINY)
+        self.gradient_accumulation_steps = _count("gradient_accumulation_steps", gradient_accumulation_steps, least=2)
+        self.name = numbered(type(self).__name__) if name is None else name
+        self._is_named = name is not None
+        self._iterations = 0  # batches: more than `iterations` if several make a step
+        self._undecayed: tuple[set[Variable], str] = set(), ""  # from the weight decay: variables, a pattern of names
         self._slots: dict[tuple[Variable, str], Floats] = {}
         self._arrays_of_layer: dict[Variable, tuple[Floats, ...]] = {}  # by kernel: its arrays and those of its bias
         self._gradients: dict[Variable, tuple[Floats, Floats]] = {}  # by kernel: its gradient and that of its bias
@@ -122,39 +143,109 @@ class Optimizer(Recorded):
         self._in_product = False
 
     @property
-    def learning_rate(self) -> float:
-        """The learning rate of the next step.
+    def iterations(self) -> Iterations:
+        """The number of steps done."""
+        return Iterations(self._iterations // (self.gradient_accumulation_steps or 1), self)
+
+    @iterations.setter
+    def iterations(self, value: int) -> None:
+        self._iterations = int(value) * (self.gradient_accumulation_steps or 1)
+
+    @property
+    def learning_rate(self) -> LearningRate:
+        """The learning rate of the next step: a float, which also has ``assign``, ``numpy()`` and ``value``.
 
         Raises:
             ValueError: if a schedule returns a number that is not finite or below 0.
             TypeError: if a schedule does not return a number.
         """
-        return self._learning_rate_at(self.iterations)
+        return LearningRate(self._learning_rate_at(self._iterations), self)
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
-        if getattr(self, "_schedule", None) is not None and not isinstance(value, LearningRateSchedule):
+        if getattr(self, "_schedule", None) is not None and not callable(value):
             raise TypeError(
                 "learning_rate follows a schedule, so it cannot be set to a number; make the optimizer with a number "
                 "if a callback is to change it"
             )
-        self._schedule = value if isinstance(value, LearningRateSchedule) else None
-        self._fixed_rate = 0.0 if self._schedule else checks.number("learning_rate", value, least=0)
+        self._schedule: Callable[..., Any] | None = value if callable(value) else None
+        self._fixed_rate = 0.0 if callable(value) else checks.number("learning_rate", value, least=0)
 
     lr = learning_rate
 
     def _learning_rate_at(self, step: int) -> float:
         if self._schedule is None:
             return self._fixed_rate
-        name = f"the schedule {type(self._schedule).__name__}'s learning rate at step {step}"
-        return checks.number(name, self._schedule(step), least=0)
+        name = f"the schedule {name_of(self._schedule)}'s learning rate at step {step}"
+        found = self._schedule(step) if isinstance(self._schedule, LearningRateSchedule) else self._schedule()
+        return checks.number(name, found, least=0)
+
+    @property
+    def variables(self) -> list[Any]:
+        """The number of batches, the learning rate unless it follows a schedule, and all states, which are views."""
+        numbers: list[Any] = [Iterations(self._iterations, self)]
+        if self._schedule is None:
+            numbers.append(self.learning_rate)
+        return numbers + [Slot(variable, name, packed) for (variable, name), packed in self._slots.items()]
+
+    def build(self, variables: Iterable[Variable]) -> None:
+        """Makes the states of these variables now; otherwise their first step makes them."""
+        for variable in variables:
+            for name in self._slots_of(variable):
+                self.slot(variable, name)
+
+    def set_weights(self, weights: Iterable[Any]) -> None:
+        """Sets the numbers and states from a list like `variables`.
+
+        Raises:
+            ValueError: if their number or shapes differ. Nothing has changed then.
+        """
+        variables, given = self.variables, list(weights)
+        if len(given) != len(variables):
+            raise ValueError(
+                f"weights has {len(given)} entries, but the optimizer has {len(variables)} variables; call "
+                "build(model.trainable_variables) first if it has not taken a step yet"
+            )
+        values = [variable.check(value) for variable, value in zip(variables, given, strict=True)]
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+
+    def exclude_from_weight_decay(
+        self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
+    ) -> None:
+        """Excludes variables from the weight decay. The choice is not saved with a model.
+
+        Args:
+            var_list: variables.
+            var_names: regular expressions; a variable is excluded if one occurs in its name, such as ``"bias"``.
+        """
+        self._undecayed = set(var_list or ()), "|".join(var_names or ())
+        recorded.touch()
+
+    def _decay_of(self, variable: Variable) -> float:
+        """Returns the weight decay of a variable."""
+        return 0.0 if self._is_excluded(variable) else self.weight_decay or 0.0
+
+    def _is_excluded(self, variable: Variable) -> bool:
+        variables, names = self._undecayed
+        return variable in variables or bool(names and re.search(names, variable.name.rpartition("/")[2]))
 
     def slot(self, variable: Variable, name: str) -> Floats:
-        """Returns the state called `name` of a variable, packed like the variable; it starts as zeros."""
+        """Returns the state called `name` of a variable, packed like the variable."""
         key = (variable, name)
         if key not in self._slots:
-            self._slots[key] = variable.pack(np.zeros(variable.shape, np.float32))
+            self._slots[key] = self._first_state(variable, name)
         return self._slots[key]
+
+    def _first_state(self, variable: Variable, name: str) -> Floats:
+        """Returns the state before the first step: zeros."""
+        return variable.pack(np.zeros(variable.shape, np.float32))
+
+    def _slots_of(self, variable: Variable) -> tuple[str, ...]:
+        """Returns the names of all states of a variable."""
+        average = ("average",) if self.use_ema else ()
+        sums = ("gradient_accumulator",) if self.gradient_accumulation_steps else ()
+        return average + sums + self.slots
 
     def replace_slots(self, slots: dict[tuple[Variable, str], Floats]) -> None:
         """Takes over the state of all variables, by variable and name, as a file has it."""
@@ -170,11 +261,15 @@ class Optimizer(Recorded):
         self._products.clear()
         self._updates.clear()
         self.set_step_rates()
-        self._in_product = (
-            self.rule is not None
-            and not self._is_custom
-            and (self.clipnorm, self.clipvalue, self.global_clipnorm, self.weight_decay) == (None,) * 4
+        self._in_product = self._is_rule and (
+            (self.clipnorm, self.clipvalue, self.global_clipnorm, self.weight_decay) == (None,) * 4
         )
+
+    @property
+    def _is_rule(self) -> bool:
+        """Whether all of a step's changes are a kernel's rule, so that no Python code takes part in it."""
+        more = self._is_custom or self.use_ema or self.gradient_accumulation_steps is not None
+        return self.rule is not None and not more
 
     def apply_product(self, x: Floats | CscBatch, dz: Floats, kernel: Variable, bias: Variable) -> None:
         """Takes the gradients x^T . dz of `kernel` and the column sums of dz of `bias`, as two factors.
@@ -205,33 +300,49 @@ class Optimizer(Recorded):
             return
         if variable.regularizer is not None:
             variable.regularizer.add_gradient(variable, gradient)
-        if self.clipvalue is not None:
-            kernels.clip(gradient.reshape(-1), self.clipvalue)
-        elif self.clipnorm is not None:
-            _shorten(gradient, _length(gradient), self.clipnorm)
-        for name in self.slots:
+        if self.gradient_accumulation_steps is None:
+            self._clip(gradient)
+        for name in self._slots_of(variable):
             self.slot(variable, name)
         self._updates.append((variable, gradient))
+
+    def _clip(self, gradient: Floats) -> None:
+        if self.clipvalue:
+            kernels.clip(gradient.reshape(-1), self.clipvalue)
+        elif self.clipnorm:
+            _shorten(gradient, length(gradient), self.clipnorm)
+
+    def _clip_together(self, updates: list[tuple[Variable, Floats]]) -> None:
+        if self.global_clipnorm:
+            whole = math.sqrt(math.fsum(length(gradient) ** 2 for _, gradient in updates))
+            for _, gradient in updates:
+                _shorten(gradient, whole, self.global_clipnorm)
 
     def end_step(self) -> None:
         """Updates all variables whose gradients were handed over.
 
         If an update raises an exception, which only Python code can do, not a kernel, all variables are restored.
         """
-        if self.global_clipnorm is not None:
-            length = math.sqrt(math.fsum(_length(gradient) ** 2 for _, gradient in self._updates))
-            for _, gradient in self._updates:
-                _shorten(gradient, length, self.global_clipnorm)
+        if self.gradient_accumulation_steps is None:
+            self._clip_together(self._updates)
         before = [(array, array.copy()) for array in self._at_risk()] if self._updates else []
         interrupts.updating = not before  # only kernels run, so Ctrl-C can wait until they are done
-        self.iterations += 1
+        done = self._iterations
         try:
             for multiply_and_update, arguments, _ in self._products:
                 multiply_and_update(*arguments)
-            for variable, gradient in self._updates:
+            for variable, gradient in self._updates if self.gradient_accumulation_steps is None else self._means():
                 self._update(variable, gradient)
+            if self.use_ema:
+                from fastnet.optimizers import averaging
+
+                averaging.average(self, [variable for variable, _ in self._updates])
+            for variable, _ in self._updates:
+                if variable.constraint is not None:
+                    variable.packed = variable.pack(variable.constraint.projected(variable.numpy(), variable.name))
+            self._iterations = done + 1
         except BaseException:
-            self.iterations -= 1
+            self._iterations = done
             for array, value in before:
                 array[...] = value
             raise
@@ -240,10 +351,27 @@ class Optimizer(Recorded):
             self._products.clear()
             self._updates.clear()
 
+    @np.errstate(all="ignore")  # the loss reports NaN and infinity
+    def _means(self) -> list[tuple[Variable, Floats]]:
+        """Adds the gradients of this batch to those before it. Returns the means after the last batch, else nothing."""
+        steps = self.gradient_accumulation_steps
+        assert steps is not None
+        is_last = (self._iterations + 1) % steps == 0
+        means = []
+        for variable, gradient in self._updates:
+            sums = self.slot(variable, "gradient_accumulator")
+            sums += gradient
+            if is_last:
+                mean = sums / np.float32(steps)
+                sums[...] = 0
+                self._clip(mean)
+                means.append((variable, mean))
+        self._clip_together(means)
+        return means
+
     def _at_risk(self) -> list[Floats]:
         """Returns the arrays that this step changes, if Python code takes part in it and may raise an exception."""
-        is_safe = self.rule is not None and not self._is_custom
-        if is_safe and all(variable.constraint is None for variable, _ in self._updates):
+        if self._is_rule and all(variable.constraint is None for variable, _ in self._updates):
             return []
         variables = {variable for variable, _ in self._updates}
         slots = [state for (variable, _), state in self._slots.items() if variable in variables]
@@ -251,11 +379,11 @@ class Optimizer(Recorded):
         return [*(variable.packed for variable in variables), *slots, *products]
 
     def _update(self, variable: Variable, gradient: Floats) -> None:
-        if self.weight_decay:
+        decay = self._decay_of(variable)
+        if decay:
+            self._step_rates[0, 5] = self._step_rate * decay
             kernels.decay(variable.packed.reshape(-1), self._step_rates[0])
         self.update_step(gradient, variable, self._step_rate)
-        if variable.constraint is not None:
-            variable.packed = variable.pack(variable.constraint.projected(variable.numpy(), variable.name))
 
     def update_step(self, gradient: Floats, variable: Variable, learning_rate: float) -> None:
         """Updates one variable: changes `variable.packed` in place.
@@ -269,6 +397,43 @@ class Optimizer(Recorded):
             raise NotImplementedError(f"{type(self).__name__} has no update_step()")
         w, s, t = (array.reshape(-1) for array in self._arrays(variable))
         kernels.update(self.rule, w, gradient.reshape(-1), s, t, self._step_rates[0])
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> int:
+        """Takes a step along gradients of your own, for a training loop without `fit`.
+
+        Args:
+            grads_and_vars: pairs of a gradient, as an array of the variable's shape, and the variable. Variables
+                whose gradient is None do not change, with a warning.
+
+        Returns:
+            The number of steps done.
+
+        Raises:
+            ValueError, TypeError: if there is no gradient, or one does not fit. Nothing has changed then.
+        """
+        pairs = list(grads_and_vars)
+        given = [(variable, variable.check(gradient)) for gradient, variable in pairs if gradient is not None]
+        if not given:
+            raise ValueError("grads_and_vars has no gradient for any variable")
+        if len(given) < len(pairs):
+            names = [variable.name for gradient, variable in pairs if gradient is None]
+            warnings.warn(f"no gradient for {', '.join(names)}: left as they are", stacklevel=2)
+        self.begin_step()
+        for variable, gradient in given:
+            self.apply(variable, variable.pack(gradient / np.float32(self.loss_scale_factor or 1)))
+        self.end_step()
+        return self.iterations
+
+    def scale_loss(self, loss: Any) -> Any:
+        """Returns the loss, multiplied by `loss_scale_factor` if there is one."""
+        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+
+    def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
+        """Sets the variables to their averages, if `use_ema` keeps them. `fit` does so at its end."""
+        if self.use_ema:
+            from fastnet.optimizers import averaging
+
+            averaging.overwrite(self, var_list)
 
     def _set_rates(self, rates: NDArray[np.float64]) -> None:
         """Sets the numbers in the rule's formula for the next steps.
@@ -285,7 +450,7 @@ class Optimizer(Recorded):
 
     def set_step_rates(self) -> None:
         """Sets the rates of the next step, which its kernels read."""
-        self._step_rate = self._step_rates[0, 0] = self.learning_rate
+        self._step_rate = self._step_rates[0, 0] = self._learning_rate_at(self._iterations)
         self._set_rates(self._step_rates)
 
     def rates_ahead(self, steps: int) -> NDArray[np.float64]:
@@ -299,7 +464,7 @@ class Optimizer(Recorded):
         else:
             for i in range(steps):
                 try:
-                    rates[i, 0] = self._learning_rate_at(self.iterations + i)
+                    rates[i, 0] = self._learning_rate_at(self._iterations + i)
                 except Exception:  # the step itself raises it again
                     rates = rates[:i]
                     break
@@ -308,8 +473,18 @@ class Optimizer(Recorded):
 
     @property
     def _is_taped(self) -> bool:
-        """Whether its part of a step consists of kernels alone, so that the step can be recorded."""
-        return self.rule is not None and is_ours(type(self)) and self.clipnorm is None and self.global_clipnorm is None
+        """Whether its part of a step consists of kernels alone, so that the step can be recorded.
+
+        A function as learning rate is not asked ahead, since it may depend on anything.
+        """
+        return (
+            self._is_rule
+            and is_ours(type(self))
+            and self.clipnorm is None
+            and self.global_clipnorm is None
+            and not any(self._undecayed)
+            and (self._schedule is None or isinstance(self._schedule, LearningRateSchedule))
+        )
 
     def _arrays(self, variable: Variable) -> tuple[Floats, Floats, Floats]:
         """Returns the array of a variable and two of its state; the rule ignores those that it does not have."""
@@ -332,10 +507,23 @@ class Optimizer(Recorded):
         )
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        rate = checks.describe(self._schedule) if self._schedule else self._fixed_rate
-        config: dict[str, Any] = {"learning_rate": rate}
-        for name in ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm"):
+        """Returns the constructor's arguments. Those that are None are left out."""
+        rate: Any = self._fixed_rate
+        if self._schedule is not None:
+            is_schedule = isinstance(self._schedule, LearningRateSchedule)
+            rate = checks.describe(self._schedule) if is_schedule else name_of(self._schedule)
+        config: dict[str, Any] = {"name": self.name, "learning_rate": rate}
+        if self.use_ema:
+            config |= {"use_ema": True, "ema_momentum": self.ema_momentum}
+        for name in (
+            "weight_decay",
+            "clipnorm",
+            "clipvalue",
+            "global_clipnorm",
+            "ema_overwrite_frequency",
+            "loss_scale_factor",
+            "gradient_accumulation_steps",
+        ):
             if getattr(self, name) is not None:
                 config[name] = getattr(self, name)
         return config
@@ -347,14 +535,17 @@ class Optimizer(Recorded):
 
             defaults = {p.name: p.default for p in inspect.signature(type(self)).parameters.values()}
         config = self._shown()
-        if self._schedule and "learning_rate" in config:
+        if self._schedule is not None and "learning_rate" in config:
             config["learning_rate"] = self._schedule
         parts = [
             f"{name}={value:g}" if isinstance(value, float) else f"{name}={value!r}"
             for name, value in config.items()
-            if name == "learning_rate" or defaults.get(name) != value
+            if name == "learning_rate" or (name != "name" and defaults.get(name) != value)
         ]
         return f"{type(self).__name__}({', '.join(parts)})"
+
+
+_TINY = float(np.finfo(np.float32).tiny)
 
 
 def fraction(argument: str, value: Any) -> float:
@@ -362,9 +553,36 @@ def fraction(argument: str, value: Any) -> float:
     return checks.number(argument, value, least=0, below=1)
 
 
+def share(argument: str, value: Any) -> float:
+    """Returns `value` as a float in [0, 1]."""
+    number = checks.number(argument, value, least=0)
+    if number > 1:
+        raise ValueError(f"{argument} must be a number in [0, 1], got {number!r}")
+    return number
+
+
+def positive(argument: str, value: Any) -> float:
+    """Returns `value` as a float above 0, also in float32."""
+    return checks.number(argument, value, least=_TINY)
+
+
 def positive_epsilon(value: Any) -> float:
     """Returns `value` as a float above 0, also in float32."""
-    return checks.number("epsilon", value, least=float(np.finfo(np.float32).tiny))
+    return positive("epsilon", value)
+
+
+def optional(argument: str, value: Any, least: float = 0) -> float | None:
+    """Returns `value` as a float of at least `least`, or None."""
+    return None if value is None else checks.number(argument, value, least)
+
+
+def _count(argument: str, value: Any, least: int) -> int | None:
+    return None if value is None else checks.integer(argument, value, least)
+
+
+def name_of(function: Any) -> str:
+    """Returns the name of a function, or of the class of another object that can be called."""
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def _arguments_of(kind: type[Optimizer]) -> Iterator[str]:
@@ -376,10 +594,11 @@ def _arguments_of(kind: type[Optimizer]) -> Iterator[str]:
             yield from (p.name for p in inspect.signature(owner).parameters.values() if p.kind is not p.VAR_KEYWORD)
 
 
-def _length(gradient: Floats) -> float:
+def length(gradient: Floats) -> float:
+    """Returns the norm of an array: the root of the sum of squares."""
     return math.sqrt(float(np.square(gradient, dtype=np.float64).sum()))
 
 
-def _shorten(gradient: Floats, length: float, most: float) -> None:
-    if length > most:
-        gradient *= np.float32(most / length)
+def _shorten(gradient: Floats, norm: float, most: float) -> None:
+    if norm > most:
+        gradient *= np.float32(most / norm)

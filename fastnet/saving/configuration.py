@@ -32,6 +32,7 @@ _INNER: dict[str, Any] = {
     **regularizers.CLASSES,
     **optimizers.schedules.CLASSES,
 }
+_FUNCTIONS = ("activation", "loss", "learning_rate")  # arguments that may be functions, described by their names
 _COMPILE = ("optimizer", "loss", "metrics")
 
 
@@ -156,10 +157,19 @@ def compile_config(model: Model) -> Config | None:
     """Returns the descriptions of optimizer, loss and metrics; None before `compile`."""
     if model.optimizer is None or model.loss is None:
         return None
-    config: Config = {"optimizer": serialize(model.optimizer), "loss": serialize(model.loss)}
+    config: Config = {"optimizer": optimizer_config(model.optimizer), "loss": serialize(model.loss)}
     config["metrics"] = [serialize(metric) for metric in model.metrics if not metric.weighted]
     weighted = [serialize(metric) for metric in model.metrics if metric.weighted]
     return config | {"weighted_metrics": weighted} if weighted else config
+
+
+def optimizer_config(optimizer: Optimizer) -> Any:
+    """Describes an optimizer. A name that was not given is left out: its number depends on the program around it."""
+    described = serialize(optimizer)
+    if isinstance(described, dict) and not optimizer._is_named:
+        config = {name: value for name, value in described["config"].items() if name != "name"}
+        described = described | {"config": config}
+    return described
 
 
 def compile_from_config(config: Config, custom_objects: Objects | None = None) -> Config:
@@ -173,13 +183,12 @@ def compile_from_config(config: Config, custom_objects: Objects | None = None) -
         raise TypeError(f"the compile arguments must be a dict of {', '.join(_COMPILE)}")
     check_objects(custom_objects)
     objects = custom_objects or {}
-    of_optimizers = classes_of(optimizers, optimizers.Optimizer)
     loss = config["loss"]
     of_losses = losses.classes(loss.get("class_name") if isinstance(loss, dict) else loss)
     of_metrics = metrics.CLASSES | {"LossMetric": metrics.LossMetric, "MeanMetricWrapper": metrics.MeanMetricWrapper}
     of_metrics["accuracy"] = of_metrics["AccuracyByShape"]  # errors list the name that users know
     arguments = {
-        "optimizer": _made_or_known("optimizer", config["optimizer"], of_optimizers, objects, optimizers.get),
+        "optimizer": _made_or_known("optimizer", config["optimizer"], optimizers.CLASSES, objects, optimizers.get),
         "loss": _made_or_known("loss", loss, of_losses, objects, losses.get),
     }
     for name in sorted(set(config) - set(arguments)):
@@ -210,7 +219,9 @@ def _make(argument: str, entry: Any, table: Mapping[str, Any], objects: Objects)
     if not _is_description(entry):
         raise TypeError(f"{argument}: expected a dict with 'class_name' and 'config', got {entry!r:.80}")
     with _hint(entry["class_name"]):
-        made = checks.choose(argument, entry["class_name"], {**table, **objects})
+        name = entry["class_name"]
+        known = objects if name in objects else table if name in table else {**table, **objects}
+        made = checks.choose(argument, name, known)
     config = {name: _inner(name, value, objects) for name, value in entry["config"].items()}
     unknown = _unknown_in(config)
     with _hint(unknown) if unknown is not None else contextlib.nullcontext():
@@ -243,7 +254,7 @@ def _hint(name: str) -> Iterator[None]:
 
 def _inner(name: str, value: Any, objects: Objects) -> Any:
     """Returns an argument of an object; makes it from its description if it is one of the user's own objects."""
-    if isinstance(value, str) and name in ("activation", "loss") and value in objects:
+    if isinstance(value, str) and name in _FUNCTIONS and value in objects:
         return _instance(objects[value])
     if _is_description(value) and value["class_name"] in objects:
         return _make(name, value, {}, objects)
@@ -253,7 +264,7 @@ def _inner(name: str, value: Any, objects: Objects) -> Any:
 def _unknown_in(config: Config) -> str | None:
     """Returns the first name among an object's arguments that neither fastnet nor `custom_objects` knows."""
     for name, value in config.items():
-        found = value["class_name"] if _is_description(value) else value if name in ("activation", "loss") else None
+        found = value["class_name"] if _is_description(value) else value if name in _FUNCTIONS else None
         if isinstance(found, str) and found not in _INNER and found not in activations._BY_NAME:
             return found
     return None

@@ -168,7 +168,7 @@ def restore_training(model: Model, path: Path) -> int:
     if file.about["architecture"] != as_json_has_it(configuration.model_config(model)):
         raise file.error("is the backup of another model; remove it to begin anew")
     with file.refusals("holds compile arguments that do not fit"):
-        theirs, mine = saved["optimizer"], as_json_has_it(configuration.serialize(optimizer))
+        theirs, mine = saved["optimizer"], as_json_has_it(configuration.optimizer_config(optimizer))
         if without_rate(theirs) != without_rate(mine):
             raise file.error(f"was trained with another optimizer, {theirs!r:.200}; remove it to begin anew")
     generators = generators_of(model)

@@ -89,8 +89,8 @@ def description_of(model: Model, kind: str) -> dict[str, Any]:
         optimizer = model.optimizer
         assert optimizer is not None
         about["optimizer"] = {
-            "iterations": int(optimizer.iterations),
-            "learning_rate": None if optimizer._schedule else float(optimizer.learning_rate),
+            "iterations": int(optimizer._iterations),
+            "learning_rate": None if optimizer._schedule is not None else float(optimizer.learning_rate),
             "numbers": {},  # always empty; readers of format 1 expect the field
         }
     return about
@@ -329,5 +329,5 @@ def set_optimizer(file: File, model: Model, optimizer: Optimizer) -> None:
             slots[variable, slot] = variable.pack(file.arrays[name])
     if saved["learning_rate"] is not None:
         optimizer.learning_rate = saved["learning_rate"]
-    optimizer.iterations = saved["iterations"]
+    optimizer._iterations = saved["iterations"]
     optimizer.replace_slots(slots)

@@ -247,9 +247,6 @@ def evaluate(
 ) -> Logs:
     """Computes the loss and the metrics of a data set. The arguments are those of `fit` and `run`."""
     results = _results(model, own=False)  # an epoch may be using the metrics themselves
-    penalty = np.zeros(2)
-    model._current_fusion().add_penalty(penalty)
-    results.penalty = float(penalty[0])
 
     def step(batch: Batch) -> Callable[[], Logs]:
         total, predictions = test_step(model._current_fusion(), batch, model.loss)
@@ -261,6 +258,9 @@ def evaluate(
     else:
         batches = model._batches(source)
     hooks.call("on_test_begin")
+    penalty = np.zeros(2)  # of the weights that are evaluated: a callback may have set others
+    model._current_fusion().add_penalty(penalty)
+    results.penalty = float(penalty[0])
     player = _player(model, batches, hooks, "test", results)
     run(batches, step, hooks, "test", bar, rows_a_step, player=player)
     if not results.seen:

@@ -14,7 +14,8 @@ from fastnet.arrays.variables import Variable
 from fastnet.checks import Floats
 from fastnet.inspection import summary
 from fastnet.layers import InputLayer, Layer
-from fastnet.layers.base import Shape, assign_all, shape_of, snake_case
+from fastnet.layers.base import Shape, assign_all, shape_of
+from fastnet.recorded import snake_case
 from fastnet.terminal import screen
 from fastnet.training.fusion import Fusion
 from fastnet.training.tape import Tapes

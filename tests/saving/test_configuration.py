@@ -48,7 +48,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 LAYERS = classes_of(layers, Layer)
 LOSSES = {name: kind for name, kind in classes_of(losses, losses.Loss).items() if name != "CustomLoss"}
 METRICS = metrics.CLASSES
-OPTIMIZERS = classes_of(optimizers, optimizers.Optimizer)
+OPTIMIZERS = optimizers.CLASSES
 
 
 def through_json(config: Any) -> Any:
