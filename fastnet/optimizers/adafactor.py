@@ -66,7 +66,7 @@ class Adafactor(Optimizer):
     @np.errstate(all="ignore")  # the loss reports NaN and infinity
     def update_step(self, gradient: Floats, variable: Variable, learning_rate: float) -> None:
         w, g = variable.numpy(), variable.unpack(gradient)
-        step = self.iterations + 1
+        step = self._done + 1
         rate = max(self.epsilon_2, _rms(w)) * min(learning_rate, 1 / math.sqrt(step))
         beta = 1 - math.pow(step, self.beta_2_decay)
         square = g * g + np.float32(self.epsilon_1)

@@ -78,7 +78,7 @@ class Adam(Moments):
             self.slots = (*self.slots, "velocity_hat")
 
     def _set_numbers(self, rates: NDArray[np.float64]) -> None:
-        kernels.adam_rates(rates, self.iterations, self.beta_1, self.beta_2, self.epsilon)
+        kernels.adam_rates(rates, self._done, self.beta_1, self.beta_2, self.epsilon)
 
     def update_step(self, gradient: Floats, variable: Variable, learning_rate: float) -> None:
         if self.rule is not None:

@@ -36,7 +36,7 @@ class Adamax(Moments):
     @np.errstate(all="ignore")  # the loss reports NaN and infinity
     def update_step(self, gradient: Floats, variable: Variable, learning_rate: float) -> None:
         mean, largest = (self.slot(variable, name) for name in self.slots)
-        rate = learning_rate / (1 - math.pow(self.beta_1, self.iterations + 1))
+        rate = learning_rate / (1 - math.pow(self.beta_1, self._done + 1))
         mean += (gradient - mean) * (1 - self.beta_1)
         np.maximum(self.beta_2 * largest, np.abs(gradient), out=largest)
         variable.packed -= rate * mean / (largest + self.epsilon)

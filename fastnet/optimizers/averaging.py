@@ -25,7 +25,7 @@ def average(optimizer: Optimizer, variables: list[Variable]) -> None:
 
     As in Keras, batches whose gradients are only accumulated count as the step that they belong to.
     """
-    step = optimizer.iterations  # not increased yet
+    step = optimizer._done  # not increased yet
     momentum = optimizer.ema_momentum if step else 0.0
     for variable in variables:
         mean = optimizer.slot(variable, "average")

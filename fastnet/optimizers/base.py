@@ -145,11 +145,16 @@ class Optimizer(Recorded):
     @property
     def iterations(self) -> Iterations:
         """The number of steps done."""
-        return Iterations(self._iterations // (self.gradient_accumulation_steps or 1), self)
+        return Iterations(self._done, self)
 
     @iterations.setter
     def iterations(self, value: int) -> None:
         self._iterations = int(value) * (self.gradient_accumulation_steps or 1)
+
+    @property
+    def _done(self) -> int:
+        """The number of steps done."""
+        return self._iterations // (self.gradient_accumulation_steps or 1)
 
     @property
     def learning_rate(self) -> LearningRate:
@@ -268,8 +273,7 @@ class Optimizer(Recorded):
     @property
     def _is_rule(self) -> bool:
         """Whether all of a step's changes are a kernel's rule, so that no Python code takes part in it."""
-        more = self._is_custom or self.use_ema or self.gradient_accumulation_steps is not None
-        return self.rule is not None and not more
+        return not (self.rule is None or self._is_custom or self.use_ema or self.gradient_accumulation_steps)
 
     def apply_product(self, x: Floats | CscBatch, dz: Floats, kernel: Variable, bias: Variable) -> None:
         """Takes the gradients x^T . dz of `kernel` and the column sums of dz of `bias`, as two factors.

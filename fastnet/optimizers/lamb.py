@@ -36,7 +36,7 @@ class Lamb(Moments):
     @np.errstate(all="ignore")  # the loss reports NaN and infinity
     def update_step(self, gradient: Floats, variable: Variable, learning_rate: float) -> None:
         mean, square = (self.slot(variable, name) for name in self.slots)
-        step = self.iterations + 1
+        step = self._done + 1
         mean += (gradient - mean) * (1 - self.beta_1)
         square += (gradient * gradient - square) * (1 - self.beta_2)
         root = np.sqrt(square / (1 - math.pow(self.beta_2, step))) + self.epsilon

@@ -108,7 +108,7 @@ class Muon(Optimizer):
     def update_step(self, gradient: Floats, variable: Variable, learning_rate: float) -> None:
         mean = self.slot(variable, "momentum")
         if self._should_use_adamw(variable):
-            step, square = self.iterations + 1, self.slot(variable, "velocity")
+            step, square = self._done + 1, self.slot(variable, "velocity")
             mean += (gradient - mean) * (1 - self.adam_beta_1)
             square += (gradient * gradient - square) * (1 - self.adam_beta_2)
             root = math.sqrt(1 - math.pow(self.adam_beta_2, step))
@@ -117,10 +117,12 @@ class Muon(Optimizer):
             return
         mean[...] = self.momentum * mean + gradient
         d = gradient + self.momentum * mean if self.nesterov else mean
-        if self.rms_rate is not None:
-            learning_rate *= self.rms_rate * math.sqrt(max(variable.shape))
-        update = self.zeropower_via_newtonschulz5(variable.unpack(d), self.ns_steps)
-        variable.packed -= variable.pack(learning_rate * update)
+        update = learning_rate * self.zeropower_via_newtonschulz5(variable.unpack(d), self.ns_steps)
+        variable.packed -= variable.pack(self.lr_adjust(update))
+
+    def lr_adjust(self, x: Floats) -> Floats:
+        """Returns rms_rate sqrt(max(rows, columns)) x, for x of shape (rows, columns); x itself without `rms_rate`."""
+        return x if self.rms_rate is None else x * (self.rms_rate * math.sqrt(max(x.shape)))
 
     def zeropower_via_newtonschulz5(self, x: Floats, steps: int) -> Floats:
         """Returns a matrix with the singular vectors of x, (rows, columns), and singular values near 1."""

@@ -40,7 +40,7 @@ class Nadam(Moments):
     def _set_numbers(self, rates: NDArray[np.float64]) -> None:
         # The formula's fraction is expanded by sqrt(1 - beta_2^t), and the factor of g is taken out of the sum.
         for i in range(len(rates)):
-            t = self.iterations + i + 1
+            t = self._done + i + 1
             root = math.sqrt(1 - math.pow(self.beta_2, t))
             now, u_ahead = self._product(t), self._u(t + 1)
             of_gradient, of_mean = (1 - self._u(t)) / (1 - now), u_ahead / (1 - now * u_ahead)

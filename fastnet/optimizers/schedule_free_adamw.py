@@ -61,7 +61,7 @@ class ScheduleFreeAdamW(Optimizer):
     @np.errstate(all="ignore")  # the loss reports NaN and infinity
     def update_step(self, gradient: Floats, variable: Variable, learning_rate: float) -> None:
         z, square = (self.slot(variable, name) for name in self.slots)
-        step = self.iterations + 1
+        step = self._done + 1
         if step < self.warmup_steps:
             learning_rate *= step / self.warmup_steps
         x = (variable.packed - (1 - self.beta_1) * z) / self.beta_1

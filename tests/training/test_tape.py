@@ -157,6 +157,8 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "sgd piecewise": lambda: optimizers.SGD(schedules.PiecewiseConstantDecay([3, 7], [0.1, 0.01, 0.2])),
     "nadam polynomial": lambda: optimizers.Nadam(schedules.PolynomialDecay(0.1, 7, cycle=True)),
     "adamw cosine": lambda: optimizers.AdamW(schedules.CosineDecay(0.1, 9, warmup_target=0.2, warmup_steps=4)),
+    "sgd restarts": lambda: optimizers.SGD(schedules.CosineDecayRestarts(0.1, 4, m_mul=0.5)),
+    "adam inverse time": lambda: optimizers.Adam(schedules.InverseTimeDecay(0.1, 3, 0.5)),
     "adagrad cosine": lambda: optimizers.Adagrad(schedules.CosineDecay(0.1, 9)),
 }
 
@@ -516,6 +518,11 @@ def doubled() -> Any:
     return dense
 
 
+def without_decay(optimizer: Any) -> Any:
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    return optimizer
+
+
 NOT_TAPED: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
     "BatchNormalization": (lambda: new(network(Dense(8), layers.BatchNormalization())), {}),
     "a user's layer": (lambda: new(network(Dense(8), Double())), {}),
@@ -535,6 +542,12 @@ NOT_TAPED: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
     "clipnorm": (lambda: new(network(), optimizers.Adam(clipnorm=0.1)), {}),
     "global_clipnorm": (lambda: new(network(), optimizers.Adam(global_clipnorm=0.1)), {}),
     "centered": (lambda: new(network(), optimizers.RMSprop(centered=True)), {}),
+    "amsgrad": (lambda: new(network(), optimizers.Adam(amsgrad=True)), {}),
+    "a rule in NumPy": (lambda: new(network(), optimizers.Lion(0.01)), {}),
+    "use_ema": (lambda: new(network(), optimizers.SGD(0.1, use_ema=True)), {}),
+    "accumulation": (lambda: new(network(), optimizers.SGD(0.1, gradient_accumulation_steps=2)), {}),
+    "a function as learning rate": (lambda: new(network(), optimizers.SGD(lambda: 0.1)), {}),
+    "no decay of the biases": (lambda: new(network(), without_decay(optimizers.SGD(0.1, weight_decay=0.1))), {}),
     "a user's regularizer": (lambda: new(network(Dense(8, kernel_regularizer=OwnL2(0.1)))), {}),
     "a constraint": (lambda: new(network(Dense(8, kernel_constraint=constraints.MaxNorm(0.1)))), {}),
     "a callback on batches": (lambda: new(network()), {"made": lambda model: [Watch()]}),

@@ -47,7 +47,7 @@ def digest(model: Sequential) -> tuple[Any, ...]:
     optimizer = model.optimizer
     assert optimizer is not None
     arrays = [v.packed for v in model.weights] + [optimizer._slots[key] for key in optimizer._slots]
-    return optimizer.iterations, *(array.tobytes() for array in arrays if array.any())
+    return optimizer._iterations, *(array.tobytes() for array in arrays if array.any())
 
 
 @pytest.mark.parametrize("left", [1, 2, 3, 4])
@@ -58,6 +58,9 @@ def digest(model: Sequential) -> tuple[Any, ...]:
         lambda: optimizers.Adam(0.1, clipnorm=1.0),
         lambda: optimizers.RMSprop(0.1, momentum=0.5, centered=True, global_clipnorm=1.0),
         lambda: optimizers.SGD(0.1, weight_decay=0.1),
+        lambda: optimizers.Adam(0.1, amsgrad=True),
+        lambda: optimizers.Muon(0.1),
+        lambda: optimizers.RMSprop(0.1, use_ema=True, gradient_accumulation_steps=2),
     ],
 )
 @pytest.mark.parametrize("error", [ValueError("refused"), KeyboardInterrupt(), MemoryError()])
