@@ -142,8 +142,9 @@ def near_miss(name: str, names: Iterable[str]) -> str:
     import difflib  # only errors need it, and the import takes milliseconds
 
     by_lower = {other.lower(): other for other in sorted(names)}  # of Adam and adam it keeps adam, which sorts last
-    close = difflib.get_close_matches(name.lower(), list(by_lower), n=1)
-    return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
+    close = difflib.get_close_matches(name.lower(), list(by_lower))
+    swapped = [other for other in close if sorted(other) == sorted(name.lower())]  # adma is adam, not adamax
+    return f"; did you mean {by_lower[(swapped or close)[0]]!r}?" if close else ""
 
 
 def suggestion(name: str, listed: Iterable[str], others: Iterable[str] = ()) -> str:

@@ -44,6 +44,7 @@ def test_an_unknown_name_gets_the_near_miss_and_a_list() -> None:
     names = "adadelta, adafactor, adagrad, adam, adamax, adamw, ftrl, lamb, lion, muon, nadam, rmsprop, "
     listed = f"There are: {names}schedulefreeadamw, sgd"
     assert refusal(FIND["optimizer"], "adan") == f"unknown optimizer 'adan'; did you mean 'adam'? {listed}"
+    assert refusal(FIND["optimizer"], "adma") == f"unknown optimizer 'adma'; did you mean 'adam'? {listed}"
     assert refusal(FIND["optimizer"], "zzz") == f"unknown optimizer 'zzz'. {listed}"
     with pytest.raises(TypeError, match="optimizer must be a name or an object of its kind, got 3"):
         fastnet.optimizers.get(3)

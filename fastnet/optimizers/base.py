@@ -209,7 +209,7 @@ class Optimizer(Recorded):
         if len(given) != len(variables):
             raise ValueError(
                 f"weights has {len(given)} entries, but the optimizer has {len(variables)} variables; call "
-                "build(model.trainable_variables) first if it has not taken a step yet"
+                "build(model.trainable_weights) first if it has not taken a step yet"
             )
         values = [variable.check(value) for variable, value in zip(variables, given, strict=True)]
         for variable, value in zip(variables, values, strict=True):
