@@ -67,7 +67,7 @@ class Optimizer(Recorded):
 
     Args:
         learning_rate: size of a step, at least 0; a schedule of `fastnet.optimizers.schedules`; or a function without
-            arguments that returns it. The older name ``lr`` is accepted, too.
+            arguments that returns it. The older name ``lr`` is accepted, too. The older argument ``decay`` is ignored.
         weight_decay: each step first subtracts learning_rate * weight_decay * w from a weight w.
         clipnorm: limit of the norm of each variable's gradient; 0 is none.
         clipvalue: limit of the absolute value of each number in a gradient; 0 is none.
@@ -113,6 +113,9 @@ class Optimizer(Recorded):
         **kwargs: Any,
     ) -> None:
         learning_rate = kwargs.pop("lr", learning_rate)
+        if kwargs.pop("decay", None):
+            instead = "learning_rate=schedules.InverseTimeDecay(rate, 1, decay)"
+            warnings.warn(f"decay is ignored, as in Keras 3; give {instead} instead", stacklevel=3)
         checks.keywords(type(self).__name__, kwargs, ("lr",), _arguments_of(type(self)))
         if isinstance(learning_rate, dict):
             learning_rate = schedules.get(learning_rate)

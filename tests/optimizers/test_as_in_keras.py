@@ -197,3 +197,10 @@ def test_a_limit_of_zero_is_none(clip: str) -> None:
     variable = weights(1.0)
     SGD(1.0, **{clip: 0}).apply_gradients([(np.full(1, 3.0), variable)])
     assert variable.numpy() == -2.0
+
+
+def test_the_decay_of_older_scripts_is_ignored_with_a_warning() -> None:
+    with pytest.warns(UserWarning, match="decay is ignored"):
+        optimizer = SGD(lr=0.01, decay=1e-6, momentum=0.9, nesterov=True)
+    assert "decay" not in optimizer.get_config()
+    assert SGD(0.1, decay=0).learning_rate == 0.1

@@ -204,6 +204,23 @@ def test_muon_leaves_the_layers_that_are_named_to_adam() -> None:
     assert [slot for _, slot in by_muon._slots] == ["momentum"]
 
 
+def test_muon_decays_what_is_not_excluded() -> None:
+    kernel, bias, last = (Variable(np.ones((2, 2)[:n], np.float32), name) for n, name in ((2, "k"), (1, "b"), (2, "l")))
+    optimizer = optimizers.Muon(0.5, weight_decay=0.5, adam_weight_decay=1.0)
+    optimizer.exclude_from_weight_decay(var_list=[last])
+    optimizer.apply_gradients([(np.zeros(v.shape), v) for v in (kernel, bias, last)])
+    assert [v.numpy().flat[0] for v in (kernel, bias, last)] == [0.75, 0.5, 1.0]
+
+
+def test_lamb_moves_weights_of_zero_by_the_learning_rate() -> None:
+    variable = Variable(np.zeros(2, np.float32), "v")
+    optimizer = optimizers.Lamb(0.5, epsilon=1e-12)
+    optimizer.apply_gradients([(np.zeros(2), variable)])
+    assert not variable.numpy().any()
+    optimizers.Lamb(0.5, epsilon=1e-12).apply_gradients([(np.array([2.0, -3.0]), variable)])
+    np.testing.assert_allclose(variable.numpy(), [-0.5, 0.5], rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
