@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import kernels
+from fastnet.registered import get_registered_name, is_description
 
 Floats = NDArray[np.float32]
 LARGEST = float(np.finfo(np.float32).max)
@@ -106,14 +107,14 @@ def build(argument: str, identifier: Any, table: Mapping[str, Callable[..., T]],
         ValueError: if the name is unknown.
         TypeError: if `identifier` is neither a name nor a description.
     """
-    if isinstance(identifier, dict) and set(identifier) == {"class_name", "config"}:
+    if is_description(identifier):
         return choose(argument, identifier["class_name"], table, any_case)(**identifier["config"])
     return choose(argument, identifier, table, any_case)()
 
 
 def describe(thing: Any) -> dict[str, Any]:
-    """Returns an object's class name and arguments, in types that JSON has."""
-    return {"class_name": type(thing).__name__, "config": thing.get_config()}
+    """Returns an object's class name, or registered name, and arguments, in types that JSON has."""
+    return {"class_name": get_registered_name(type(thing)), "config": thing.get_config()}
 
 
 def keywords(owner: str, given: dict[str, Any], accepted: Iterable[str], others: Iterable[str] = ()) -> dict[str, Any]:

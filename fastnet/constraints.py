@@ -9,6 +9,7 @@ import numpy as np
 from fastnet import checks
 from fastnet.checks import Floats
 from fastnet.recorded import Recorded
+from fastnet.registered import resolve
 
 _EPSILON = np.float32(1e-7)  # Keras's value: avoids a division by zero
 
@@ -96,6 +97,7 @@ _BY_NAME: dict[str, type[Constraint]] = {"max_norm": MaxNorm, "non_neg": NonNeg,
 
 def get(identifier: Any, argument: str = "constraint") -> Constraint | None:
     """Returns the constraint of a name, a given constraint itself, or None; errors as `checks.build`."""
+    identifier = resolve(identifier)
     if identifier is None or isinstance(identifier, Constraint):
         return identifier
     return checks.build(argument, identifier, _BY_NAME)

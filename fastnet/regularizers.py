@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fastnet import checks, kernels
 from fastnet.checks import Floats
 from fastnet.recorded import Recorded, is_ours
+from fastnet.registered import resolve
 
 if TYPE_CHECKING:
     from fastnet.arrays.variables import Variable
@@ -148,6 +149,7 @@ _BY_NAME: dict[str, type[Regularizer]] = {"l1": L1, "l2": L2, "l1_l2": L1L2, **C
 
 def get(identifier: Any, argument: str = "regularizer") -> Regularizer | None:
     """Returns the regularizer of a name, a given regularizer itself, or None; errors as `checks.build`."""
+    identifier = resolve(identifier)
     if identifier is None or isinstance(identifier, Regularizer):
         return identifier
     return checks.build(argument, identifier, _BY_NAME)

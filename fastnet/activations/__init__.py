@@ -24,6 +24,7 @@ from fastnet.activations.piecewise_linear import ClippedRelu, HardSigmoid, Leaky
 from fastnet.activations.sigmoids import Sigmoid, Softsign, Tanh
 from fastnet.activations.smooth import SELU_ALPHA, SELU_SCALE, Elu, Exponential, Gelu, Selu, Silu, Softplus
 from fastnet.activations.softmax import Softmax
+from fastnet.registered import resolve
 
 __all__ = [
     "SELU_ALPHA", "SELU_SCALE", "Activation", "ClippedRelu", "Elu", "Exponential", "Gelu", "HardSigmoid", "LeakyRelu",
@@ -65,6 +66,7 @@ def get(identifier: Any) -> Activation:
         ValueError: if there is no activation of that name.
         TypeError: if `identifier` is of another type. A plain function is refused, since it has no derivative.
     """
+    identifier = resolve(identifier)
     if identifier is None:
         return linear
     if isinstance(identifier, Activation):

@@ -25,6 +25,7 @@ from fastnet.initializers.variance_scaling import (
     LecunUniform,
     VarianceScaling,
 )
+from fastnet.registered import resolve
 
 __all__ = [
     "Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Identity", "Initializer", "LecunNormal",
@@ -77,6 +78,7 @@ def get(identifier: Any, argument: str = "initializer") -> Initializer:
         ValueError: if there is no initializer of that name.
         TypeError: if `identifier` is of another type.
     """
+    identifier = resolve(identifier)
     if isinstance(identifier, Initializer):
         return identifier
     if isinstance(identifier, type) and issubclass(identifier, Initializer):

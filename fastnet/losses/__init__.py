@@ -34,6 +34,7 @@ from fastnet.losses.regression import (
     mean_squared_error,
     mean_squared_logarithmic_error,
 )
+from fastnet.registered import resolve
 
 if TYPE_CHECKING:
     from fastnet.losses.focal import (
@@ -175,6 +176,7 @@ def for_training(identifier: Any) -> Loss:
         ValueError: if there is no loss of that name, or a model cannot train on its reduction or axis.
         TypeError: if `identifier` is of another type, or a function or class without a gradient.
     """
+    identifier = resolve(identifier)
     if isinstance(identifier, type) and issubclass(identifier, Loss):
         identifier = identifier()
     elif isinstance(identifier, str | dict) or not callable(identifier):

@@ -60,6 +60,7 @@ from fastnet.metrics.of_losses import (
     SparseCategoricalCrossentropy,
     SquaredHinge,
 )
+from fastnet.registered import resolve
 
 if TYPE_CHECKING:
     from fastnet.metrics.at_rates import (
@@ -231,6 +232,7 @@ def _entries(identifiers: Any) -> list[Any]:
 
 
 def _find(identifier: Any) -> Metric:
+    identifier = resolve(identifier)
     if isinstance(identifier, Metric):
         return identifier
     if isinstance(identifier, Loss):

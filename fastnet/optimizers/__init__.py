@@ -16,6 +16,7 @@ from fastnet.optimizers.base import Optimizer, Sink, multiply
 from fastnet.optimizers.nadam import Nadam
 from fastnet.optimizers.rmsprop import RMSprop
 from fastnet.optimizers.sgd import SGD
+from fastnet.registered import resolve
 
 if TYPE_CHECKING:
     from fastnet.optimizers.adadelta import Adadelta
@@ -84,6 +85,7 @@ def get(identifier: Any) -> Optimizer | None:
         ValueError: if there is no optimizer of that name.
         TypeError: if `identifier` is of another type.
     """
+    identifier = resolve(identifier)
     if identifier is None or isinstance(identifier, Optimizer):
         return identifier
     return deserialize(identifier if isinstance(identifier, dict) else {"class_name": identifier, "config": {}})

@@ -20,9 +20,9 @@ from fastnet.losses import Loss
 from fastnet.metrics import Metric
 from fastnet.optimizers import Optimizer
 from fastnet.recorded import MODELS
+from fastnet.registered import Objects, get_registered_name, is_description, key_of, known
 
 Config = dict[str, Any]
-Objects = Mapping[str, Any]
 # Classes whose objects may be arguments of layers, losses and optimizers.
 _INNER: dict[str, Any] = {
     **activations.CLASSES,
@@ -65,7 +65,7 @@ def serialize(thing: Any) -> Config | str:
         TypeError: if the object's class has no `get_config`.
     """
     if inspect.isfunction(thing):
-        return thing.__name__
+        return get_registered_name(thing)
     if isinstance(thing, losses.CustomLoss | metrics.FunctionMetric):
         return thing.name
     if hasattr(thing, "get_config"):
@@ -120,7 +120,7 @@ def model_from_config(config: Config, custom_objects: Objects | None = None) -> 
 
 def parts_of(config: Any) -> tuple[str, Shape | None, list[Any]]:
     """Returns a model's name, the shape of an example or None, and the layers' descriptions; errors as above."""
-    if isinstance(config, dict) and set(config) == {"class_name", "config"}:
+    if is_description(config):
         checks.choose("model", config["class_name"], MODELS)
         config = config["config"]
     if not isinstance(config, dict) or not isinstance(config.get("layers"), list):
@@ -140,10 +140,10 @@ def parts_of(config: Any) -> tuple[str, Shape | None, list[Any]]:
 def make_layers(entries: Iterable[Any], custom_objects: Objects | None = None) -> list[Layer]:
     """Makes new layers, not built yet, from their descriptions; errors as `model_from_config`."""
     table = classes_of(layers, Layer)
-    check_objects(custom_objects)
+    objects = known_objects(custom_objects)
     made = []
     for i, entry in enumerate(entries):
-        layer = _make(f"layer {i}", entry, table, custom_objects or {})
+        layer = _make(f"layer {i}", entry, table, objects)
         if not isinstance(layer, Layer):
             raise TypeError(f"layer {i}: expected a layer, got {layer!r}")
         made.append(layer)
@@ -181,8 +181,7 @@ def compile_from_config(config: Config, custom_objects: Objects | None = None) -
     """
     if not isinstance(config, dict) or set(config) | {"weighted_metrics"} != {*_COMPILE, "weighted_metrics"}:
         raise TypeError(f"the compile arguments must be a dict of {', '.join(_COMPILE)}")
-    check_objects(custom_objects)
-    objects = custom_objects or {}
+    objects = known_objects(custom_objects)
     loss = config["loss"]
     of_losses = losses.classes(loss.get("class_name") if isinstance(loss, dict) else loss)
     of_metrics = metrics.CLASSES | {"LossMetric": metrics.LossMetric, "MeanMetricWrapper": metrics.MeanMetricWrapper}
@@ -209,6 +208,12 @@ def check_objects(custom_objects: Any) -> None:
         )
 
 
+def known_objects(custom_objects: Any) -> Objects:
+    """Returns the given objects and the registered ones by name; raises TypeError as `check_objects`."""
+    check_objects(custom_objects)
+    return known(custom_objects)
+
+
 # One object -----------------------------------------------------------------------------------------------------------
 
 
@@ -216,10 +221,10 @@ def _make(argument: str, entry: Any, table: Mapping[str, Any], objects: Objects)
     """Makes the object of a description. A string is returned unchanged, unless `objects` has that name."""
     if isinstance(entry, str):
         return objects.get(entry, entry)
-    if not _is_description(entry):
+    if not is_description(entry):
         raise TypeError(f"{argument}: expected a dict with 'class_name' and 'config', got {entry!r:.80}")
-    with _hint(entry["class_name"]):
-        name = entry["class_name"]
+    name = key_of(entry.get("registered_name") or entry["class_name"], objects) or entry["class_name"]
+    with _hint(name):
         known = objects if name in objects else table if name in table else {**table, **objects}
         made = checks.choose(argument, name, known)
     config = {name: _inner(name, value, objects) for name, value in entry["config"].items()}
@@ -256,7 +261,7 @@ def _inner(name: str, value: Any, objects: Objects) -> Any:
     """Returns an argument of an object; makes it from its description if it is one of the user's own objects."""
     if isinstance(value, str) and name in _FUNCTIONS and value in objects:
         return _instance(objects[value])
-    if _is_description(value) and value["class_name"] in objects:
+    if is_description(value) and key_of(value["class_name"], objects):
         return _make(name, value, {}, objects)
     return value
 
@@ -264,7 +269,7 @@ def _inner(name: str, value: Any, objects: Objects) -> Any:
 def _unknown_in(config: Config) -> str | None:
     """Returns the first name among an object's arguments that neither fastnet nor `custom_objects` knows."""
     for name, value in config.items():
-        found = value["class_name"] if _is_description(value) else value if name in _FUNCTIONS else None
+        found = value["class_name"] if is_description(value) else value if name in _FUNCTIONS else None
         if isinstance(found, str) and found not in _INNER and found not in activations._BY_NAME:
             return found
     return None
@@ -272,12 +277,3 @@ def _unknown_in(config: Config) -> str | None:
 
 def _instance(thing: Any) -> Any:
     return thing() if isinstance(thing, type) else thing
-
-
-def _is_description(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and set(value) == {"class_name", "config"}
-        and isinstance(value["class_name"], str)
-        and isinstance(value["config"], dict)
-    )
