@@ -1,6 +1,15 @@
 """Saves and loads models. layout.py describes the file format."""
 
+from fastnet.registered import (
+    CustomObjectScope,
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
 from fastnet.saving.layout import MODEL_SUFFIX, WEIGHTS_SUFFIX, ModelFormatError, check_suffix
+from fastnet.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastnet.saving.save_and_load import (
     check_savable,
     load_model,
@@ -13,6 +22,8 @@ from fastnet.saving.save_and_load import (
 from fastnet.saving.state import NotFiniteError
 
 __all__ = [
-    "MODEL_SUFFIX", "WEIGHTS_SUFFIX", "ModelFormatError", "NotFiniteError", "check_savable", "check_suffix",
-    "load_model", "load_weights", "restore_training", "save_model", "save_training", "save_weights",
+    "MODEL_SUFFIX", "WEIGHTS_SUFFIX", "CustomObjectScope", "ModelFormatError", "NotFiniteError", "check_savable",
+    "check_suffix", "custom_object_scope", "deserialize_keras_object", "get_custom_objects", "get_registered_name",
+    "get_registered_object", "load_model", "load_weights", "register_keras_serializable", "restore_training",
+    "save_model", "save_training", "save_weights", "serialize_keras_object",
 ]  # fmt: skip
