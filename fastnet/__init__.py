@@ -16,6 +16,7 @@ from fastnet import (
     backend,
     callbacks,
     checks,
+    config,
     constraints,
     initializers,
     layers,
@@ -28,22 +29,29 @@ from fastnet import (
     utils,
 )
 from fastnet._version import __version__
+from fastnet.initializers import Initializer
 from fastnet.inspection.environment import show_config
 from fastnet.kernels import get_num_threads, set_num_threads
-from fastnet.layers import Input
+from fastnet.layers import Input, Layer
+from fastnet.losses import Loss
+from fastnet.metrics import Metric
 from fastnet.models import Sequential
+from fastnet.optimizers import Optimizer
+from fastnet.regularizers import Regularizer
 
 if TYPE_CHECKING:
     from fastnet import datasets, plotting, saving
+    from fastnet import draws as random
     from fastnet.playground import export_html
     from fastnet.reporting import report
 
 recorded.MODELS["Sequential"] = Sequential
 
 __all__ = [
-    "Input", "Sequential", "__version__", "activations", "backend", "callbacks", "constraints", "datasets",
-    "export_html", "get_num_threads", "initializers", "layers", "losses", "metrics", "models", "optimizers", "plotting",
-    "regularizers", "report", "saving", "set_num_threads", "show_config", "utils",
+    "Initializer", "Input", "Layer", "Loss", "Metric", "Optimizer", "Regularizer", "Sequential", "__version__",
+    "activations", "backend", "callbacks", "config", "constraints", "datasets", "export_html", "get_num_threads",
+    "initializers", "layers", "losses", "metrics", "models", "optimizers", "plotting", "random", "regularizers",
+    "report", "saving", "set_num_threads", "show_config", "utils",
 ]  # fmt: skip
 
 
@@ -51,6 +59,8 @@ def __getattr__(name: str) -> Any:
     """Imports the parts that read and write files when first used, so that `import fastnet` stays fast."""
     if name in ("datasets", "plotting", "saving"):
         return importlib.import_module(f"fastnet.{name}")
+    if name == "random":
+        return importlib.import_module("fastnet.draws")
     if name == "export_html":
         return importlib.import_module("fastnet.playground").export_html
     if name == "report":

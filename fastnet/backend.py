@@ -7,13 +7,15 @@ rounding. The compiled kernels give the same bits on any number of threads.
 from __future__ import annotations
 
 from fastnet import checks, kernels
+from fastnet.config import backend, epsilon, floatx, image_data_format, set_epsilon, set_floatx, set_image_data_format
+from fastnet.session import clear_session, get_uid
+
+__all__ = [
+    "backend", "clear_session", "epsilon", "floatx", "get_uid", "image_data_format", "set_backend", "set_epsilon",
+    "set_floatx", "set_image_data_format",
+]  # fmt: skip
 
 _NAMES = {"compiled": "compiled", "reference": "reference"}
-
-
-def backend() -> str:
-    """Returns the backend in use, ``"compiled"`` or ``"reference"``."""
-    return kernels.backend
 
 
 def set_backend(name: str) -> None:

@@ -66,7 +66,13 @@ def format_values(values: dict[str, Any], stream: TextIO | None = None) -> str:
 
 
 def fit_line(
-    count: str, bar: Callable[[int], str] | None, timing: str, values: list[str], room: int | None, more: str
+    count: str,
+    bar: Callable[[int], str] | None,
+    timing: str,
+    values: list[str],
+    room: int | None,
+    more: str,
+    width: int = WIDTH,
 ) -> str:
     """Writes a line of at most `room` columns: the count, a bar, the timing, and as many values as fit.
 
@@ -79,9 +85,10 @@ def fit_line(
         values: texts of the loss and the metrics.
         room: number of columns; None for no limit.
         more: an ellipsis, which replaces values that are left out.
+        width: the length of the bar, at most.
     """
     shown, end = [timing, *values], ""
-    length = WIDTH + 3  # length of the bar with a blank and two brackets
+    length = width + 3  # length of the bar with a blank and two brackets
     if room is not None:
         while (free := room - screen.width_of("".join([count, *shown, end]))) < 0 and any(shown):
             if len(shown) <= 2 and shown[0]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from fastnet import checks, rng
@@ -22,7 +23,8 @@ def is_stream(x: Any, y: Any) -> bool:
 class Stream:
     """Batches from an iterable, a generator or an indexed collection, each (x, y) or (x, y, sample_weight).
 
-    If the source has a method `on_epoch_end`, as Keras's PyDataset has, it is called after each epoch.
+    If the source has the methods `on_epoch_begin` and `on_epoch_end`, as `fastnet.utils.PyDataset` has, they are called
+    around each epoch.
 
     Args:
         source: yields the batches. A generator continues in the next epoch; an iterable starts again.
@@ -31,6 +33,9 @@ class Stream:
         argument: the name of the source in errors.
         goes_on: whether an epoch of `steps` batches begins where the last one ended, as in training.
         shuffle: whether an indexed collection is read in a new random order in each epoch.
+
+    Raises:
+        ValueError: if the source has no last batch, and `steps` is None.
     """
 
     def __init__(
@@ -42,11 +47,14 @@ class Stream:
         goes_on: bool = False,
         shuffle: bool = False,
     ) -> None:
+        endless = _is_indexed(source) and _count_of(source) is None
+        if endless and steps is None:
+            raise ValueError(f"{argument} has no last batch; give the number of batches, such as steps_per_epoch")
         self._source = source
         self._check = check
         self._steps = steps
         self._argument = argument
-        self._shuffle = shuffle and not hasattr(source, "__iter__")
+        self._shuffle = shuffle and _is_indexed(source) and not endless
         self._goes_on = goes_on and steps is not None and not self._shuffle
         self._iterator: Iterator[Any] | None = iter(source) if hasattr(source, "__next__") else None
         self._continued: Iterator[Any] | None = None  # yields the batches of the next epoch if it continues this one
@@ -56,10 +64,12 @@ class Stream:
         """Returns the number of batches in an epoch; 0 if unknown."""
         if self._steps is not None:
             return self._steps
-        return len(self._source) if hasattr(self._source, "__len__") else 0
+        return _count_of(self._source) or 0
 
     def entries(self) -> Iterator[Any]:
         """Yields the batches of an epoch as the source gives them."""
+        if self._iterator is None and hasattr(self._source, "on_epoch_begin"):
+            self._source.on_epoch_begin()
         iterator = self._iterator or self._continued or _iterate(self._source, self._shuffle)
         count = 0
         may_restart = self._goes_on and self._iterator is None
@@ -88,7 +98,7 @@ class Stream:
 
     def first(self) -> Data:
         """Returns the first batch and keeps it for the epoch; it tells the shape of the examples."""
-        iterator = self._iterator if self._iterator is not None else _iterate(self._source)
+        iterator = self._iterator if self._iterator is not None else _iterate(self._source, ahead=False)
         entry: Any = next(iterator, self)
         if entry is self:
             raise ValueError(f"{self._argument} makes no batches")
@@ -130,8 +140,45 @@ def check_parts(source: Any, argument: str, shape: Shape | None, steps: int | No
     return joined(parts, argument)
 
 
-def _iterate(source: Any, shuffle: bool = False) -> Iterator[Any]:
-    if hasattr(source, "__iter__"):
+def _is_indexed(source: Any) -> bool:
+    """Returns whether batches are taken by their numbers, as from a PyDataset."""
+    return hasattr(source, "num_batches") or not hasattr(source, "__iter__")
+
+
+def _count_of(source: Any) -> int | None:
+    """Returns the number of batches in an epoch; None if it is unknown, or there is no last batch."""
+    if hasattr(source, "num_batches"):
+        count: int | None = source.num_batches
+        return count
+    return len(source) if hasattr(source, "__len__") else None
+
+
+def _iterate(source: Any, shuffle: bool = False, ahead: bool = True) -> Iterator[Any]:
+    """Yields the batches of a source, in a random order if `shuffle`; with `ahead`, workers make the next ones."""
+    if not _is_indexed(source):
         return iter(source)
-    order = rng.generator().permutation(len(source)).tolist() if shuffle else range(len(source))
-    return (source[i] for i in order)
+    count = _count_of(source)
+    numbers: Iterable[int] = itertools.count() if count is None else range(count)
+    if shuffle and count is not None:
+        numbers = rng.generator().permutation(count).tolist()
+    workers = getattr(source, "workers", 1)
+    if ahead and workers > 1:
+        return _made_ahead(source, numbers, workers, source.max_queue_size)
+    return (source[i] for i in numbers)
+
+
+def _made_ahead(source: Any, numbers: Iterable[int], workers: int, most: int) -> Iterator[Any]:
+    """Yields the batches of these numbers, in this order, while threads make the next ones, at most `most`."""
+    from concurrent.futures import Future, ThreadPoolExecutor  # only workers need it, and the import takes time
+
+    pool = ThreadPoolExecutor(workers)
+    waiting: deque[Future[Any]] = deque()
+    try:
+        for i in numbers:
+            waiting.append(pool.submit(source.__getitem__, i))
+            if len(waiting) > most:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,13 +1,11 @@
-"""to_categorical and the seed."""
+"""to_categorical."""
 
-import random
 from typing import Any
 
 import numpy as np
 import pytest
 
-from fastnet import rng
-from fastnet.utils import set_random_seed, to_categorical
+from fastnet.utils import to_categorical
 
 
 def test_labels_become_rows() -> None:
@@ -59,19 +57,3 @@ def test_labels_become_rows() -> None:
 def test_bad_labels(labels: Any, classes: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         to_categorical(labels, classes)
-
-
-def test_the_seed_repeats_every_generator() -> None:
-    def draw() -> tuple[float, float, float]:
-        set_random_seed(np.int64(7))
-        return random.random(), float(np.random.rand()), rng.generator().random()  # noqa: NPY002
-
-    assert draw() == draw()
-
-
-@pytest.mark.parametrize(
-    ("seed", "error"), [(-1, ValueError), (2**32, ValueError), (1.5, TypeError), (None, TypeError)]
-)
-def test_bad_seeds(seed: Any, error: type[Exception]) -> None:
-    with pytest.raises(error, match="seed"):
-        set_random_seed(seed)

@@ -1,4 +1,4 @@
-"""The helpers of Keras's module of this name: one-hot labels and the random seed."""
+"""One-hot labels: integer classes as rows with one 1, and the check of such labels."""
 
 import sys
 from typing import Any
@@ -6,10 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet import checks, rng
+from fastnet import checks
 from fastnet.checks import Floats
-
-__all__ = ["set_random_seed", "to_categorical"]
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Floats:
@@ -78,25 +76,3 @@ def check_labels(labels: NDArray[Any], classes: int | None) -> None:
     if outside.size:
         limit = max(1, int(labels.max()) + 1) if classes is None else classes
         raise ValueError(f"label {labels[outside[0]]} at index {outside[0]} is not in [0, {limit})")
-
-
-def set_random_seed(seed: int) -> None:
-    """Seeds all random numbers: initial weights and shuffling repeat bit for bit, on any number of threads.
-
-    It also seeds Python's `random` and NumPy's global generator, as Keras does.
-
-    Args:
-        seed: a whole number in [0, 2**32).
-
-    Raises:
-        TypeError: if `seed` is not an integer.
-        ValueError: if `seed` is out of range.
-    """
-    import random
-
-    value = checks.integer("seed", seed, least=0)
-    if value >= 2**32:
-        raise ValueError(f"seed must be below 2**32, got {value}")
-    random.seed(value)
-    np.random.seed(value)  # noqa: NPY002, users of Keras expect it
-    rng.seed(value)

@@ -1,0 +1,128 @@
+"""`fastnet.random`: random arrays with Keras's arguments, for layers and initializers of your own.
+
+The argument `seed` of each function is one of three:
+
+- None: the numbers go on from those before. `fastnet.utils.set_random_seed` starts them.
+- a whole number: each call returns the same numbers.
+- a SeedGenerator: each call returns other numbers, and the same generator makes the same sequence of calls.
+
+(The file is not called random.py, which would hide Python's own module from programs that are run in this folder.)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet import checks, rng
+from fastnet.checks import Floats
+
+__all__ = [
+    "SeedGenerator", "categorical", "dropout", "normal", "randint", "shuffle", "truncated_normal", "uniform",
+]  # fmt: skip
+
+
+class SeedGenerator:
+    """A sequence of seeds: its own seed, and the number of the seeds before.
+
+    Args:
+        seed: a whole number, at least 0; by default a random one.
+        name: a name, which has no effect.
+    """
+
+    def __init__(self, seed: int | None = None, name: str | None = None) -> None:
+        self.seed = rng.seed_of_kernel() >> 33 if seed is None else checks.integer("seed", seed, least=0)
+        self.name = name or "seed_generator"
+        self._given = seed
+        self._count = 0
+
+    def next(self, ordered: bool = True) -> tuple[int, int]:
+        """Returns the next seed, a pair of numbers. `ordered` is accepted for compatibility with Keras."""
+        self._count += 1
+        return self.seed, self._count - 1
+
+    def get_config(self) -> dict[str, Any]:
+        return {"seed": self._given, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> SeedGenerator:
+        return cls(**config)
+
+
+def normal(shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None) -> Floats:
+    """Draws from the normal distribution of this mean and standard deviation."""
+    _check_dtype(dtype)
+    z = _generator(seed).standard_normal(shape, np.float32)
+    return np.asarray(np.float32(mean) + np.float32(stddev) * z, np.float32)
+
+
+def truncated_normal(shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None) -> Floats:
+    """Draws from the normal distribution; numbers beyond two standard deviations are drawn again."""
+    _check_dtype(dtype)
+    generator = _generator(seed)
+    z = np.asarray(generator.standard_normal(shape, np.float32))
+    while (outside := np.abs(z) > 2).any():
+        z[outside] = generator.standard_normal(int(outside.sum()), np.float32)
+    return np.asarray(np.float32(mean) + np.float32(stddev) * z, np.float32)
+
+
+def uniform(shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: Any = None, seed: Any = None) -> Floats:
+    """Draws numbers in [minval, maxval), all equally likely; whole numbers if `dtype` is one of integers."""
+    if dtype is not None and np.dtype(dtype).kind in "iu":
+        return randint(shape, int(minval), int(maxval), dtype, seed)
+    _check_dtype(dtype)
+    u = _generator(seed).random(shape, np.float32)
+    return np.asarray(np.float32(minval) + np.float32(maxval - minval) * u, np.float32)
+
+
+def randint(shape: Any, minval: int, maxval: int, dtype: Any = "int32", seed: Any = None) -> NDArray[Any]:
+    """Draws whole numbers in [minval, maxval), all equally likely."""
+    drawn: NDArray[Any] = np.asarray(_generator(seed).integers(minval, maxval, shape), dtype)
+    return drawn
+
+
+def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any = None) -> NDArray[Any]:
+    """Draws classes, (rows, num_samples), whose probabilities are the softmax of each row of `logits`.
+
+    The greatest of the sums of logits and Gumbel noise, -log(-log u), is class i with the probability of class i.
+    """
+    z = checks.features("logits", logits)[:, None, :]
+    u = _generator(seed).random((len(z), num_samples, z.shape[2]))
+    drawn: NDArray[Any] = (z - np.log(-np.log(np.maximum(u, 1e-300)))).argmax(-1).astype(dtype)
+    return drawn
+
+
+def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None) -> Floats:
+    """Sets each number to zero with probability `rate`, and divides the others by 1 - rate.
+
+    Args:
+        inputs: array of any shape.
+        rate: a number in [0, 1).
+        noise_shape: the shape of the mask, which is broadcast; by default that of `inputs`.
+        seed: see the head of this module.
+    """
+    x = checks.as_float32("inputs", checks.numeric("inputs", inputs))
+    keep = np.float32(1 - checks.number("rate", rate, least=0, below=1))
+    mask = _generator(seed).random(x.shape if noise_shape is None else noise_shape, np.float32) < keep
+    return np.asarray(np.where(mask, x / keep, np.float32(0)), np.float32)
+
+
+def shuffle(x: Any, axis: int = 0, seed: Any = None) -> NDArray[Any]:
+    """Returns a copy of x with its entries along an axis in a random order."""
+    shuffled: NDArray[Any] = _generator(seed).permutation(np.asarray(x), axis)
+    return shuffled
+
+
+def _generator(seed: Any) -> np.random.Generator:
+    if seed is None:
+        return rng.generator()
+    if isinstance(seed, SeedGenerator):
+        return np.random.default_rng(seed.next())
+    return np.random.default_rng(checks.integer("seed", seed, least=0))
+
+
+def _check_dtype(dtype: Any) -> None:
+    if dtype not in (None, "float32", np.float32):
+        raise ValueError(f"dtype must be 'float32', the only one that fastnet computes in, got {dtype!r}")
