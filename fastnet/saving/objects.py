@@ -100,7 +100,7 @@ def _description_of(thing: Any) -> dict[str, Any]:
         "registered_name": None if ours else get_registered_name(kind),
     }
     for name in ("build_config", "compile_config"):
-        more = getattr(thing, f"get_{name}", dict)()
+        more: Any = getattr(thing, f"get_{name}", dict)()
         if more:
             found[name] = serialize_keras_object(more)
     return found
