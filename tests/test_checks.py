@@ -166,7 +166,7 @@ def test_what_was_meant_is_said(module: str, name: str, hint: str) -> None:
 def test_what_was_meant_is_said_of_the_package_itself() -> None:
     assert missing(fastnet, "Dense").startswith("fastnet has no Dense; did you mean fastnet.layers.Dense? It has ")
     assert "did you mean 'Sequential'?" in missing(fastnet, "Sequentiel")
-    assert "did you mean 'layers'?" in missing(fastnet, "layer")
+    assert "did you mean 'callbacks'?" in missing(fastnet, "callback")
 
 
 def test_an_import_deep_in_a_long_function_is_explained_too() -> None:

@@ -519,7 +519,7 @@ DENSE = {"class_name": "Dense", "config": {"units": 3}}
             "unexpected keyword argument 'exec'",
         ),
         ({"layers": [{"class_name": "Dense", "config": {"units": -3}}]}, "units must be at least 1"),
-        ({"layers": [DENSE | {"module": "os"}]}, "layer 0: expected a dict"),
+        ({"layers": [DENSE | {"exec": "os"}]}, "layer 0: expected a dict"),
         ({"layers": [DENSE], "build_input_shape": [None]}, "build_input_shape must be"),
         ({"layers": [DENSE], "build_input_shape": [None, -3]}, "build_input_shape must be at least 1"),
         ({"layers": [DENSE], "build_input_shape": "784"}, "build_input_shape must be"),
