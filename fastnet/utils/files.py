@@ -94,8 +94,8 @@ def _download(origin: str, kept: Path, file_hash: str | None, algorithm: str) ->
             file.write(chunk)
         if file_hash is not None and digest.hexdigest() != file_hash:
             raise ValueError(
-                f"{origin} has another content than expected: its {algorithm} hash is {digest.hexdigest()}, "
-                f"file_hash is {file_hash}"
+                f"Incomplete or corrupted file: {origin} has the {algorithm} hash {digest.hexdigest()}, but file_hash "
+                f"is {file_hash}"
             )
 
 

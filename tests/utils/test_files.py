@@ -56,9 +56,9 @@ def test_a_wrong_file_in_the_cache_is_replaced(source: Path, tmp_path: Path) -> 
 
 
 def test_a_download_with_a_wrong_hash_leaves_the_cache_as_it_was(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="has another content than expected: its sha256 hash is"):
+    with pytest.raises(ValueError, match=r"Incomplete or corrupted file: .* has the sha256 hash"):
         fetch(source, tmp_path, file_hash="0" * 64)
-    with pytest.raises(ValueError, match="its md5 hash is"):
+    with pytest.raises(ValueError, match="has the md5 hash"):
         fetch(source, tmp_path, file_hash="0" * 32)
     assert list((tmp_path / "datasets").iterdir()) == []
     path = fetch(source, tmp_path)
