@@ -16,7 +16,6 @@ from fastnet import (
     backend,
     callbacks,
     checks,
-    config,
     constraints,
     initializers,
     layers,
@@ -40,7 +39,7 @@ from fastnet.optimizers import Optimizer
 from fastnet.regularizers import Regularizer
 
 if TYPE_CHECKING:
-    from fastnet import datasets, plotting, saving
+    from fastnet import config, datasets, plotting, saving
     from fastnet import draws as random
     from fastnet.playground import export_html
     from fastnet.reporting import report
@@ -56,8 +55,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Imports the parts that read and write files when first used, so that `import fastnet` stays fast."""
-    if name in ("datasets", "plotting", "saving"):
+    """Imports the parts that few programs need when first used, so that `import fastnet` stays fast."""
+    if name in ("config", "datasets", "plotting", "saving"):
         return importlib.import_module(f"fastnet.{name}")
     if name == "random":
         return importlib.import_module("fastnet.draws")
@@ -83,5 +82,6 @@ for _module, _kind, _names in (
 ):
     checks.explain_missing(_module, f"fastnet has no {_kind}", _names)
 checks.explain_missing(models, "fastnet.models has no", models.__all__)
+checks.explain_missing(backend, "fastnet.backend has no", backend.__all__)
 checks.explain_missing(utils, "fastnet.utils has no", utils.__all__)
 checks.explain_missing(sys.modules[__name__], "fastnet has no", __all__)

@@ -6,9 +6,15 @@ rounding. The compiled kernels give the same bits on any number of threads.
 
 from __future__ import annotations
 
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any
+
 from fastnet import checks, kernels
-from fastnet.config import backend, epsilon, floatx, image_data_format, set_epsilon, set_floatx, set_image_data_format
-from fastnet.session import clear_session, get_uid
+
+if TYPE_CHECKING:
+    from fastnet.config import epsilon, floatx, image_data_format, set_epsilon, set_floatx, set_image_data_format
+    from fastnet.session import clear_session, get_uid
 
 __all__ = [
     "backend", "clear_session", "epsilon", "floatx", "get_uid", "image_data_format", "set_backend", "set_epsilon",
@@ -16,6 +22,24 @@ __all__ = [
 ]  # fmt: skip
 
 _NAMES = {"compiled": "compiled", "reference": "reference"}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what Keras's module of this name has too, when it is first used."""
+    if name not in __all__:
+        raise checks.no_such(sys.modules[__name__], "fastnet.backend has no", name, sys._getframe(1))
+    home = "session" if name in ("clear_session", "get_uid") else "config"
+    return getattr(importlib.import_module(f"fastnet.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    """Returns all names, also those that were not used yet."""
+    return sorted({*globals(), *__all__})
+
+
+def backend() -> str:
+    """Returns the backend in use, ``"compiled"`` or ``"reference"``."""
+    return kernels.backend
 
 
 def set_backend(name: str) -> None:

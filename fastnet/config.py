@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastnet import kernels
+from fastnet.backend import backend, set_backend
 
 __all__ = [
-    "backend", "epsilon", "floatx", "image_data_format", "set_epsilon", "set_floatx", "set_image_data_format",
+    "backend", "epsilon", "floatx", "image_data_format", "set_backend", "set_epsilon", "set_floatx",
+    "set_image_data_format",
 ]  # fmt: skip
 
 _EPSILON = 1e-7
-
-
-def backend() -> str:
-    """Returns the backend in use, ``"compiled"`` or ``"reference"``."""
-    return kernels.backend
 
 
 def floatx() -> str:

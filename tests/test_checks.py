@@ -111,6 +111,7 @@ MODULES = {
     "fastnet.constraints": "fastnet has no constraint ",
     "fastnet.datasets": "fastnet has no data set ",
     "fastnet.models": "fastnet.models has no ",
+    "fastnet.backend": "fastnet.backend has no ",
     "fastnet.utils": "fastnet.utils has no ",
 }
 
