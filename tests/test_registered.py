@@ -88,6 +88,8 @@ def test_a_class_registered_after_it_was_saved_is_found_by_its_own_name(tmp_path
     saving.register_keras_serializable("mine")(Scale)
     saving.register_keras_serializable("mine")(Halves)
     assert isinstance(models.load_model(path).layers[0], Scale)
+    with pytest.raises(ValueError, match="unknown layer 0 'other>Scale'"):  # the name of another package
+        Sequential.from_config({"name": "m", "layers": [{"class_name": "other>Scale", "config": {}}]})
     saving.register_keras_serializable("other", "Scale")(Halves)  # now "Scale" could be either
     with pytest.raises(ValueError, match="unknown layer 0 'Scale'"):
         models.load_model(path)
