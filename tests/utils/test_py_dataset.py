@@ -92,18 +92,27 @@ def test_workers_are_threads_that_make_batches_in_advance() -> None:
     assert sorted(data.taken) == [0, 1, 2, 3]
 
 
-def test_an_error_in_a_worker_reaches_the_caller_and_no_worker_goes_on() -> None:
+def test_an_error_in_a_worker_reaches_the_caller_and_no_batch_is_made_afterwards() -> None:
     class Broken(Batches):
+        def __len__(self) -> int:
+            return 100
+
         def __getitem__(self, index: int) -> Any:
             if index == 2:
                 raise KeyError("file is gone")
-            return super().__getitem__(index)
+            if index > 2:
+                caught.wait(0.1)
+            return super().__getitem__(index % 5)
 
+    caught = threading.Event()
+    data = Broken(workers=2, max_queue_size=20)
     before = threading.active_count()
     with pytest.raises(KeyError, match="file is gone"):
-        model().evaluate(Broken(workers=2), verbose=0)
+        model().evaluate(data, verbose=0)
+    caught.set()
     while threading.active_count() > before:
         time.sleep(0.001)
+    assert len(data.taken) < 10
 
 
 def test_a_data_set_without_a_last_batch_needs_the_number_of_steps() -> None:
