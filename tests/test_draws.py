@@ -24,6 +24,8 @@ N = 4000
 def test_distributions(draw: Any, distribution: Any) -> None:
     drawn = draw(5)
     assert drawn.dtype == np.float32
+    low, high = distribution.support()
+    assert low <= drawn.min() <= drawn.max() <= high
     assert stats.kstest(drawn, distribution.cdf).pvalue > 1e-3
     np.testing.assert_array_equal(drawn, draw(5))
     assert (drawn != draw(6)).any()

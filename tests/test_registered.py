@@ -8,7 +8,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastnet import Sequential, initializers, losses, metrics, models, regularizers, saving, utils
+from fastnet import (
+    Sequential,
+    activations,
+    constraints,
+    initializers,
+    losses,
+    metrics,
+    models,
+    optimizers,
+    regularizers,
+    saving,
+    utils,
+)
 from fastnet.layers import Dense, Input, Layer
 from fastnet.registered import _NAMES, _OBJECTS
 
@@ -128,6 +140,22 @@ def test_every_get_knows_registered_names() -> None:
     class Own(losses.MeanSquaredError):
         pass
 
+    @utils.register_keras_serializable("mine")
+    class Square(activations.Activation):
+        def __call__(self, x: Any) -> Any:
+            return x * x
+
+    @utils.register_keras_serializable("mine")
+    class Positive(constraints.NonNeg):
+        pass
+
+    @utils.register_keras_serializable("mine")
+    class Slow(optimizers.SGD):
+        pass
+
+    assert isinstance(activations.get("mine>Square"), Square)
+    assert isinstance(constraints.get({"class_name": "Positive", "config": {}}), Positive)
+    assert optimizers.get({"class_name": "mine>Slow", "config": {"learning_rate": 0.5}}).learning_rate == 0.5
     utils.register_keras_serializable("mine")(Halves)
     assert isinstance(initializers.get("mine>Halves"), Halves)
     assert isinstance(initializers.get("Halves"), Halves)

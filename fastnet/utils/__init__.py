@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from fastnet.utils.progbar import Progbar
     from fastnet.utils.py_dataset import PyDataset, Sequence
     from fastnet.utils.seeds import set_random_seed
+    from fastnet.utils.sequences import pad_sequences
 
 __all__ = [
     "CustomObjectScope", "Progbar", "PyDataset", "Sequence", "clear_session", "custom_object_scope",
     "deserialize_keras_object", "get_custom_objects", "get_file", "get_registered_name", "get_registered_object",
-    "normalize", "pack_x_y_sample_weight", "register_keras_serializable", "serialize_keras_object", "set_random_seed",
-    "split_dataset", "to_categorical", "unpack_x_y_sample_weight",
+    "normalize", "pack_x_y_sample_weight", "pad_sequences", "register_keras_serializable", "serialize_keras_object",
+    "set_random_seed", "split_dataset", "to_categorical", "unpack_x_y_sample_weight",
 ]  # fmt: skip
 
 _HOMES = {  # imported when first used, so that `import fastnet` stays fast
@@ -43,6 +44,7 @@ _HOMES = {  # imported when first used, so that `import fastnet` stays fast
     "fastnet.utils.progbar": ("Progbar",),
     "fastnet.utils.py_dataset": ("PyDataset", "Sequence"),
     "fastnet.utils.seeds": ("set_random_seed",),
+    "fastnet.utils.sequences": ("pad_sequences",),
 }  # fmt: skip
 
 
