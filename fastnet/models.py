@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from fastnet import checks, kernels, losses, metrics, optimizers
+from fastnet import checks, kernels, losses, optimizers
 from fastnet.activations import Activation
-from fastnet.callbacks import Callback, History
+from fastnet.callbacks import Callback, History, overrides
 from fastnet.checks import Floats
 from fastnet.layers import Dense as _Dense
 from fastnet.layers import Layer
 from fastnet.layers.base import Fused
 from fastnet.losses.base import Doubles
-from fastnet.metrics import get_all
+from fastnet.metrics import Mean, Metric, get_all
 from fastnet.recorded import Recorded
 from fastnet.terminal.interrupts import Interrupts
 from fastnet.terminal.progress import ProgressBar, check_verbose
 from fastnet.training.batches import Batch, Batches, Buffers, whole
-from fastnet.training.inputs import Data, Expected, check_data, check_examples
-from fastnet.training.loop import Hooks, evaluate, fit, predict, train_once
+from fastnet.training.inputs import Data, Expected, check_data, check_examples, joined
+from fastnet.training.loop import Hooks, evaluate, fit, predict, predict_parts, train_once
 from fastnet.training.results import as_keras
 from fastnet.training.stack import Stack
 from fastnet.training.step import train_step
@@ -63,10 +63,15 @@ class Sequential(Stack):
         super().__init__(name)
         self.optimizer: optimizers.Optimizer | None = None
         self.loss: losses.Loss | None = None
-        self.metrics: list[metrics.Metric] = []
+        self.compiled = False
+        self.steps_per_execution = 1
         self.history: History | None = None
-        self.stop_training = False
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
+        self._metrics: list[Metric] = []
+        self._loss_tracker: Mean | None = None  # its sums are those to which the training adds
+        self._callbacks: list[Callback] = []  # those of the training that runs
         self._initial_epoch = 0
+        self._begin_epoch: Callable[[Iterator[Any]], int] | None = None  # BackupAndRestore sets it: see loop.run
         self._warned = False  # whether this training has warned that the loss is not finite
         for layer in layers or []:
             self.add(layer)
@@ -80,37 +85,63 @@ class Sequential(Stack):
         metrics: Any = None,
         weighted_metrics: Any = None,
         *,
-        run_eagerly: Any = None,
-        jit_compile: Any = None,
-        steps_per_execution: Any = None,
+        run_eagerly: Any = False,
+        steps_per_execution: int | None = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: Any = True,
     ) -> Self:
         """Sets the optimizer, the loss and the metrics for training.
 
         Args:
             optimizer: a name such as ``"rmsprop"``, or an object such as ``RMSprop(learning_rate=0.01)``.
-            loss: a name such as ``"categorical_crossentropy"``, or an object.
+            loss: a name such as ``"categorical_crossentropy"``, or an object. None is enough for `predict`.
             metrics: a list of names such as ``["accuracy"]``, or objects.
             weighted_metrics: a list of metrics that count each example with its weight.
-            run_eagerly, jit_compile, steps_per_execution: accepted for compatibility with Keras, and ignored.
+            steps_per_execution: the number of batches from one call of a callback's batch hooks, such as
+                `on_train_batch_end`, to the next. The result is the same. With more than one, the steps in between
+                may be repeated without Python.
+            run_eagerly, jit_compile, auto_scale_loss: accepted for compatibility with Keras, and ignored.
 
         Returns:
             The model, so that calls can be chained: ``history = model.compile("rmsprop", "mse").fit(x, y)``. After a
             `fit`, the model is in the history: ``history.model.evaluate(x, y)``.
 
         Raises:
-            ValueError: if a name is unknown, or there is no loss.
+            ValueError: if a name is unknown, or a number too small.
             TypeError: if an argument is of another type.
         """
         if optimizer is None:
             raise TypeError("optimizer is None; expected an optimizer such as 'rmsprop'")
-        if loss is None:
-            raise ValueError("loss is None; expected a loss such as 'categorical_crossentropy'")
-        chosen = optimizers.get(optimizer), losses.for_training(loss)
+        chosen = optimizers.get(optimizer), None if loss is None else losses.for_training(loss)
         found = get_all(metrics, chosen[1], weighted=weighted_metrics)
+        steps = _steps("steps_per_execution", steps_per_execution) or 1
         with self._changing("compile()"):
-            self.metrics = found
+            self._metrics, self._loss_tracker = found, Mean("loss")
             self.optimizer, self.loss = chosen
+            self.steps_per_execution, self.compiled = steps, True
         return self
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """A new list of the metrics that `fit` computes: the mean of the loss, then the metrics of `compile`.
+
+        Between two batches they hold the results of the epoch so far. An evaluation has its own.
+        """
+        return [] if self._loss_tracker is None else [self._loss_tracker, *self._metrics]
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of the results of `evaluate`, in order: ``"loss"``, then the names of the metrics."""
+        return [metric.name for metric in self.metrics]
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Returns the results of the metrics of the last epoch or batch that was trained, by name."""
+        return {metric.name: metric.logged() for metric in self.metrics}
+
+    def reset_metrics(self) -> None:
+        """Sets the loss and the metrics back to their beginning. `fit` does so before each epoch."""
+        for metric in self.metrics:
+            metric.reset_state()
 
     def fit(
         self,
@@ -214,11 +245,12 @@ class Sequential(Stack):
             entries.append(history)
             hooks = Hooks(entries, self, {"epochs": epochs, "steps": len(batches) or None, "verbose": verbose})
             self.stop_training = self._warned = False
+            self._callbacks, self._begin_epoch = entries, None
             self._initial_epoch = initial_epoch  # BackupAndRestore may increase it
             hooks.call("on_train_begin")
             batches.skip(self._initial_epoch - initial_epoch)
             numbers = range(self._initial_epoch, epochs)
-            logs = fit(self, batches, validation, numbers, is_due, hooks, verbose, interrupts)
+            logs = fit(self, batches, validation, numbers, is_due, hooks, verbose, interrupts, examples)
             if numbers and self.optimizer is not None:
                 self.optimizer.finalize_variable_values(self.trainable_weights)
             hooks.call("on_train_end", logs)
@@ -240,14 +272,18 @@ class Sequential(Stack):
     def _keeping_records(self) -> Iterator[None]:
         """Keeps the records of a training while one of its callbacks trains the same model."""
         if self._running == 1:
-            yield
+            try:
+                yield
+            finally:
+                self._callbacks, self._begin_epoch = [], None
             return
-        kept = self.history, self.stop_training, self._initial_epoch, self._warned, self.metrics
-        self.metrics = [copy.copy(metric) for metric in self.metrics]
+        names = "history", "stop_training", "_initial_epoch", "_warned", "_metrics", "_loss_tracker", "_callbacks"
+        kept = {name: vars(self)[name] for name in names}
+        self._metrics, self._loss_tracker = [copy.copy(each) for each in self._metrics], copy.copy(self._loss_tracker)
         try:
             yield
         finally:
-            self.history, self.stop_training, self._initial_epoch, self._warned, self.metrics = kept
+            vars(self).update(kept)
 
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
@@ -348,18 +384,29 @@ class Sequential(Stack):
         verbose = check_verbose(verbose)
         entries = _callbacks(callbacks)
         _check_sparse(sparse)
+        data: Any
         with self._naming_shapes():
             if is_stream(x, None):
                 data = check_parts(x, "x", self._example_shape(), steps)
+                if not any(
+                    overrides(entry, f"on_predict_batch_{end}") for entry in entries for end in ("begin", "end")
+                ):
+                    data = joined(list(data), "x")
             else:
                 data = check_examples(x, "x", self._example_shape()).first(steps, batch_size, "steps")
-        with self._lock, self._computing():
-            self._ensure_built(data.shape)
-            count = max(1, -(-len(data.x) // batch_size))
-            hooks = Hooks(entries, self, {"steps": count, "verbose": verbose})
+        with self._lock, self._computing(), self._naming_shapes():
+            if isinstance(data, Data):
+                self._ensure_built(data.shape)
+                count = max(1, -(-len(data.x) // batch_size))
+            else:
+                count = steps or (len(x) if hasattr(x, "__len__") else 0)
+            hooks = Hooks(entries, self, {"steps": count or None, "verbose": verbose})
             bar = ProgressBar(count, verbose)
             try:
-                predictions = predict(self, data, sparse, hooks, bar, batch_size)
+                if isinstance(data, Data):
+                    predictions = predict(self, data, sparse, hooks, bar, batch_size)
+                else:
+                    predictions = predict_parts(self, data, hooks, bar)
             finally:
                 bar.close()
             hooks.call("on_predict_end")
@@ -434,9 +481,8 @@ class Sequential(Stack):
 
     def _compiled(self) -> tuple[losses.Loss, optimizers.Optimizer]:
         if self.loss is None or self.optimizer is None:
-            raise checks.NotCompiledError(
-                "call compile() first, as in model.compile('rmsprop', 'categorical_crossentropy')"
-            )
+            text = "compile() got no loss, which fit and evaluate need" if self.compiled else "call compile() first"
+            raise checks.NotCompiledError(f"{text}, as in model.compile('rmsprop', 'categorical_crossentropy')")
         return self.loss, self.optimizer
 
     def _data(self, loss: losses.Loss, x: Any, y: Any, *others: Any, **named: Any) -> Data:

@@ -125,7 +125,7 @@ class Monitor(Callback):
         )
 
     def _metrics(self) -> list[Any]:
-        return list(getattr(getattr(self, "model", None), "metrics", []))
+        return list(getattr(getattr(self, "model", None), "_metrics", []))
 
 
 def metric_of(metrics: list[Any], name: str) -> Any:

@@ -9,8 +9,8 @@ from fastnet.terminal import screen
 # the vertical bars of the head and of the rows.
 _BOXES = ("┏━┳┓", "┡━╇┩", "├─┼┤", "└─┴┘", "┃", "│")
 _ASCII = ("+-++", "+=++", "+-++", "+-++", "|", "|")
-_HEAD = ("Layer (type)", "Output Shape", "Param #")
-_LEAST = (31, 22, 13)  # minimum widths of the columns
+_HEAD = ("Layer (type)", "Output Shape", "Param #", "Trainable")
+_LEAST = (31, 22, 13, 9)  # minimum widths of the columns
 
 
 def format_bytes(size: int) -> str:
@@ -32,27 +32,34 @@ def shapes_along(shape: tuple[int, ...] | None, layers: Sequence[Layer]) -> str:
     return "Along the model: " + " -> ".join(parts)
 
 
-def table(name: str, layers: Sequence[Layer]) -> str:
-    """Writes a table of the layers, their output shapes and numbers of weights, and the totals below."""
+def table(name: str, layers: Sequence[Layer], show_trainable: bool = False) -> str:
+    """Writes a table of the layers, their output shapes and numbers of weights, and the totals below.
+
+    With `show_trainable`, a fourth column says Y or N for a layer that has weights.
+    """
+    head = _HEAD if show_trainable else _HEAD[:3]
     rows = [
         (
             screen.printable(f"{layer.name} ({type(layer).__name__})"),
             _shape(layer),
             f"{layer.count_params():,}" if layer.built else "?",
-        )
+            "-" if layer.built and not layer.weights else "Y" if layer.trainable else "N",
+        )[: len(head)]
         for layer in layers
     ]
-    widths = [max(least, *(len(row[i]) for row in [_HEAD, *rows])) for i, least in enumerate(_LEAST)]
+    widths = [max(least, *(len(row[i]) for row in [head, *rows])) for i, least in enumerate(_LEAST[: len(head)])]
     top, foot, between, bottom, head_bar, bar = _BOXES if screen.shows("".join(_BOXES)) else _ASCII
 
     def rule(ends: str) -> str:
         return ends[0] + ends[2].join(ends[1] * (width + 2) for width in widths) + ends[3]
 
-    def line(cells: tuple[str, str, str], bar: str) -> str:
-        padded = [cells[0].ljust(widths[0]), cells[1].ljust(widths[1]), cells[2].rjust(widths[2])]
+    def line(cells: tuple[str, ...], bar: str) -> str:
+        padded = [
+            cell.rjust(w) if i == 2 else cell.ljust(w) for i, (cell, w) in enumerate(zip(cells, widths, strict=True))
+        ]
         return f"{bar} " + f" {bar} ".join(padded) + f" {bar}"
 
-    lines = [f'Model: "{screen.printable(str(name))}"', rule(top), line(_HEAD, head_bar), rule(foot)]
+    lines = [f'Model: "{screen.printable(str(name))}"', rule(top), line(head, head_bar), rule(foot)]
     for i, row in enumerate(rows):
         lines += ([rule(between)] if i else []) + [line(row, bar)]
     trained = sum(variable.size for layer in layers for variable in layer.trainable_weights)

@@ -37,7 +37,7 @@ def section(subject: Subject) -> Section:
     if model.optimizer is None:
         pairs.append(("compiled", "no, so optimizer and loss are not known"))
     else:
-        names = ", ".join(metric.name for metric in model.metrics) or "none"
+        names = ", ".join(metric.name for metric in model._metrics) or "none"
         steps = model.optimizer.iterations
         pairs += [
             ("optimizer", f"{clip(repr(model.optimizer), 200)}, {plural(int(steps), 'step')} made"),

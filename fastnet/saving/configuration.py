@@ -34,6 +34,7 @@ _INNER: dict[str, Any] = {
 }
 _FUNCTIONS = ("activation", "loss", "learning_rate")  # arguments that may be functions, described by their names
 _COMPILE = ("optimizer", "loss", "metrics")
+_MAY_COMPILE = ("weighted_metrics", "steps_per_execution")  # not in every description
 
 
 class Model(Protocol):
@@ -42,11 +43,15 @@ class Model(Protocol):
     name: str
     optimizer: Optimizer | None
     loss: Loss | None
-    metrics: list[Metric]
+    steps_per_execution: int
+    _metrics: list[Metric]
     _lock: Any
 
     @property
     def layers(self) -> list[Layer]: ...
+
+    @property
+    def metrics(self) -> list[Metric]: ...
 
     @property
     def weights(self) -> list[Variable]: ...
@@ -155,12 +160,17 @@ def make_layers(entries: Iterable[Any], custom_objects: Objects | None = None) -
 
 def compile_config(model: Model) -> Config | None:
     """Returns the descriptions of optimizer, loss and metrics; None before `compile`."""
-    if model.optimizer is None or model.loss is None:
+    if model.optimizer is None:
         return None
-    config: Config = {"optimizer": optimizer_config(model.optimizer), "loss": serialize(model.loss)}
-    config["metrics"] = [serialize(metric) for metric in model.metrics if not metric.weighted]
-    weighted = [serialize(metric) for metric in model.metrics if metric.weighted]
-    return config | {"weighted_metrics": weighted} if weighted else config
+    loss = None if model.loss is None else serialize(model.loss)
+    config: Config = {"optimizer": optimizer_config(model.optimizer), "loss": loss}
+    config["metrics"] = [serialize(metric) for metric in model._metrics if not metric.weighted]
+    weighted = [serialize(metric) for metric in model._metrics if metric.weighted]
+    if weighted:
+        config["weighted_metrics"] = weighted
+    if model.steps_per_execution != 1:
+        config["steps_per_execution"] = model.steps_per_execution
+    return config
 
 
 def optimizer_config(optimizer: Optimizer) -> Any:
@@ -179,7 +189,7 @@ def compile_from_config(config: Config, custom_objects: Objects | None = None) -
         ValueError: if a name is unknown; the message suggests a similar name.
         TypeError: if the description has the wrong form.
     """
-    if not isinstance(config, dict) or set(config) | {"weighted_metrics"} != {*_COMPILE, "weighted_metrics"}:
+    if not isinstance(config, dict) or set(config).union(_MAY_COMPILE) != {*_COMPILE, *_MAY_COMPILE}:
         raise TypeError(f"the compile arguments must be a dict of {', '.join(_COMPILE)}")
     objects = known_objects(custom_objects)
     loss = config["loss"]
@@ -188,8 +198,12 @@ def compile_from_config(config: Config, custom_objects: Objects | None = None) -
     of_metrics["accuracy"] = of_metrics["AccuracyByShape"]  # errors list the name that users know
     arguments = {
         "optimizer": _made_or_known("optimizer", config["optimizer"], optimizers.CLASSES, objects, optimizers.get),
-        "loss": _made_or_known("loss", loss, of_losses, objects, losses.get),
+        "loss": None,
     }
+    if config["loss"] is not None:
+        arguments["loss"] = _made_or_known("loss", config["loss"], of_losses, objects, losses.get)
+    if "steps_per_execution" in config:
+        arguments["steps_per_execution"] = checks.integer("steps_per_execution", config["steps_per_execution"], least=1)
     for name in sorted(set(config) - set(arguments)):
         if not isinstance(config[name], list):
             raise TypeError(f"{name} must be a list, got {config[name]!r:.80}")

@@ -80,7 +80,7 @@ def description_of(model: Model, kind: str) -> dict[str, Any]:
     if kind == "model":
         if len(model.layers) > LAYER_LIMIT:
             raise ValueError(f"a model file holds at most {LAYER_LIMIT} layers, but the model has more")
-        for thing in (*model.layers, model.optimizer, model.loss, *model.metrics):
+        for thing in (*model.layers, model.optimizer, model.loss, *model._metrics):
             _check_describable(thing)
         about["architecture"] = configuration.model_config(model)
         about["compile"] = configuration.compile_config(model)

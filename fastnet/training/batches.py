@@ -248,11 +248,15 @@ def whole(data: Data, fusion: Fusion, sparse: Any = False) -> Batch:
 
 
 def blocks(
-    data: Data, fusion: Fusion, sparse: Any, make_buffers: Callable[[Data, int], Buffers] | None = None
+    data: Data,
+    fusion: Fusion,
+    sparse: Any,
+    make_buffers: Callable[[Data, int], Buffers] | None = None,
+    rows: int = BLOCK,
 ) -> Iterable[Batch]:
     """Returns a data set in order, in blocks of rows, for an evaluation or a prediction."""
     skip = fusion.skips_zeros(data.x, sparse)
     if not skip or data.x.is_sparse:
-        return Batches(data, fusion, BLOCK, False, None, skip, make_buffers)
-    starts = range(0, len(data.x), BLOCK)  # each block is compressed by itself, which takes less memory
-    return (whole(data.rows(slice(start, start + BLOCK)), fusion, True) for start in starts)
+        return Batches(data, fusion, rows, False, None, skip, make_buffers)
+    starts = range(0, len(data.x), rows)  # each block is compressed by itself, which takes less memory
+    return (whole(data.rows(slice(start, start + rows)), fusion, True) for start in starts)

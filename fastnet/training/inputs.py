@@ -110,6 +110,7 @@ def check_data(
     """
     loss, units = expected.loss, expected.units
     data = check_examples(x, f"{name}x", expected.shape)
+    y = _only(y, (units,))
     y_shape: tuple[Any, ...] = getattr(y, "shape", ())
     if len(y_shape) == 3 and y_shape[2] == 1 and not checks.is_scipy_sparse(y):
         y = np.asarray(y)[..., 0]  # Keras accepts this shape too
@@ -137,6 +138,7 @@ def check_examples(x: Any, argument: str, shape: Shape | None) -> Data:
     Raises:
         ValueError, TypeError: as for `check_data`.
     """
+    x = _only(x, shape)
     if checks.is_scipy_sparse(x):
         if len(x.shape) != 2:
             text = f"{argument} has {len(x.shape)} dimensions; a sparse matrix of examples has 2, (n, features)"
@@ -147,6 +149,18 @@ def check_examples(x: Any, argument: str, shape: Shape | None) -> Data:
     shape = _fitting(argument, array.shape, shape)
     rows = checks.as_examples(argument, array)
     return Data(Rows(rows.reshape(len(rows), math.prod(shape))), None, None, shape)
+
+
+def _only(given: Any, shape: Shape | None) -> Any:
+    """Returns the array of a list that holds one array of several examples, which Keras accepts too.
+
+    An array of the shape of one example stays in its list: that is then a data set of one example.
+    """
+    if not isinstance(given, list | tuple) or len(given) != 1:
+        return given
+    (array,) = given
+    size = getattr(array, "shape", ())
+    return array if len(size) >= 2 and tuple(size) != shape else given
 
 
 def _fitting(argument: str, shape: Shape, expected: Shape | None) -> Shape:

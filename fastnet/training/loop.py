@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
+import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -36,13 +37,21 @@ class Hooks:
         callbacks: the callbacks, in the order of the calls.
         model: the model, which each callback gets.
         params: the parameters of the training, which each callback gets.
+
+    Attributes:
+        every: the number of batches from one call of the hooks of a batch to the next.
     """
 
     def __init__(self, callbacks: list[Callback], model: Any, params: dict[str, Any]) -> None:
         self._callbacks = callbacks
+        self.every = model.steps_per_execution
         for callback in callbacks:
             callback.set_model(model)
             callback.set_params(params)
+
+    def watch_batches(self, kind: str) -> bool:
+        """Tells whether a callback is called at batches of this kind: "train", "test" or "predict"."""
+        return bool(self[f"on_{kind}_batch_begin"] or self[f"on_{kind}_batch_end"])
 
     def __getitem__(self, hook: str) -> list[Callable[..., Any]]:
         """Returns the methods to call at this hook. A loop over batches asks once, before it starts."""
@@ -50,11 +59,11 @@ class Hooks:
 
     @property
     def only_record(self) -> bool:
-        """Whether the callbacks do nothing at the two ends of an epoch but record it."""
+        """Whether the callbacks do nothing in an epoch but record it at its end."""
         recorders = all(
             type(callback) is History for callback in self._callbacks if overrides(callback, "on_epoch_end")
         )
-        return recorders and not self["on_epoch_begin"]
+        return recorders and not self["on_epoch_begin"] and not self.watch_batches("train")
 
     def call(self, hook: str, *arguments: Any) -> None:
         """Calls this hook of all callbacks. As in Keras, missing logs become an empty dict."""
@@ -75,7 +84,8 @@ def run(
     interrupts: Interrupts | None = None,
     is_over: Callable[[], bool] = bool,
     player: Player | None = None,
-) -> None:
+    begin: Callable[[Iterator[Batch]], int] | None = None,
+) -> int:
     """Takes one step for each batch.
 
     Args:
@@ -88,45 +98,62 @@ def run(
         interrupts: delays Ctrl-C to the end of a step; None does not.
         is_over: returns True after a step if the loop should end.
         player: repeats recorded steps without Python; None if no step can be recorded.
+        begin: leaves out the first batches, which a training that was interrupted has seen, and returns their number.
+
+    Returns:
+        The number of examples.
     """
     at_begin, at_end = hooks[f"on_{kind}_batch_begin"], hooks[f"on_{kind}_batch_end"]
-    if at_begin or at_end:  # a callback may have got a hook since the player was made
+    is_watched = bool(at_begin or at_end)
+    every = hooks.every if is_watched else sys.maxsize
+    if every == 1:  # a callback may have got a hook since the player was made
         player = None
-    done = seen = 0
+    seen = 0
     source = iter(batches)
+    done = called = begin(source) if begin else 0
     logs: Callable[[], Logs] = player.logs if player else dict
     while True:
-        played = 0
-        if player:
+        batch, played, left = None, 0, every - done % every  # steps until the hooks are called
+        if at_begin and left == every:
+            batch = None if player and player.has_more else next(source, None)
+            if batch is None and not (player and player.has_more):
+                break
+            for hook in at_begin:
+                hook(done, {})
+        if player and batch is None:
             if interrupts:
                 interrupts.hold()
-            played, rows = player.play()
+            played, rows = player.play(left)
             if interrupts:
                 interrupts.release()
         if played:
             done += played
             seen += rows
         else:
-            batch = next(source, None)
+            batch = batch or next(source, None)
             if batch is None:
                 break
-            for begin in at_begin:
-                begin(done, {})
             if interrupts:
                 interrupts.hold()
             with player.recording(len(batch.x)) if player else _NOTHING:
                 logs = step(batch)
             if interrupts:
                 interrupts.release()
-            for end in at_end:
-                end(done, logs())
             done += 1
             seen += len(batch.x)
+        if done % every == 0:
+            called = done
+            for hook in at_end:
+                hook(done - 1, logs())
         if bar:
             shown = dict if kind == "predict" else logs  # outputs are for callbacks only
             bar.update(seen // rows_a_step if rows_a_step else done, shown)
-        if is_over():
-            break
+        if not (is_watched and done > called) and is_over():
+            return seen
+    if done > called:
+        for hook in at_end:
+            hook(done - 1, logs())
+    return seen
 
 
 def fit(
@@ -138,6 +165,7 @@ def fit(
     hooks: Hooks,
     verbose: int,
     interrupts: Interrupts,
+    rows_a_step: int,
 ) -> Logs:
     """Trains a model for some epochs; returns the results of the last one.
 
@@ -150,6 +178,7 @@ def fit(
         hooks: the callbacks.
         verbose: 0 shows nothing, 1 a progress bar, 2 a line per epoch.
         interrupts: delays Ctrl-C to the end of a step.
+        rows_a_step: how many rows of the validation data count as a batch.
     """
     player = _player(model, batches, hooks, "train", None)
     logs: Logs = {}
@@ -176,6 +205,7 @@ def fit(
         if verbose:
             say(f"Epoch {epoch + 1}/{epochs.stop}")
         hooks.call("on_epoch_begin", epoch)
+        begin, model._begin_epoch = model._begin_epoch, None
         results = _results(model, own=True)
         step = _step(model, results)
         bar = ProgressBar(len(batches), verbose)
@@ -183,10 +213,10 @@ def fit(
             if player:
                 player.results = results
             source = model._batches(batches)
-            run(source, step, hooks, "train", bar, None, interrupts, lambda: model.stop_training, player)
+            run(source, step, hooks, "train", bar, None, interrupts, lambda: model.stop_training, player, begin)
             logs = results.logs()
             if validation is not None and is_due(epoch + 1):
-                found = evaluate(model, validation, "auto", hooks)
+                found = evaluate(model, validation, "auto", hooks, rows_a_step=rows_a_step)
                 logs |= {f"val_{name}": value for name, value in found.items()}
             bar.finish(logs)
         finally:
@@ -218,7 +248,7 @@ def _step(model: Any, results: Results) -> Callable[[Batch], Callable[[], Logs]]
 def train_once(model: Any, data: Data, interrupts: Interrupts) -> Logs:
     """Takes one training step on a whole data set; returns the loss and the metrics from before the step."""
     if model._running:  # in a callback, whose own step does not count in the epoch under way
-        results, player = Results([copy.copy(metric) for metric in model.metrics]), None
+        results, player = Results([copy.copy(metric) for metric in model._metrics]), None
     else:
         results, player = _results(model, own=True), model._tapes.once
     interrupts.hold()
@@ -253,16 +283,19 @@ def evaluate(
         results.add(total, predictions, batch.targets, batch.weights)
         return results.logs
 
+    model.stop_evaluating = False
+    hooks.call("on_test_begin")
     if isinstance(source, Data):
-        batches = blocks(source, model._current_fusion(), sparse, _buffers(model, source, trains=False, scores=True))
+        make_buffers = _buffers(model, source, trains=False, scores=True)
+        rows = (hooks.watch_batches("test") and rows_a_step) or BLOCK
+        batches = blocks(source, model._current_fusion(), sparse, make_buffers, rows)
     else:
         batches = model._batches(source)
-    hooks.call("on_test_begin")
     penalty = np.zeros(2)  # of the weights that are evaluated: a callback may have set others
     model._current_fusion().add_penalty(penalty)
     results.penalty = float(penalty[0])
     player = _player(model, batches, hooks, "test", results)
-    run(batches, step, hooks, "test", bar, rows_a_step, player=player)
+    run(batches, step, hooks, "test", bar, rows_a_step, is_over=lambda: model.stop_evaluating, player=player)
     if not results.seen:
         warnings.warn("a generator of validation data has no more batches; its results are left out", stacklevel=4)
     logs = results.logs() if results.seen else {}
@@ -272,9 +305,10 @@ def evaluate(
 
 def _results(model: Any, own: bool) -> Results:
     """Returns sums for the loss and the metrics: those of earlier loops, if no other loop may be using them."""
+    sums = model._loss_tracker._sums if own else None
     if model._running > 1:
-        return Results(model.metrics if own else [copy.copy(metric) for metric in model.metrics])
-    return model._tapes.results(model.metrics, own)  # type: ignore[no-any-return]
+        return Results(model._metrics if own else [copy.copy(metric) for metric in model._metrics], sums)
+    return model._tapes.results(model._metrics, sums)  # type: ignore[no-any-return]
 
 
 def _buffers(model: Any, data: Data, trains: bool, scores: bool) -> Any:
@@ -293,7 +327,7 @@ def _player(
     """Returns what repeats the steps of a loop over these batches; None if they are never recorded."""
     if not isinstance(batches, Batches) or not batches.may_repeat:
         return None
-    if hooks[f"on_{kind}_batch_begin"] or hooks[f"on_{kind}_batch_end"]:
+    if hooks.watch_batches(kind) and (hooks.every == 1 or kind == "predict"):
         return None
     return Player(model, batches, results, kind == "train", output)
 
@@ -302,10 +336,12 @@ def predict(model: Any, data: Data, sparse: Any, hooks: Hooks, bar: ProgressBar,
     """Computes the outputs, (n, *shape of an output), of a data set. The arguments are those of `fit` and `run`."""
     shape = model._layers[-1].output_shape
     predictions = np.empty((len(data.x), math.prod(shape)), np.float32)
-    done = 0
+    done = steps = start = 0  # rows, steps, and the first row since the last call of the hooks
 
     def step(batch: Batch) -> Callable[[], Logs]:
-        nonlocal done
+        nonlocal done, steps, start
+        start = start if steps % hooks.every else done
+        steps += 1
         rows = model._forward(batch)
         output = rows[:, : predictions.shape[1]]
         if player:
@@ -313,12 +349,35 @@ def predict(model: Any, data: Data, sparse: Any, hooks: Hooks, bar: ProgressBar,
         else:
             predictions[done : done + len(output)] = output
         done += len(output)
-        return lambda: {"outputs": output}
+        return lambda: {"outputs": predictions[start:done].reshape(-1, *shape)}
 
-    make_buffers = _buffers(model, data, trains=False, scores=False) if len(data.x) > 2 * BLOCK else None
-    batches: Any = blocks(data, model._current_fusion(), sparse, make_buffers)
-    player = _player(model, batches, hooks, "predict", None, predictions)
+    model.stop_predicting = False
     hooks.call("on_predict_begin")
-    run(batches, step, hooks, "predict", bar, rows_a_step, player=player)
+    make_buffers = _buffers(model, data, trains=False, scores=False) if len(data.x) > 2 * BLOCK else None
+    rows = rows_a_step if hooks.watch_batches("predict") else BLOCK
+    batches: Any = blocks(data, model._current_fusion(), sparse, make_buffers, rows)
+    player = _player(model, batches, hooks, "predict", None, predictions)
+    count = run(batches, step, hooks, "predict", bar, rows_a_step, None, lambda: model.stop_predicting, player)
     bar.finish({})
-    return predictions.reshape(len(data.x), *shape)
+    return predictions[:count].reshape(count, *shape)
+
+
+def predict_parts(model: Any, parts: Iterator[Data], hooks: Hooks, bar: ProgressBar) -> Floats:
+    """Computes the outputs of a source of batches one by one, for callbacks that want to see each batch."""
+    outputs: list[Floats] = []
+    start = 0  # the first batch since the last call of the hooks
+
+    def step(batch: Batch) -> Callable[[], Logs]:
+        nonlocal start
+        start = start if len(outputs) % hooks.every else len(outputs)
+        rows, shape = model._forward(batch), model._layers[-1].output_shape
+        outputs.append(rows[:, : math.prod(shape)].reshape(len(rows), *shape).copy())
+        return lambda: {"outputs": np.concatenate(outputs[start:])}
+
+    model.stop_predicting = False
+    hooks.call("on_predict_begin")
+    run(map(model._batch, parts), step, hooks, "predict", bar, is_over=lambda: model.stop_predicting)
+    if not outputs:
+        raise ValueError("x makes no batches")
+    bar.finish({})
+    return np.concatenate(outputs)

@@ -20,14 +20,18 @@ class Results:
 
     The sums are kept in arrays, to which kernels add. A reset leaves the arrays where they are.
 
+    Args:
+        metrics: the metrics.
+        sums: the array of the sum of the losses and of the number of examples, (2,); a new one by default.
+
     Attributes:
         metrics: the metrics.
         penalty: is added to the mean loss: that of the regularizers in an evaluation.
     """
 
-    def __init__(self, metrics: list[Metric]) -> None:
+    def __init__(self, metrics: list[Metric], sums: Doubles | None = None) -> None:
         self.metrics = metrics
-        self._sums = np.zeros(2)  # of the losses and of the examples
+        self._sums = np.zeros(2) if sums is None else sums  # of the losses and of the examples
         self.reset()
 
     def reset(self) -> None:

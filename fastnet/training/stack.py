@@ -225,6 +225,19 @@ class Stack:
         return [variable for layer in self._layers for variable in layer.weights]
 
     @property
+    def variables(self) -> list[Variable]:
+        """Another name for `weights`; so are `trainable_variables` and `non_trainable_variables`."""
+        return self.weights
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        return self.non_trainable_weights
+
+    @property
     def trainable_weights(self) -> list[Variable]:
         return [variable for layer in self._layers for variable in layer.trainable_weights]
 
@@ -250,9 +263,23 @@ class Stack:
         """Returns the number of weights."""
         return sum(layer.count_params() for layer in self._layers)
 
-    def summary(self, print_fn: Callable[[str], Any] = print) -> None:
-        """Prints a table of the layers, their shapes and their numbers of weights."""
-        print_fn(summary.table(self.name, self._layers))
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+    ) -> None:
+        """Prints a table of the layers, their shapes and their numbers of weights.
+
+        Args:
+            print_fn: gets the text; by default `print`.
+            show_trainable: whether to add a column that says which layers are trained.
+            line_length, positions, expand_nested: accepted for compatibility with Keras, and ignored. The table is as
+                wide as its content.
+        """
+        (print_fn or print)(summary.table(self.name, self._layers, show_trainable))
 
     # One computation at a time ----------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from fastnet import checks, rng
-from fastnet.training.inputs import Data, Shape, check_examples, joined
+from fastnet.training.inputs import Data, Shape, check_examples
 
 
 def is_stream(x: Any, y: Any) -> bool:
@@ -119,15 +119,14 @@ class Stream:
             yield self._data(entry)
 
 
-def check_parts(source: Any, argument: str, shape: Shape | None, steps: int | None) -> Data:
-    """Checks and joins the examples of all batches that `source` yields, or of the first `steps` batches.
+def check_parts(source: Any, argument: str, shape: Shape | None, steps: int | None) -> Iterator[Data]:
+    """Checks and yields the examples of all batches that `source` yields, or of the first `steps` batches.
 
     A batch is x, (x,), (x, y) or (x, y, sample_weight).
 
     Raises:
-        ValueError, TypeError: as for `check_examples`, or if there are no batches.
+        ValueError, TypeError: as for `check_examples`.
     """
-    parts: list[Data] = []
     for entry in Stream(source, check_examples, steps, argument).entries():
         if isinstance(entry, tuple | list) and len(entry) not in (1, 2, 3):
             raise ValueError(
@@ -135,9 +134,9 @@ def check_parts(source: Any, argument: str, shape: Shape | None, steps: int | No
                 f"{len(entry)}"
             )
         x = entry[0] if isinstance(entry, tuple | list) else entry
-        parts.append(check_examples(x, f"a batch's {argument}", shape))
-        shape = parts[-1].shape
-    return joined(parts, argument)
+        part = check_examples(x, f"a batch's {argument}", shape)
+        shape = part.shape
+        yield part
 
 
 def _is_indexed(source: Any) -> bool:

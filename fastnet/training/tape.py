@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import kernels, recorded, rng
+from fastnet.losses.base import Doubles
 from fastnet.terminal import interrupts
 from fastnet.training.batches import Batches, Buffers
 from fastnet.training.inputs import Data
@@ -237,7 +238,7 @@ class Tapes:
         self.once: Player | None = None  # that of the last step on a single batch
         self._buffers: dict[tuple[Any, ...], Buffers] = {}
         self._paces: dict[tuple[int, bool], tuple[Any, Pace]] = {}
-        self._results: dict[bool, tuple[int, list[Any], Results]] = {}
+        self._results: dict[bool, tuple[int, list[Any], Results]] = {}  # by whether they are the model's own
 
     def buffers(self, data: Any, batch_size: int) -> Buffers:
         """Returns arrays for batches of a data set."""
@@ -257,20 +258,22 @@ class Tapes:
             kept = self._paces[size, trains] = fusion, Pace(kernels.get_num_threads())
         return kept[1]
 
-    def results(self, metrics: list[Any], own: bool) -> Results:
+    def results(self, metrics: list[Any], own: Doubles | None) -> Results:
         """Returns sums of the loss and of these metrics, reset.
 
         Args:
             metrics: the model's metrics.
-            own: whether to use these metrics themselves, as in training, instead of copies.
+            own: the model's own sums of the loss, to use them and the metrics themselves, as in training; None to use
+                copies.
         """
-        kept = self._results.get(own)
+        key = own is not None
+        kept = self._results.get(key)
         if kept and kept[0] == recorded.version and len(kept[1]) == len(metrics) and all(map(_is, kept[1], metrics)):
             results = kept[2]
         else:
-            results = Results(metrics if own else [copy.copy(metric) for metric in metrics])
-            if own or all(metric._is_taped for metric in metrics):
-                self._results[own] = recorded.version, list(metrics), results
+            results = Results(metrics if key else [copy.copy(metric) for metric in metrics], own)
+            if key or all(metric._is_taped for metric in metrics):
+                self._results[key] = recorded.version, list(metrics), results
         results.reset()
         return results
 
@@ -306,7 +309,7 @@ def can_record(model: Any, trains: bool, scores: bool, first: int = 0) -> bool:
     fusion = model._current_fusion()
     if kernels.backend != "compiled" or model._running > 1 or not fusion.is_taped(first, trains):
         return False
-    parts = [model.loss, *model.metrics] if scores else []
+    parts = [model.loss, *model._metrics] if scores else []
     if trains:
         parts.append(model.optimizer)
     if any(map(recorded.is_patched, parts)):
@@ -315,7 +318,7 @@ def can_record(model: Any, trains: bool, scores: bool, first: int = 0) -> bool:
         if model.loss.of_labels and fusion.units == 1:  # its labels are turned into rows in Python
             return False
         logits = fusion.fused(model.loss)[1]
-        if not (model.loss._is_taped(logits) and all(metric._is_taped for metric in model.metrics)):
+        if not (model.loss._is_taped(logits) and all(metric._is_taped for metric in model._metrics)):
             return False
     return not trains or bool(model.optimizer._is_taped)
 
@@ -389,8 +392,13 @@ class Player:
         if step.is_whole and fusion is self._model._current_fusion():
             self._tapes.add(step)
 
-    def play(self) -> tuple[int, int]:
-        """Repeats as many of the next steps as a moment allows.
+    @property
+    def has_more(self) -> bool:
+        """Whether this epoch has another batch."""
+        return bool(self._batches.following()[0])
+
+    def play(self, most: int) -> tuple[int, int]:
+        """Repeats as many of the next steps as a moment allows, and at most `most`.
 
         Returns:
             The number of steps, 0 if the next one needs Python; and the rows of their batches together.
@@ -403,7 +411,7 @@ class Player:
             return (1, size) if self._play_one(step, size) else (0, 0)
         front = self._front(size)
         threads = step.pace.next_threads()
-        steps = min(following, step.pace.most_steps())
+        steps = min(following, step.pace.most_steps(), most)
         rates = self._rates(steps)
         steps = len(rates) if self._trains else steps
         if front is None or not steps:

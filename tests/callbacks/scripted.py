@@ -11,7 +11,7 @@ class StubModel:
 
     def __init__(self, learning_rate: float = 1.0) -> None:
         self.optimizer = SGD(learning_rate)
-        self.metrics: list[Any] = []
+        self._metrics: list[Any] = []
         self.weights: list[Any] = []
         self.stop_training = False
         self.epoch = -1

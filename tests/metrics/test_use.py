@@ -143,7 +143,7 @@ BINARY = (X[:, 0] > 0).astype(int)
 def trained(loss: Any, y: Any, units: int, activation: str | None, chosen: Any) -> tuple[Sequential, dict[str, Any]]:
     model = Sequential([Input((4,)), Dense(units, activation=activation)])
     model.compile("sgd", loss)
-    model.metrics = metrics.get_all(chosen, model.loss)
+    model._metrics = metrics.get_all(chosen, model.loss)
     return model, model.fit(X, y, epochs=2, batch_size=16, verbose=0, shuffle=False).history
 
 
@@ -214,7 +214,7 @@ def test_metrics_see_the_targets_as_they_were_given() -> None:
 def test_weights_count_in_weighted_metrics_only() -> None:
     model = Sequential([Input((4,)), Dense(1, activation="sigmoid")])
     model.compile("sgd", "binary_crossentropy")
-    model.metrics = metrics.get_all(["acc"], model.loss, weighted=["acc", "bce", metrics.Recall()])
+    model._metrics = metrics.get_all(["acc"], model.loss, weighted=["acc", "bce", metrics.Recall()])
     weights = np.linspace(0, 2, 60)
     p = model.predict(X, verbose=0)
     values = model.evaluate(X, BINARY, sample_weight=weights, verbose=0, return_dict=True)
@@ -282,7 +282,7 @@ def test_with_labels_a_metric_of_ones_own_sees_labels() -> None:
     model, history = trained("sparse_categorical_crossentropy", LABELS, 3, "softmax", ["acc", right, Seen("seen")])
     assert history["right"] == history["acc"]
     assert history["seen"] == [1, 1]
-    np.testing.assert_array_equal(np.concatenate(model.metrics[2].targets), LABELS)
+    np.testing.assert_array_equal(np.concatenate(model.metrics[3].targets), LABELS)
     _, history = trained("categorical_crossentropy", np.eye(3)[LABELS], 3, "softmax", [Seen("seen")])
     assert history["seen"] == [2, 2]
 
@@ -522,7 +522,7 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
     assert again.evaluate(X, X[:, :2], verbose=0, return_dict=True) == model.evaluate(
         X, X[:, :2], verbose=0, return_dict=True
     )
-    assert repr(again.metrics[0]) == "MeanDistance(name='squared', power=2.0)"
+    assert repr(again.metrics[1]) == "MeanDistance(name='squared', power=2.0)"
 
 
 def test_a_constructor_without_a_name_or_with_a_hidden_argument_is_saved_too(tmp_path: Path) -> None:
@@ -551,11 +551,11 @@ def test_a_constructor_without_a_name_or_with_a_hidden_argument_is_saved_too(tmp
     model.compile("sgd", "mse", metrics=[Nameless()])
     model.save(path)
     again = load_model(path, custom_objects={"Nameless": Nameless})
-    assert [metric.name for metric in again.metrics] == ["nameless"]
+    assert [metric.name for metric in again.metrics] == ["loss", "nameless"]
     model.compile("sgd", Loss(3), metrics=[Hidden(4)])
     model.save(path)
     again = load_model(path, custom_objects={"Loss": Loss, "Hidden": Hidden})
-    assert (again.loss._secret, again.metrics[0]._secret) == (3, 4)  # type: ignore[union-attr, attr-defined]
+    assert (again.loss._secret, again.metrics[1]._secret) == (3, 4)  # type: ignore[union-attr, attr-defined]
     before = path.read_bytes()
     model.compile("sgd", "mse", metrics=[Hidden(object())])  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="argument 'secret' of Hidden is of type object"):

@@ -634,7 +634,7 @@ def seeded(model: Any, epoch: int) -> None:
 
 def add_metric(model: Any, epoch: int) -> None:
     if epoch == 1:
-        model.metrics[:] = model.metrics[1:]
+        model._metrics[:] = model._metrics[1:]
 
 
 def new_data(model: Any, epoch: int) -> None:
@@ -713,7 +713,7 @@ def test_more_changes_between_epochs(played: Any, threads: Any) -> None:
         (momentum, NUMBERS, setting(lambda model: model.optimizer, "nesterov", True, False)),
         (momentum, NUMBERS, setting(lambda model: model.loss, "delta", 0.5, 0.01)),
         (numbers(optimizers.RMSprop(0.1)), NUMBERS, setting(lambda model: model.optimizer, "rho", 0.1, 0.5)),
-        (binary, YES_NO, setting(lambda model: model.metrics[0], "threshold", 0.1, 0.9)),
+        (binary, YES_NO, setting(lambda model: model._metrics[0], "threshold", 0.1, 0.9)),
     ]
     for make, y, change in cases:
         assert_same(make, X, y, played, threads, epochs=6, made=changing(change), validation_data=(X, y))
@@ -791,9 +791,9 @@ def test_metrics_that_a_callback_removes_or_adds(in_place: bool, played: Any) ->
         found.append(logs)
         chosen = [[added], [added, other], []][epoch]
         if in_place:
-            model.metrics[:] = chosen
+            model._metrics[:] = chosen
         else:
-            model.metrics = chosen
+            model._metrics = chosen
 
     hook = callbacks.LambdaCallback(on_epoch_end=change)
     model.fit(X, Y, batch_size=BATCH, epochs=3, verbose=0, callbacks=[hook])
