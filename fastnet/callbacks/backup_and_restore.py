@@ -5,30 +5,37 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
+from fastnet import rng
 from fastnet.callbacks.base import Callback, Logs
-from fastnet.callbacks.model_checkpoint import check_save_freq
+from fastnet.callbacks.model_checkpoint import SaveFrequency, check_save_freq
 
 _FILE = "latest.safetensors"
 
 
-class BackupAndRestore(Callback):
-    """Saves the state of a training after each epoch, and continues from it if the training starts again.
+class BackupAndRestore(SaveFrequency, Callback):
+    """Saves the state of a training regularly, and continues from it if the training starts again.
 
-    The file holds the weights, the optimizer's state, the learning rate, the epoch and the random generators. It is
-    replaced in one step, so it is never half written. A `fit` that finds the file starts with the next epoch. It ends
-    with the same bits as a training that was never interrupted, if the model, the data, the arguments and the number of
-    epochs are the same. When the training ends, the file is removed.
+    The file holds the weights, the optimizer's state, the learning rate, the random generators, the place in the
+    training and what the other callbacks remember, such as the patience of EarlyStopping. It is replaced in one step,
+    so it is never half written. A `fit` that finds the file goes on from there. It ends with the same bits as a
+    training that was never interrupted, if the model, the data, the arguments and the number of epochs are the same.
+    When the training ends, the file is removed.
 
-    Put this callback last in the list: it then saves what the others changed. The state of other callbacks, such as the
-    patience of EarlyStopping, is not saved.
+    With a number of batches as `save_freq`, a training goes on in the middle of an epoch: the order of the examples and
+    the sums of the loss and the metrics are in the file too. `on_epoch_begin` is called again for this epoch. A
+    generator is not advanced: it must go on itself.
+
+    Put this callback last in the list: it then saves and restores what the others changed. Of a callback of your own,
+    it saves the attributes that `_remembered` names: see `Callback`.
 
     `fastnet.models.load_model` can read the file.
 
     Args:
         backup_dir: a folder for the file alone. It is created if it does not exist.
-        save_freq: ``"epoch"``. Nothing is saved within an epoch, because the order of the examples would be lost.
+        save_freq: ``"epoch"``, or the number of batches after which to save.
         double_checkpoint: accepted as in Keras, but not needed: no file is ever half written.
         delete_checkpoint: whether to remove the file when the training ends.
 
@@ -37,6 +44,8 @@ class BackupAndRestore(Callback):
         ModelFormatError: in training, if the file is damaged or belongs to another model.
         OSError: in training, if the file cannot be read or written.
     """
+
+    _remembered = SaveFrequency._counts
 
     def __init__(
         self,
@@ -47,31 +56,73 @@ class BackupAndRestore(Callback):
     ) -> None:
         if not os.fspath(backup_dir):
             raise ValueError("backup_dir is empty; expected a folder")
-        if check_save_freq(save_freq) != "epoch":
-            raise ValueError(
-                f"save_freq must be 'epoch', got {save_freq!r}: a training continues only at an epoch's start, where "
-                "it ends with the same bits"
-            )
         self.backup_dir = os.fspath(backup_dir)
-        self.save_freq = save_freq
+        self.save_freq = check_save_freq(save_freq)
+        self._idle = frozenset({"on_train_batch_end"} if self.save_freq == "epoch" else ())
         self.double_checkpoint = bool(double_checkpoint)
         self.delete_checkpoint = bool(delete_checkpoint)
         self._path = os.path.join(self.backup_dir, _FILE)
+        self._current_epoch = 0
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         from fastnet import saving
 
-        saving.check_savable(self.model, training=True)  # fails now, not after the first epoch
+        self._restored: saving.Restored | None = None
+        in_epoch = self.save_freq != "epoch"
+        saving.check_savable(self.model, training=True, in_epoch=in_epoch)  # fails now, not after the first epoch
         if os.path.lexists(self._path):
-            epoch = saving.restore_training(self.model, self._path)
-            self.model._initial_epoch = min(epoch, self.params["epochs"])
+            restored = saving.restore_training(self.model, self._path, self.model._callbacks)
+            place = restored.place
+            self._current_epoch = place.epoch
+            self.model._initial_epoch = (
+                self.params["epochs"] if place.stopped else min(place.epoch, self.params["epochs"])
+            )
+            if place.order is not None and self.model._initial_epoch == place.epoch:
+                self._restored = restored
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self._current_epoch = epoch
+        if self._restored is not None:
+            place = self._restored.place
+            assert place.order is not None
+            rng.generator().bit_generator.state = place.order
+            if self._restored.rate is not None:  # a LearningRateScheduler before this callback may have changed it
+                self.model.optimizer.learning_rate = self._restored.rate
+            self.model._begin_epoch = self._leave_out
+        self._order = rng.generator().bit_generator.state
+
+    def _leave_out(self, batches: Iterator[Any]) -> int:
+        """Leaves out the batches that the interrupted training has seen; returns their number."""
+        from fastnet import saving
+
+        assert self._restored is not None
+        step = self._restored.place.step
+        for _ in range(step):
+            next(batches, None)
+        rng.generator().bit_generator.state = self._restored.generator
+        saving.set_sums(self._restored.sums)
+        self._restored = None
+        return step
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        if self._is_due(batch):
+            from fastnet import saving
+
+            self._save(saving.Place(self._current_epoch, batch + 1, self._order, self.model.stop_training))
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         from fastnet import saving
 
+        self._current_epoch = epoch + 1
+        if self.save_freq == "epoch":
+            self._save(saving.Place(epoch + 1, stopped=self.model.stop_training))
+
+    def _save(self, place: Any) -> None:
+        from fastnet import saving
+
         os.makedirs(self.backup_dir, exist_ok=True)
         try:
-            saving.save_training(self.model, self._path, epoch + 1)
+            saving.save_training(self.model, self._path, place, self.model._callbacks)
         except saving.NotFiniteError as error:
             warnings.warn(f"BackupAndRestore did not save: {error}", RuntimeWarning, stacklevel=2)
 

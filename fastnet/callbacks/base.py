@@ -22,10 +22,14 @@ class Callback:
     the current batch.
 
     A hook that is not overridden is not called, so it costs no time.
+
+    The class attribute ``_remembered = ("wait", "best")`` names attributes that are numbers or None and that belong to
+    the state of a training. `BackupAndRestore` saves and restores them.
     """
 
     model: Any  # a Sequential; models.py imports this module, so the class cannot be named here
     params: dict[str, Any]
+    _remembered: tuple[str, ...] = ()  # attributes that BackupAndRestore saves: numbers, or a list of weights
     _idle: frozenset[str] = frozenset()  # hooks of fastnet's own class that do nothing with the arguments given
 
     def set_model(self, model: Any) -> None:

@@ -54,6 +54,8 @@ class EarlyStopping(Monitor):
         self.start_from_epoch = whole_number("start_from_epoch", start_from_epoch)
         self._reset()
 
+    _remembered = "wait", "stopped_epoch", "best", "best_epoch", "best_weights"
+
     def _reset(self) -> None:
         self.wait = 0
         self.stopped_epoch = 0

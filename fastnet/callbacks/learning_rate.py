@@ -122,6 +122,8 @@ class ReduceLROnPlateau(Monitor):
         self.min_lr = checks.number("min_lr", min_lr, least=0)
         self._reset()
 
+    _remembered = "wait", "best", "cooldown_counter"
+
     def _reset(self) -> None:
         self.best = None
         self.wait = 0

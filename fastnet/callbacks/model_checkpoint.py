@@ -14,7 +14,28 @@ from fastnet.callbacks.monitor import Monitor
 from fastnet.terminal.progress import say
 
 
-class ModelCheckpoint(Monitor):
+class SaveFrequency:
+    """The part of a callback that saves after some batches: counts the batches since the last save."""
+
+    save_freq: Any
+    _last_batch_seen = -1  # in this epoch
+    _batches = 0  # since the last save
+    _counts = "_last_batch_seen", "_batches"
+
+    def _is_due(self, batch: int) -> bool:
+        """Counts the batches up to this one, and tells whether to save now. A call may be for several batches."""
+        if self.save_freq == "epoch":
+            return False
+        before = self._last_batch_seen if self._last_batch_seen < batch else -1  # another epoch
+        self._batches += batch - before
+        self._last_batch_seen = batch
+        if self._batches < self.save_freq:
+            return False
+        self._batches = 0
+        return True
+
+
+class ModelCheckpoint(SaveFrequency, Monitor):
     """Saves the model, or its weights, after each epoch or after a number of batches.
 
     A file is replaced in one step, so it is never half written. If a weight is NaN or infinite, the model is not saved:
@@ -65,7 +86,8 @@ class ModelCheckpoint(Monitor):
         if initial_value_threshold is not None:
             self.best = checks.number("initial_value_threshold", initial_value_threshold, least=-math.inf)
         self._epoch = 0
-        self._batches = 0  # since the last save
+
+    _remembered = "best", *SaveFrequency._counts
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         from fastnet import saving
@@ -84,11 +106,7 @@ class ModelCheckpoint(Monitor):
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        if self.save_freq == "epoch":
-            return
-        self._batches += 1
-        if self._batches >= self.save_freq:
-            self._batches = 0
+        if self._is_due(batch):
             self._save(self._epoch, logs or {}, {"batch": batch + 1})
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:

@@ -373,7 +373,10 @@ def _metadata(path: str, text: str) -> dict[str, Any]:
 
 
 def _check_names(path: str, about: dict[str, Any], shapes: dict[str, Shape]) -> None:
-    """Checks that every array is a weight, or an optimizer's state for a weight, and has its shape."""
+    """Checks that every array is a weight, or belongs to a weight and has its shape.
+
+    An optimizer's state belongs to a weight, and so do the best weights that a callback remembers.
+    """
     missing = [name for name in about["weights"] if name not in shapes]
     if missing:
         _refuse(path, f"is damaged: {missing[0]!r:.80} is not in it")
@@ -381,7 +384,7 @@ def _check_names(path: str, about: dict[str, Any], shapes: dict[str, Shape]) -> 
     for name in set(shapes) - weights:
         kind, _, rest = name.partition("/")
         weight = f"layers/{rest.rpartition('/')[0]}"
-        if kind != "optimizer" or weight not in weights:
+        if kind not in ("optimizer", "callbacks") or weight not in weights:
             _refuse(path, f"is damaged: {name!r:.80} belongs to nothing")
         if shapes[name] != shapes[weight]:
             _refuse(path, f"is damaged: {name!r:.80} has shape {shapes[name]}, {weight!r} has {shapes[weight]}")

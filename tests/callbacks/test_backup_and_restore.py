@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastnet import Sequential, rng, saving
-from fastnet.callbacks import BackupAndRestore, Callback, LearningRateScheduler
+from fastnet import Sequential, metrics, rng, saving
+from fastnet.callbacks import BackupAndRestore, Callback, EarlyStopping, LearningRateScheduler, ReduceLROnPlateau
 from fastnet.layers import Dense, Dropout, Input
 from fastnet.optimizers import SGD, Adam, RMSprop
 from fastnet.optimizers import schedules as _schedules
+from fastnet.saving import layout
 from fastnet.saving.state import contents_of
 from fastnet.utils import set_random_seed, to_categorical
 
@@ -151,9 +152,182 @@ def test_a_backup_that_does_not_fit_is_refused_and_nothing_changed(tmp_path: Pat
     assert state(model) == before
 
 
-@pytest.mark.parametrize("value", [5, 1])
-def test_the_middle_of_an_epoch_is_refused(value: int) -> None:
-    with pytest.raises(ValueError, match=f"save_freq must be 'epoch', got {value}: .* only at an epoch's start"):
-        BackupAndRestore("folder", save_freq=value)
+def test_wrong_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match="backup_dir is empty"):
         BackupAndRestore("")
+    with pytest.raises(ValueError, match="save_freq must be at least 1, got 0"):
+        BackupAndRestore("folder", save_freq=0)
+
+
+# In the middle of an epoch --------------------------------------------------------------------------------------------
+
+
+class Cut(Callback):
+    """Ends the training as Ctrl-C would, after a number of batches in all epochs together."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("every", [1, 2, 3])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "schedule"])
+def test_resumed_amid_an_epoch_equals_uninterrupted_bit_for_bit(tmp_path: Path, optimizer: str, every: int) -> None:
+    expected = train(optimizer, 7, [])
+    whole = state(expected)
+    assert expected.history is not None
+    for after in (0, 5, 6, 7, 10):  # 4 batches an epoch
+        folder = tmp_path / str(after)
+        with pytest.raises(KeyboardInterrupt):
+            train(optimizer, 7, [BackupAndRestore(folder, save_freq=every), Cut(after)])
+        with pytest.raises(KeyboardInterrupt):  # it goes on from the last save, and is cut again soon
+            train(optimizer, 99 if folder.exists() else 7, [BackupAndRestore(folder, save_freq=every), Cut(every)])
+        model = train(optimizer, 5, [BackupAndRestore(folder, save_freq=every)])
+        assert state(model) == whole
+        assert model.history is not None
+        for name, values in model.history.history.items():
+            assert values == expected.history.history[name][-len(values) :]
+        assert not folder.exists()
+
+
+class Doubling:
+    """An indexed collection of batches, which `fit` reads in a random order."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
+        self.x, self.y = x, y
+
+    def __len__(self) -> int:
+        return 5
+
+    def __getitem__(self, i: int) -> Any:
+        if i >= 5:
+            raise IndexError
+        return self.x[i * 10 : i * 10 + 10], self.y[i * 10 : i * 10 + 10]
+
+
+class Sum(metrics.Metric):
+    """A metric of a user, with a variable and a number."""
+
+    def __init__(self, name: str = "sum") -> None:
+        super().__init__(name=name)
+        self.total = self.add_weight()
+        self.count = 0
+
+    def reset_state(self) -> None:
+        super().reset_state()
+        self.count = 0
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        self.total.assign_add(np.sum(y_pred[:, 0]))
+        self.count += len(y_pred)
+
+    def result(self) -> Any:
+        return float(self.total / self.count)
+
+
+RATES = {"factor": 0.5, "patience": 1, "min_delta": 0.2, "monitor": "loss"}
+STOP = {"monitor": "val_loss", "patience": 7, "min_delta": 0.6, "restore_best_weights": True}
+
+
+def run(source: str, seed: int, folder: Path | None, *others: Callback, shuffle: bool = True) -> Sequential:
+    data = np.random.default_rng(1)
+    x, y = data.standard_normal((50, 6)).astype(np.float32), to_categorical(data.integers(0, 3, 50), 3)
+    set_random_seed(seed)
+    model = Sequential([Input((6,)), Dense(8, "relu"), Dropout(0.2), Dense(3, "softmax")])
+    chosen = ["accuracy", metrics.AUC(), metrics.Precision(), metrics.F1Score(average="macro"), Sum()]
+    model.compile(Adam(0.03), "categorical_crossentropy", metrics=chosen)
+    callbacks: list[Callback] = [EarlyStopping(**STOP), ReduceLROnPlateau(**RATES)]  # type: ignore[arg-type]
+    callbacks += [LearningRateScheduler(lambda epoch, rate: rate * 0.9)]
+    callbacks += [] if folder is None else [BackupAndRestore(folder, save_freq=1)]
+    arguments: dict[str, Any] = {"epochs": 12, "verbose": 0, "callbacks": [*callbacks, *others], "shuffle": shuffle}
+    if source == "arrays":
+        arguments |= {"x": x, "y": y, "batch_size": 10}
+    elif source == "collection":
+        arguments |= {"x": Doubling(x, y)}
+    else:
+        arguments |= {"x": x, "y": y, "batch_size": 10, "steps_per_epoch": 3}
+    model.fit(validation_data=(x[:9], y[:9]), **arguments)
+    return model
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("source", ["arrays", "collection", "steps"])
+@pytest.mark.parametrize("after", [7, 16, 22])
+def test_metrics_and_callbacks_go_on_too(tmp_path: Path, source: str, shuffle: bool, after: int) -> None:
+    expected = run(source, 7, None, shuffle=shuffle)
+    assert expected.history is not None
+    random = rng.generator().bit_generator.state
+    assert 7 < len(expected.history.epoch) < 12  # EarlyStopping has ended it
+    with pytest.raises(KeyboardInterrupt):
+        run(source, 7, tmp_path, Cut(after), shuffle=shuffle)
+    model = run(source, 8, tmp_path, shuffle=shuffle)
+    assert model.history is not None
+    assert rng.generator().bit_generator.state == random
+    assert model.history.epoch == expected.history.epoch[-len(model.history.epoch) :]
+    for name, values in model.history.history.items():
+        assert values == expected.history.history[name][-len(values) :], name
+    for mine, theirs in zip(model.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_training_that_had_stopped_does_not_go_on(tmp_path: Path) -> None:
+    class Kill(Callback):
+        def on_train_end(self, logs: Any = None) -> None:
+            raise KeyboardInterrupt
+
+    def fit(*callbacks: Callback) -> Any:
+        set_random_seed(1)
+        model = Sequential([Input((6,)), Dense(3)]).compile(SGD(0.0), "mse")
+        stop = EarlyStopping("loss", patience=1)
+        backup = BackupAndRestore(tmp_path)
+        return model.fit(np.ones((4, 6)), np.ones((4, 3)), epochs=9, verbose=0, callbacks=[*callbacks, stop, backup])
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(Kill())
+    assert fit().epoch == []
+
+
+def test_what_a_callback_of_your_own_remembers(tmp_path: Path) -> None:
+    class Count(Callback):
+        _remembered = ("seen", "worst")
+
+        def on_train_begin(self, logs: Any = None) -> None:
+            self.seen, self.worst = 0, float("-inf")
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            self.seen += 1
+
+    whole, cut = Count(), Count()
+    train("sgd", 1, [whole, BackupAndRestore(tmp_path)])
+    with pytest.raises(KeyboardInterrupt):
+        train("sgd", 1, [Count(), BackupAndRestore(tmp_path), Interrupt(2)])
+    train("sgd", 1, [cut, BackupAndRestore(tmp_path)])
+    assert (cut.seen, cut.worst) == (whole.seen, whole.worst) == (EPOCHS, float("-inf"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"step": -1},
+        {"order": {"bit_generator": "MT"}},
+        {"sums": []},
+        {"sums": [{"fit": 1}, {}]},
+        {"callbacks": {"EarlyStopping_0": {"wait": "x"}}},
+        {"callbacks": {"EarlyStopping_0": {"best_weights": {"arrays": 4}}}},
+    ],
+)
+def test_a_state_that_does_not_fit_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train("sgd", 1, [EarlyStopping("loss"), BackupAndRestore(tmp_path, save_freq=1), Interrupt(1)])
+    path = tmp_path / "latest.safetensors"
+    about = layout.read(str(path)).about
+    del about["sha256"]
+    about["training"] |= change
+    contents = contents_of(saving.load_model(path), "model")
+    layout.write(str(path), contents._replace(about=about))
+    with pytest.raises(saving.ModelFormatError, match="holds a training's state that does not fit"):
+        train("sgd", 1, [EarlyStopping("loss"), BackupAndRestore(tmp_path, save_freq=1)])
