@@ -19,10 +19,11 @@ class LambdaCallback(Callback):
         on_train_end: function of the logs.
         on_train_batch_begin: function of the batch's number and the logs.
         on_train_batch_end: function of the batch's number and the logs.
-        kwargs: functions for other hooks of `Callback`, by the hook's name.
+        kwargs: functions for other hooks of `Callback`, by the hook's name. A name that does not begin with ``on_`` is
+            no hook: it becomes an attribute, for your own functions to use.
 
     Raises:
-        TypeError: if a name is not a hook, or a value is not callable.
+        TypeError: if a name begins with ``on_`` but is not a hook, or a hook's value is not callable.
 
     Example:
         >>> show = LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs["loss"]))
@@ -41,7 +42,9 @@ class LambdaCallback(Callback):
         **kwargs: Any,
     ) -> None:
         given = {name: value for name, value in locals().items() if name.startswith("on_")}
-        given |= checks.keywords("LambdaCallback", kwargs, HOOKS)
+        others = {name: value for name, value in kwargs.items() if not name.startswith("on_")}
+        vars(self).update(others)
+        given |= checks.keywords("LambdaCallback", {k: v for k, v in kwargs.items() if k not in others}, HOOKS)
         for name, function in given.items():
             if function is None:
                 continue
