@@ -19,7 +19,7 @@ from fastnet.activations import Activation
 from fastnet.callbacks import Callback, History, overrides
 from fastnet.checks import Floats
 from fastnet.layers import Dense as _Dense
-from fastnet.layers import Layer
+from fastnet.layers import InputLayer, Layer
 from fastnet.layers.base import Fused
 from fastnet.losses.base import Doubles
 from fastnet.metrics import Mean, Metric, get_all
@@ -226,7 +226,7 @@ class Sequential(Stack):
             shape = source.shape
             if share and validation is None:
                 source, validation = source.split(share)
-            source.check_steps(steps, batch_size, "steps_per_epoch")
+            steps = source.limited(steps, batch_size, "steps_per_epoch")
         if isinstance(validation, Data):
             validation = validation.first(_steps("validation_steps", validation_steps), examples, "validation_steps")
             validation = validation.fitting(shape, "validation x")  # known only now if x told the model its input shape
@@ -487,6 +487,9 @@ class Sequential(Stack):
 
     def _data(self, loss: losses.Loss, x: Any, y: Any, *others: Any, **named: Any) -> Data:
         with self._naming_shapes():
+            if self._layers and not self._knows_units():
+                with self._lock:  # only its layers know what the model makes of such examples
+                    self._ensure_built(check_examples(x, f"{named.get('name', '')}x", self._input_shape).shape)
             return check_data(Expected(loss, self._example_shape(), self._units()), x, y, *others, **named)
 
     def _stream(
@@ -621,8 +624,36 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
     return Sequential.from_config(json.loads(json_string), custom_objects)
 
 
-def clone_model(model: Sequential) -> Sequential:
-    """Makes a model with the same layers and new weights."""
+def clone_model(
+    model: Sequential, input_tensors: None = None, clone_function: Callable[[Layer], Layer] | None = None
+) -> Sequential:
+    """Makes a model with the same layers and new weights. If the model is compiled, so is the new one.
+
+    Args:
+        model: the model.
+        input_tensors: not supported; only None is accepted.
+        clone_function: makes the new layer for a layer; by default from its `get_config`.
+
+    Raises:
+        TypeError: if an argument or what `clone_function` returns is of another type.
+    """
+    if input_tensors is not None:
+        raise TypeError(f"input_tensors must be None, got {input_tensors!r:.80}: fastnet has no symbolic tensors")
+    if clone_function is None:
+        clone = _with_new_layers(model)
+    else:
+        inputs = [] if model._input_shape is None else [InputLayer(model._input_shape)]
+        clone = Sequential([*inputs, *map(clone_function, model.layers)], model.name)
+    if model.optimizer is not None:
+        kept, weighted = ([copy.copy(m) for m in model._metrics if m.weighted == counts] for counts in (False, True))
+        optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
+        clone.compile(optimizer, model.loss, kept, weighted, steps_per_execution=model.steps_per_execution)
+        clone.reset_metrics()
+    return clone
+
+
+def _with_new_layers(model: Sequential) -> Sequential:
+    """Makes a model from the description of another one."""
     objects: dict[str, Any] = {}
     for layer in model.layers:
         for thing in (layer, *vars(layer).values()):  # a user's own initializer is an attribute of its layer

@@ -142,3 +142,55 @@ def test_the_table_takes_the_arguments_of_keras() -> None:
     model.summary(print_fn=lines.append, show_trainable=True)
     rows = [line for line in lines[0].splitlines() if "(Dense)" in line or "(Flatten)" in line]
     assert [row.split()[-2] for row in rows] == ["N", "-", "Y"]
+
+
+# Copies and shapes ----------------------------------------------------------------------------------------------------
+
+
+def test_a_clone_is_compiled_as_the_model_is() -> None:
+    model = made().compile(optimizers.Adam(0.02), "mse", ["mae"], ["mse"], steps_per_execution=3)
+    model.fit(X, Y, verbose=0)
+    clone = models.clone_model(model)
+    assert (clone.metrics_names, clone.steps_per_execution) == (model.metrics_names, 3)
+    assert repr(clone.optimizer) == repr(model.optimizer)
+    assert clone.optimizer is not model.optimizer
+    assert [metric.weighted for metric in clone.metrics] == [False, False, True]
+    assert set(clone.get_metrics_result().values()) == {0.0}
+    clone.set_weights(model.get_weights())
+    assert clone.evaluate(X, Y, verbose=0) == model.evaluate(X, Y, verbose=0)
+    before = model.get_metrics_result()
+    clone.fit(X, Y, verbose=0)
+    assert model.get_metrics_result() == before
+    assert not models.clone_model(made()).compiled
+
+
+def test_a_function_makes_the_layers_of_a_clone() -> None:
+    def renamed(layer: Any) -> Any:
+        return type(layer).from_config(layer.get_config() | {"name": layer.name + "_new"})
+
+    clone = models.clone_model(made(), clone_function=renamed)
+    assert [layer.name for layer in clone.layers] == ["dense_new", "dense_1_new"]
+    assert clone.input_shape == (None, 4)
+    with pytest.raises(TypeError, match="input_tensors must be None"):
+        models.clone_model(made(), 3)  # type: ignore[arg-type]
+
+
+def test_the_shape_of_the_predictions() -> None:
+    model = Sequential([layers.Dense(4), layers.Flatten(), layers.Dense(8)])
+    assert model.compute_output_shape((5, 2)) == (5, 8)
+    assert model.compute_output_shape((None, 2)) == (None, 8)
+
+
+def test_a_model_that_learns_its_outputs_from_the_data() -> None:
+    class Twice(layers.Layer):
+        def call(self, x: Any, training: bool = False) -> Any:
+            return x if training else 2 * x
+
+        def gradient(self, x: Any, y: Any, dy: Any) -> Any:
+            return dy
+
+    model = Sequential([Twice()]).compile("sgd", "mse")
+    assert model.fit(X, X + 1, verbose=0).history["loss"] == pytest.approx([1.0])
+    np.testing.assert_allclose(model.evaluate(X, X * 2, verbose=0), 0.0)
+    with pytest.raises(ValueError, match="y has"):
+        Sequential([Twice()]).compile("sgd", "mse").fit(X, Y, verbose=0)

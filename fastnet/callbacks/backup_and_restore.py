@@ -96,9 +96,9 @@ class BackupAndRestore(SaveFrequency, Callback):
         from fastnet import saving
 
         assert self._restored is not None
-        step = self._restored.place.step
-        for _ in range(step):
-            next(batches, None)
+        step = 0  # a loop, since iter(batches) would begin another epoch
+        while step < self._restored.place.step and next(batches, None) is not None:
+            step += 1
         rng.generator().bit_generator.state = self._restored.generator
         saving.set_sums(self._restored.sums)
         self._restored = None

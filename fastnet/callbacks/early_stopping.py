@@ -89,9 +89,11 @@ class EarlyStopping(Monitor):
         if self.best_weights is not None:
             if self.verbose:
                 say(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
-            # Not set_weights: it refuses weights that are not finite, but the best epoch may have no others.
-            for variable, value in zip(self.model.weights, self.best_weights, strict=True):
-                variable.packed[...] = variable.pack(value)
+            try:
+                self.model.set_weights(self.best_weights)
+            except ValueError:  # it refuses weights that are not finite, but the best epoch may have no others
+                for variable, value in zip(self.model.weights, self.best_weights, strict=True):
+                    variable.packed[...] = variable.pack(value)
 
     def _keep(self, epoch: int) -> None:
         self.best_epoch = epoch

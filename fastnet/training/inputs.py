@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,25 +47,20 @@ class Data(NamedTuple):
     shape: Shape
 
     def first(self, steps: int | None, batch_size: int, argument: str) -> Data:
-        """Returns the first `steps` batches; all if it is None.
+        """Returns the first `steps` batches; all, with a warning, if there are fewer; all if it is None."""
+        steps = self.limited(steps, batch_size, argument)
+        return self if steps is None else self.rows(slice(steps * batch_size))
 
-        Raises:
-            ValueError: if there are fewer batches; the message names the argument.
-        """
-        if steps is None:
-            return self
-        self.check_steps(steps, batch_size, argument)
-        return self.rows(slice(steps * batch_size))
-
-    def check_steps(self, steps: int | None, batch_size: int, argument: str) -> None:
-        """Raises an error if there are more steps than batches.
-
-        Raises:
-            ValueError: if so; the message names the argument.
-        """
+    def limited(self, steps: int | None, batch_size: int, argument: str) -> int | None:
+        """Returns the number of steps; if there are fewer batches, warns and returns their number."""
         count = -(-len(self.x) // batch_size)
-        if steps is not None and steps > count:
-            raise ValueError(f"{argument} is {steps}, but {len(self.x)} examples make {count} batches of {batch_size}")
+        if steps is None or steps <= count:
+            return steps
+        warnings.warn(
+            f"{argument} is {steps}, but {len(self.x)} examples make {count} batches of {batch_size}; all are taken",
+            stacklevel=4,
+        )
+        return count
 
     def split(self, share: float) -> tuple[Data, Data]:
         """Splits off the last `share` for validation; returns training and validation data.

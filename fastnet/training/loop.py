@@ -152,7 +152,7 @@ def run(
             return seen
     if done > called:
         for hook in at_end:
-            hook(done - 1, logs())
+            hook(called + every - 1, logs())  # as in Keras: the number that a whole group would have
     return seen
 
 

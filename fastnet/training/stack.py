@@ -162,12 +162,16 @@ class Stack:
             raise ValueError("the model has no layers; add some, as in model.add(Dense(10))")
         return self._input_shape
 
+    def _knows_units(self) -> bool:
+        """Tells whether the number of outputs is known before the layers are built."""
+        last = self._layers[-1]
+        return last.output_shape is not None or (type(last).forward is not Layer.forward and hasattr(last, "units"))
+
     def _units(self) -> int:
         last = self._layers[-1]
         if last.output_shape is None:
-            units = getattr(last, "units", None) if type(last).forward is not Layer.forward else None
-            if units is not None:
-                return int(units)
+            if self._knows_units():
+                return int(last.units)  # type: ignore[attr-defined]
             raise ValueError("the model does not know its number of outputs yet; put an Input in front")
         if len(last.output_shape) != 1:
             raise checks.ShapeError(
@@ -201,6 +205,13 @@ class Stack:
         """The shape of the predictions, (None, ...); None before the model is built."""
         shape = self._layers[-1].output_shape if self._layers else None
         return None if shape is None else (None, *shape)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """Returns the shape of the predictions for a batch of this shape, such as (None, 784). It builds the layers."""
+        count, *_ = input_shape
+        self.build(input_shape)
+        assert self.output_shape is not None
+        return (count, *self.output_shape[1:])
 
     # Weights ----------------------------------------------------------------------------------------------------------
 

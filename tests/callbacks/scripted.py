@@ -19,6 +19,8 @@ class StubModel:
     def get_weights(self) -> list[Any]:
         return []
 
+    def set_weights(self, weights: list[Any]) -> None: ...
+
 
 def run(callback: Callback, logs: list[dict[str, float]], model: Any = None) -> list[dict[str, float]]:
     """Epoch by epoch until the logs, or the callback, end it; returns the logs as the callback left them."""
