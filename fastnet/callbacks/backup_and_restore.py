@@ -6,11 +6,14 @@ import contextlib
 import os
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastnet import rng
 from fastnet.callbacks.base import Callback, Logs
 from fastnet.callbacks.model_checkpoint import SaveFrequency, check_save_freq
+
+if TYPE_CHECKING:
+    from fastnet.saving.training import Restored
 
 _FILE = "latest.safetensors"
 
@@ -67,7 +70,7 @@ class BackupAndRestore(SaveFrequency, Callback):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         from fastnet import saving
 
-        self._restored: saving.Restored | None = None
+        self._restored: Restored | None = None
         in_epoch = self.save_freq != "epoch"
         saving.check_savable(self.model, training=True, in_epoch=in_epoch)  # fails now, not after the first epoch
         if os.path.lexists(self._path):
@@ -93,14 +96,14 @@ class BackupAndRestore(SaveFrequency, Callback):
 
     def _leave_out(self, batches: Iterator[Any]) -> int:
         """Leaves out the batches that the interrupted training has seen; returns their number."""
-        from fastnet import saving
+        from fastnet.saving.training import set_sums
 
         assert self._restored is not None
         step = 0  # a loop, since iter(batches) would begin another epoch
         while step < self._restored.place.step and next(batches, None) is not None:
             step += 1
         rng.generator().bit_generator.state = self._restored.generator
-        saving.set_sums(self._restored.sums)
+        set_sums(self._restored.sums)
         self._restored = None
         return step
 

@@ -164,6 +164,9 @@ def restore_training(model: Model, path: Path, callbacks: Any = ()) -> Restored:
         path: a file of `save_training`.
         callbacks: the callbacks of the training, in the same order as when the file was saved.
 
+    Returns:
+        The place where the training goes on, and what is left to do when its epoch begins.
+
     Raises:
         ModelFormatError: if the file is damaged or belongs to another model. Nothing has changed then.
         RuntimeError: before `compile`.

@@ -180,7 +180,7 @@ def test_resumed_amid_an_epoch_equals_uninterrupted_bit_for_bit(tmp_path: Path, 
     expected = train(optimizer, 7, [])
     whole = state(expected)
     assert expected.history is not None
-    for after in (0, 5, 6, 7, 10):  # 4 batches an epoch
+    for after in (0, 6, 7):  # 4 batches an epoch
         folder = tmp_path / str(after)
         with pytest.raises(KeyboardInterrupt):
             train(optimizer, 7, [BackupAndRestore(folder, save_freq=every), Cut(after)])
@@ -256,7 +256,7 @@ def run(source: str, seed: int, folder: Path | None, *others: Callback, shuffle:
 
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize("source", ["arrays", "collection", "steps"])
-@pytest.mark.parametrize("after", [7, 16, 22])
+@pytest.mark.parametrize("after", [7, 22])
 def test_metrics_and_callbacks_go_on_too(tmp_path: Path, source: str, shuffle: bool, after: int) -> None:
     expected = run(source, 7, None, shuffle=shuffle)
     assert expected.history is not None
