@@ -66,7 +66,7 @@ class Sequential(Stack):
         self.compiled = False
         self.steps_per_execution = 1
         self.history: History | None = None
-        self.stop_training = self.stop_evaluating = self.stop_predicting = False
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False  # a callback may set them
         self._metrics: list[Metric] = []
         self._loss_tracker: Mean | None = None  # its sums are those to which the training adds
         self._callbacks: list[Callback] = []  # those of the training that runs
@@ -320,7 +320,7 @@ class Sequential(Stack):
 
         Args:
             x, y, sample_weight, sparse: as for `fit`.
-            batch_size: the unit in which the progress bar and `steps` count, 32 by default.
+            batch_size: the unit in which the progress bar, `steps` and callbacks count, 32 by default.
             verbose, callbacks: as for `fit`.
             steps: batches to take; by default all.
             return_dict: whether to return a dict.
@@ -367,7 +367,7 @@ class Sequential(Stack):
 
         Args:
             x: examples, (n, ...), where n may be 0; or a SciPy sparse matrix; or a source of batches.
-            batch_size: the unit in which the progress bar and `steps` count, 32 by default.
+            batch_size: the unit in which the progress bar, `steps` and callbacks count, 32 by default.
             verbose, callbacks, sparse: as for `fit`.
             steps: batches to take; by default all.
 

@@ -32,7 +32,8 @@ class BackupAndRestore(SaveFrequency, Callback):
     generator is not advanced: it must go on itself.
 
     Put this callback last in the list: it then saves and restores what the others changed. Of a callback of your own,
-    it saves the attributes that `_remembered` names: see `Callback`.
+    it saves the attributes that `_remembered` names: see `Callback`. Of a metric of your own, it saves the variables,
+    arrays and numbers among the attributes.
 
     `fastnet.models.load_model` can read the file.
 

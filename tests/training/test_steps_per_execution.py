@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fastnet import Sequential, layers, models, utils
-from fastnet.callbacks import Callback
+from fastnet.callbacks import Callback, ModelCheckpoint
 from fastnet.training.tape import Player
 
 X = np.random.default_rng(0).normal(size=(70, 4)).astype(np.float32)
@@ -176,6 +176,51 @@ def test_an_evaluation_or_a_prediction_may_be_stopped(method: str, source: str) 
     assert ends == [0, 1, 2]
     np.testing.assert_allclose(found, expected, rtol=1e-12)
     assert len(model.predict(X, verbose=0)) == 70
+
+
+def set_rate(model: Any, batch: int) -> None:
+    model.optimizer.learning_rate = 0.01 * (1 + batch % 3)
+
+
+def drop(model: Any, batch: int) -> None:
+    model.layers[1].rate = 0.1 + 0.1 * (batch % 3)
+
+
+def freeze(model: Any, batch: int) -> None:
+    model.layers[0].trainable = batch % 4 > 1
+
+
+def shift(model: Any, batch: int) -> None:
+    model.layers[2].bias.assign(model.layers[2].bias.numpy() + batch)
+
+
+def train(model: Any, batch: int) -> None:
+    model.train_on_batch(X[:7], Y[:7])
+
+
+@pytest.mark.parametrize("change", [set_rate, drop, freeze, shift, train])
+@pytest.mark.parametrize("steps", [2, 5])
+def test_what_a_callback_changes_between_the_steps_counts(
+    steps: int, change: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Change(Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            change(self.model, batch)
+
+    repeated, history = fitted(steps, Change())
+    for module in "fastnet.training.loop", "fastnet.models":
+        monkeypatch.setattr(f"{module}.can_record", lambda *_, **__: False)
+    in_python, record = fitted(steps, Change())
+    assert history == record
+    for mine, theirs in zip(repeated.get_weights(), in_python.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_callback_that_saves_counts_batches_not_calls(tmp_path: Path) -> None:
+    model = compiled(2)
+    save = ModelCheckpoint(tmp_path / "{epoch}-{batch}.safetensors", save_freq=4)
+    model.fit(X[:64], Y[:64], batch_size=8, epochs=2, verbose=0, callbacks=save)
+    assert sorted(path.stem for path in tmp_path.iterdir()) == ["1-4", "1-8", "2-4", "2-8"]
 
 
 def test_it_is_checked_and_saved(tmp_path: Path) -> None:
