@@ -143,9 +143,10 @@ class CategoricalFocalCrossentropy(CategoricalCrossentropy):
         # that are clipped are constant. q = p / s for s = sum p, so the slope by p is (f - sum f q) / s. For a softmax
         # of logits it is q (f - sum f q).
         q, s = self._shares(y_pred)
-        wrong, t, alpha = 1 - q, self._smooth(y_true), np.asarray(self.alpha, q.dtype)
-        f = alpha * t * (_power_slope(wrong, self.gamma) * np.log(q) - wrong**self.gamma / q)
-        f = np.where((q > CLIP) & (q < 1 - CLIP), f, q.dtype.type(0))
+        clipped, t, alpha = np.clip(q, CLIP, 1 - CLIP), self._smooth(y_true), np.asarray(self.alpha, q.dtype)
+        wrong = 1 - clipped
+        f = alpha * t * (_power_slope(wrong, self.gamma) * np.log(clipped) - wrong**self.gamma / clipped)
+        f = np.where(clipped == q, f, q.dtype.type(0))
         pull = f - (f * q).sum(axis=1, keepdims=True)
         return q * pull if self.from_logits else pull / s
 

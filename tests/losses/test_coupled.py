@@ -80,6 +80,7 @@ CASES = {
     "circle with itself": (
         losses.Circle(3, 0.4, False), mean_of_rows(circle(3, 0.4, True)), LABELS, UNIT
     ),
+    "circle, long rows": (losses.Circle(0.5, 0.25), mean_of_rows(circle(0.5, 0.25)), LABELS, 1.5 * UNIT),
     "circle, negative margin": (losses.Circle(2, -0.6), mean_of_rows(circle(2, -0.6)), LABELS, UNIT),
 }  # fmt: skip
 EACH = pytest.mark.parametrize(("loss", "mean", "t", "p"), CASES.values(), ids=CASES)
@@ -135,6 +136,21 @@ def test_an_epoch_reports_the_mean_of_its_batches() -> None:
     history = model.fit(P, T, batch_size=6, verbose=0, shuffle=False).history
     assert history["loss"] == [pytest.approx(expected, rel=1e-5)]
     assert model.evaluate(P, T, verbose=0) == pytest.approx(dice(T, P), rel=1e-5)
+
+
+def test_a_subclass_trains_with_its_own_derivative() -> None:
+    class Twice(losses.Dice):
+        def call(self, y_true: Any, y_pred: Any) -> Any:
+            return 2 * super().call(y_true, y_pred)
+
+        def derivative(self, y_true: Any, y_pred: Any) -> Any:
+            return 2 * super().derivative(y_true, y_pred)
+
+    output, t = np.float32(P), np.float32(T)
+    total, _, dy = losses.Dice().gradient(output, t, False)
+    twice, _, double = Twice().gradient(output, t, False)
+    assert twice[0] == pytest.approx(2 * total[0], rel=1e-6)
+    np.testing.assert_allclose(double, 2 * dy, rtol=1e-6)
 
 
 # By hand --------------------------------------------------------------------------------------------------------------

@@ -29,6 +29,16 @@ def test_binary_probabilities_are_cut_off_as_in_keras() -> None:
     np.testing.assert_array_equal(loss.derivative(np.float32([[1, 0]]), np.float32([[0, 1]])), [[0, 0]])
 
 
+def test_focal_losses_are_cut_off_alike() -> None:
+    loss, t = losses.BinaryFocalCrossentropy(), np.float32([[1, 0]])
+    np.testing.assert_array_equal(loss.derivative(t, t), [[0, 0]])
+    np.testing.assert_allclose(loss.derivative(t, 1 - t), [[math.log(1e-7), -math.log(1 - GREATEST)]], rtol=1e-5)
+    np.testing.assert_array_equal(losses.CategoricalFocalCrossentropy().derivative(t, t), [[0, 0]])
+    np.testing.assert_array_equal(losses.CategoricalFocalCrossentropy().derivative(t, 1 - t), [[0, 0]])
+    for gamma in (0, 0.5):  # x^(gamma - 1) is infinite at 0
+        assert np.isfinite(losses.BinaryFocalCrossentropy(gamma=gamma).derivative(t, t)).all()
+
+
 def test_the_fused_binary_loss_is_cut_off_alike_but_its_gradient_is_not() -> None:
     loss = losses.BinaryCrossentropy()
     total, p, dy = fused(loss, [[-200], [200], [200], [-200]], [[1], [0], [1], [0]])

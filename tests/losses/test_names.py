@@ -105,3 +105,18 @@ def test_a_model_with_a_late_loss_is_loaded_in_a_new_process(tmp_path: Any) -> N
     model.save(tmp_path / "m.safetensors")
     code = f"import fastnet; print(fastnet.models.load_model({str(tmp_path / 'm.safetensors')!r}).loss)"
     assert in_new_process(code) == "Tversky(alpha=0.25)"
+
+
+def test_a_late_loss_in_a_file_is_not_taken_for_ones_own() -> None:
+    code = """
+from fastnet.saving.configuration import compile_from_config
+loss = {"class_name": "Dice", "config": {"axis": [0]}}
+metric = {"class_name": "LossMetric", "config": {"loss": loss}}
+try:
+    compile_from_config({"optimizer": "sgd", "loss": {"class_name": "Hinge", "config": {}}, "metrics": [metric]})
+except ValueError as error:
+    print(error)
+"""
+    message = in_new_process(code)
+    assert message.startswith("a model has its outputs along the last axis, but Dice(axis=(0,))")
+    assert "of your own" not in message

@@ -126,6 +126,10 @@ def test_smoothing_is_a_share(s: float) -> None:
     [
         (lambda: losses.Huber(0), ValueError, "delta must be greater than 0"),
         (lambda: losses.Huber(-1), ValueError, "delta"),
+        (lambda: losses.BinaryFocalCrossentropy(alpha=1.5), ValueError, r"alpha must be in \[0, 1\]"),
+        (lambda: losses.BinaryFocalCrossentropy(gamma=-1), ValueError, "gamma must be"),
+        (lambda: losses.CategoricalFocalCrossentropy([1, -1]), ValueError, r"alpha\[1\] must be"),
+        (lambda: losses.CategoricalFocalCrossentropy([1, 2])([1, 0, 0], [1, 0, 0]), ValueError, "alpha has .* 2 class"),
         (lambda: losses.Huber("1"), TypeError, "delta must be a number"),
         (lambda: losses.MeanSquaredError(name=3), TypeError, "name must be a str"),
         (lambda: losses.BinaryCrossentropy(label_smoothing=None), TypeError, "label_smoothing must be a number"),
