@@ -82,6 +82,6 @@ def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Floats:
 
 
 def _centred(x: NDArray[Any]) -> Any:
-    """Returns rows (n, C) minus their means: exactly 0 where all numbers of a row are equal."""
+    """Returns rows (n, C) minus their means; exactly 0 for equal numbers, since a float64 holds the sum of float32."""
     wide = x.astype(np.float64)
-    return np.where((x == x[:, :1]).all(axis=1, keepdims=True), 0.0, wide - wide.mean(axis=1, keepdims=True))
+    return wide - wide.mean(axis=1, keepdims=True)

@@ -44,6 +44,13 @@ def test_counts(kind: Any) -> None:
     np.testing.assert_array_equal(metric.result(), [0, 0])
 
 
+def test_what_is_not_a_number_is_above_no_threshold() -> None:
+    for limits in (0.5, [0.2, 0.8]):
+        metric = metrics.FalsePositives(limits)
+        metric.update_checked(np.zeros((1, 2), np.float32), np.array([[np.nan, 0.9]], np.float32))
+        np.testing.assert_array_equal(metric.result(), np.ones(np.shape(limits)))
+
+
 def test_precision_and_recall_show_what_they_count() -> None:
     counts = counted(T, P, 0.5, W)
     precision, recall = metrics.Precision(), metrics.Recall()
@@ -97,7 +104,8 @@ def test_the_best_rate_at_a_rate(kind: Any, least: str, wanted: str, given: floa
 
 
 def test_one_threshold_and_none_that_will_do() -> None:
-    assert metrics.RecallAtPrecision(0.5, num_thresholds=1)([0, 1, 1], [0.6, 0.7, 0.4]) == 0.5
+    assert metrics.RecallAtPrecision(0.5, num_thresholds=1)([1, 1, 0], [0.55, 0.7, 0.45]) == 1  # above 0.5
+    assert metrics.SpecificityAtSensitivity(0.5, num_thresholds=1)([1, 0, 0], [0.55, 0.45, 0.2]) == 1
     assert metrics.RecallAtPrecision(2 / 3)([1, 1, 0, 0], [0.1, 0.2, 0.3, 0.9]) == 0
     assert metrics.SensitivityAtSpecificity(0.5).result() == 0
     assert metrics.SensitivityAtSpecificity(0.5, num_thresholds=3).thresholds == [0, 0.5, 1]
@@ -148,6 +156,10 @@ def test_gains_by_hand() -> None:
     assert metrics.AUC(3, "PRGAIN")(t, p) == 0.5
     assert metrics.AUC(3, "PRGAIN", "majoring")(t, p) == 1
     assert metrics.AUC(3, "PRGAIN", "minoring")(t, p) == 0
+    # Without true positives the gains are 1 and 0: here at the last threshold, TP = 1, 1, 0.
+    assert metrics.AUC(3, "PRGAIN")([0, 1], [0.3, 0.9]) == 1
+    # TP = 3, 1, 0 and P / N = 3: the second recall gain, 1 - 3 * 2 / 1, is taken for 0.
+    assert metrics.AUC(3, "PRGAIN")([1, 1, 1, 0], [0.9, 0.2, 0.2, 0.2]) == 0.5
 
 
 def test_thresholds_of_ones_own() -> None:

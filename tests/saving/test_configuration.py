@@ -567,5 +567,5 @@ def test_the_mean_of_a_function_comes_back() -> None:
     again = compile_from_config(config, {"largest_error": largest_error})["metrics"][0]
     assert (type(again), again.name, again.fn) == (metrics.MeanMetricWrapper, "largest", largest_error)
     assert again.get_config() == metric.get_config()
-    with pytest.raises(ValueError, match=r"custom_objects=.'largest_error': largest_error."):
+    with pytest.raises(ValueError, match=r"custom_objects=\{'largest_error': largest_error\}"):
         compile_from_config(config)
