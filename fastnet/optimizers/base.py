@@ -18,7 +18,7 @@ from fastnet.arrays.variables import Variable
 from fastnet.checks import Floats
 from fastnet.optimizers import schedules
 from fastnet.optimizers.schedules import LearningRateSchedule
-from fastnet.optimizers.state import Iterations, LearningRate, Slot
+from fastnet.optimizers.state import Iterations, LearningRate, States
 from fastnet.recorded import Recorded, is_ours, numbered
 from fastnet.terminal import interrupts
 
@@ -58,7 +58,7 @@ def multiply(
     return dw, db
 
 
-class Optimizer(Recorded):
+class Optimizer(States, Recorded):
     """Base of all optimizers: a learning rate, and state for each variable.
 
     Your own subclass overrides `update_step`, which changes one variable. Fastnet's own optimizers name the `rule` of a
@@ -88,8 +88,7 @@ class Optimizer(Recorded):
 
     _free = frozenset({"iterations", "learning_rate", "lr"})
     _kept = ("name",)
-    rule: int | None = None  # number of the kernel's update rule, if there is one
-    slots: tuple[str, ...] = ()  # names of the state arrays of each variable; a rule uses the first two
+    rule: int | None = None  # number of the kernel's update rule, if there is one; it uses the first two of the slots
     _is_custom: ClassVar[bool] = False  # whether a user's class says how to apply a gradient
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -131,6 +130,8 @@ class Optimizer(Recorded):
         self.ema_overwrite_frequency = _count("ema_overwrite_frequency", ema_overwrite_frequency, least=1)
         self.loss_scale_factor = optional("loss_scale_factor", loss_scale_factor, least=_TINY)
         self.gradient_accumulation_steps = _count("gradient_accumulation_steps", gradient_accumulation_steps, least=2)
+        if not isinstance(name, str | None):
+            raise TypeError(f"name must be a string, got {name!r}")
         self.name = numbered(type(self).__name__) if name is None else name
         self._is_named = name is not None
         self._iterations = 0  # batches: more than `iterations` if several make a step
@@ -188,36 +189,6 @@ class Optimizer(Recorded):
         found = self._schedule(step) if isinstance(self._schedule, LearningRateSchedule) else self._schedule()
         return checks.number(name, found, least=0)
 
-    @property
-    def variables(self) -> list[Any]:
-        """The number of batches, the learning rate unless it follows a schedule, and all states, which are views."""
-        numbers: list[Any] = [Iterations(self._iterations, self)]
-        if self._schedule is None:
-            numbers.append(self.learning_rate)
-        return numbers + [Slot(variable, name, packed) for (variable, name), packed in self._slots.items()]
-
-    def build(self, variables: Iterable[Variable]) -> None:
-        """Makes the states of these variables now; otherwise their first step makes them."""
-        for variable in variables:
-            for name in self._slots_of(variable):
-                self.slot(variable, name)
-
-    def set_weights(self, weights: Iterable[Any]) -> None:
-        """Sets the numbers and states from a list like `variables`.
-
-        Raises:
-            ValueError: if their number or shapes differ. Nothing has changed then.
-        """
-        variables, given = self.variables, list(weights)
-        if len(given) != len(variables):
-            raise ValueError(
-                f"weights has {len(given)} entries, but the optimizer has {len(variables)} variables; call "
-                "build(model.trainable_weights) first if it has not taken a step yet"
-            )
-        values = [variable.check(value) for variable, value in zip(variables, given, strict=True)]
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
-
     def exclude_from_weight_decay(
         self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
     ) -> None:
@@ -227,6 +198,8 @@ class Optimizer(Recorded):
             var_list: variables.
             var_names: regular expressions; a variable is excluded if one occurs in its name, such as ``"bias"``.
         """
+        if isinstance(var_names, str):
+            raise TypeError(f"var_names must be a list of strings, got {var_names!r}")
         self._undecayed = set(var_list or ()), "|".join(var_names or ())
         recorded.touch()
 
@@ -237,29 +210,6 @@ class Optimizer(Recorded):
     def _is_excluded(self, variable: Variable) -> bool:
         variables, names = self._undecayed
         return variable in variables or bool(names and re.search(names, variable.name.rpartition("/")[2]))
-
-    def slot(self, variable: Variable, name: str) -> Floats:
-        """Returns the state called `name` of a variable, packed like the variable."""
-        key = (variable, name)
-        if key not in self._slots:
-            self._slots[key] = self._first_state(variable, name)
-        return self._slots[key]
-
-    def _first_state(self, variable: Variable, name: str) -> Floats:
-        """Returns the state before the first step: zeros."""
-        return variable.pack(np.zeros(variable.shape, np.float32))
-
-    def _slots_of(self, variable: Variable) -> tuple[str, ...]:
-        """Returns the names of all states of a variable."""
-        average = ("average",) if self.use_ema else ()
-        sums = ("gradient_accumulator",) if self.gradient_accumulation_steps else ()
-        return average + sums + self.slots
-
-    def replace_slots(self, slots: dict[tuple[Variable, str], Floats]) -> None:
-        """Takes over the state of all variables, by variable and name, as a file has it."""
-        self._slots = slots
-        self._arrays_of_layer.clear()
-        recorded.touch()
 
     # A step: begin_step, then apply or apply_product for each variable, then end_step. Nothing changes before end_step,
     # so a step that fails earlier, in a user's layer or because there is no memory, leaves everything as it was.

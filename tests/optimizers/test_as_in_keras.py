@@ -111,6 +111,8 @@ def test_names_are_numbered_and_kept_by_a_description() -> None:
     second = optimizers.RMSprop(0.5, name="mine")
     assert optimizers.deserialize(json.loads(json.dumps(optimizers.serialize(second)))).name == "mine"
     assert optimizers.deserialize(optimizers.serialize(Adam())).name == "adam_2"
+    with pytest.raises(TypeError, match="name must be a string, got 3"):
+        Adam(name=3)  # type: ignore[arg-type]
 
 
 def test_a_number_in_a_name_is_no_part_of_a_file(tmp_path: Path) -> None:
@@ -163,6 +165,8 @@ def test_variables_are_excluded_from_the_weight_decay_by_themselves_or_by_name()
     optimizer.exclude_from_weight_decay(var_list=[kernel], var_names=["bias"])
     optimizer.apply_gradients([(np.zeros(1), v) for v in (kernel, bias, last)])
     assert [v.numpy().item() for v in (kernel, bias, last)] == [1.0, 1.0, 0.75]
+    with pytest.raises(TypeError, match="var_names must be a list of strings, got 'bias'"):
+        optimizer.exclude_from_weight_decay(var_names="bias")
 
 
 def test_steps_along_gradients_of_ones_own() -> None:
