@@ -65,6 +65,47 @@ CASES: dict[str, tuple[dict[str, Any], list[float], float]] = {
     "AdamW": ({"optimizer": O.AdamW(0.01, weight_decay=0.5)}, [1.379802, 1.17299, 1.004926, 0.8686603], 0.7401766),
     "Adagrad": ({"optimizer": O.Adagrad(0.1)}, [1.227445, 0.7607092, 0.5832193, 0.4915981], 0.3398181),
     "Nadam": ({"optimizer": O.Nadam(0.01)}, [1.381306, 1.224588, 1.098746, 0.9811881], 0.877422),
+    "Adadelta": ({"optimizer": O.Adadelta(1.0, epsilon=1e-3)}, [1.06932, 0.5131149, 0.4150177, 0.3707017], 0.1175692),
+    "Adam, amsgrad": (
+        {"optimizer": O.Adam(0.02, beta_2=0.7, amsgrad=True)},
+        [1.331844, 0.9686958, 0.7263579, 0.5719083],
+        0.4004572,
+    ),
+    "Adamax": ({"optimizer": O.Adamax(0.02)}, [1.335644, 1.015734, 0.8074352, 0.6631707], 0.5122417),
+    "Ftrl": (
+        {"optimizer": O.Ftrl(0.2, l1_regularization_strength=0.01, l2_regularization_strength=0.02, beta=0.1)},
+        [1.407594, 1.17332, 0.8847895, 0.658798],
+        0.5031458,
+    ),
+    "Lion": ({"optimizer": O.Lion(0.01, weight_decay=0.1)}, [1.379328, 1.167505, 0.9911085, 0.8414307], 0.699963),
+    "Lamb": ({"optimizer": O.Lamb(0.02)}, [1.386689, 1.190272, 1.018783, 0.8716704], 0.7302413),
+    "Adafactor": ({"optimizer": O.Adafactor(0.1)}, [1.219477, 0.6886832, 0.4757133, 0.3795261], 0.1623694),
+    "Muon": ({"optimizer": O.Muon(0.02, exclude_layers=["_1"])}, [1.362927, 1.07654, 0.8519574, 0.6822026], 0.5596498),
+    "ScheduleFreeAdamW": (
+        {"optimizer": O.ScheduleFreeAdamW(0.05, warmup_steps=4)},
+        [1.366028, 1.053321, 0.7524901, 0.5645409],
+        0.3718162,
+    ),
+    "averages that overwrite": (
+        {"optimizer": O.Adam(0.02, use_ema=True, ema_momentum=0.8, ema_overwrite_frequency=4)},
+        [1.331928, 1.090153, 0.9171625, 0.8223465],
+        0.8049223,
+    ),
+    "accumulated gradients": (
+        {"optimizer": O.Adam(0.02, clipnorm=0.2, gradient_accumulation_steps=2)},
+        [1.402537, 1.204324, 1.008555, 0.8713214],
+        0.6931351,
+    ),
+    "inverse time": (
+        {"optimizer": O.SGD(S.InverseTimeDecay(0.5, 3, 0.7))},
+        [1.10265, 0.5834893, 0.4775442, 0.4282455],
+        0.3098986,
+    ),
+    "cosine, restarts": (
+        {"optimizer": O.SGD(S.CosineDecayRestarts(0.5, 3, m_mul=0.7))},
+        [1.104844, 0.6284379, 0.4869027, 0.4539101],
+        0.3273583,
+    ),
     "weight decay": (
         {"optimizer": O.SGD(0.1, momentum=0.5, weight_decay=0.1)},
         [1.329936, 0.9044129, 0.6542009, 0.5355315],
