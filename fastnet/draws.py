@@ -18,37 +18,12 @@ from numpy.typing import NDArray
 
 from fastnet import checks, rng
 from fastnet.checks import Floats
+from fastnet.initializers.random import truncated_normal as standard_truncated_normal
+from fastnet.rng import SeedGenerator
 
 __all__ = [
     "SeedGenerator", "categorical", "dropout", "normal", "randint", "shuffle", "truncated_normal", "uniform",
 ]  # fmt: skip
-
-
-class SeedGenerator:
-    """A sequence of seeds: its own seed, and the number of the seeds before.
-
-    Args:
-        seed: a whole number, at least 0; by default a random one.
-        name: a name, which has no effect.
-    """
-
-    def __init__(self, seed: int | None = None, name: str | None = None) -> None:
-        self.seed = rng.seed_of_kernel() >> 33 if seed is None else checks.integer("seed", seed, least=0)
-        self.name = name or "seed_generator"
-        self._given = seed
-        self._count = 0
-
-    def next(self, ordered: bool = True) -> tuple[int, int]:
-        """Returns the next seed, a pair of numbers. `ordered` is accepted for compatibility with Keras."""
-        self._count += 1
-        return self.seed, self._count - 1
-
-    def get_config(self) -> dict[str, Any]:
-        return {"seed": self._given, "name": self.name}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> SeedGenerator:
-        return cls(**config)
 
 
 def normal(shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None) -> Floats:
@@ -61,11 +36,8 @@ def normal(shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None
 def truncated_normal(shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None) -> Floats:
     """Draws from the normal distribution; numbers beyond two standard deviations are drawn again."""
     _check_dtype(dtype)
-    generator = _generator(seed)
-    z = np.asarray(generator.standard_normal(shape, np.float32))
-    while (outside := np.abs(z) > 2).any():
-        z[outside] = generator.standard_normal(int(outside.sum()), np.float32)
-    return np.asarray(np.float32(mean) + np.float32(stddev) * z, np.float32)
+    z = standard_truncated_normal(_generator(seed), shape)
+    return np.asarray(mean + stddev * z, np.float32)
 
 
 def uniform(shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: Any = None, seed: Any = None) -> Floats:
@@ -116,11 +88,7 @@ def shuffle(x: Any, axis: int = 0, seed: Any = None) -> NDArray[Any]:
 
 
 def _generator(seed: Any) -> np.random.Generator:
-    if seed is None:
-        return rng.generator()
-    if isinstance(seed, SeedGenerator):
-        return np.random.default_rng(seed.next())
-    return np.random.default_rng(checks.integer("seed", seed, least=0))
+    return rng.generator_of(rng.checked_seed(seed))
 
 
 def _check_dtype(dtype: Any) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
+
+from fastnet import checks
+from fastnet.registered import is_description
 
 _generator: np.random.Generator | None = None  # made when first needed, since importing numpy.random takes time
 
@@ -26,6 +30,59 @@ def seed(value: int) -> None:
     """Starts a new random sequence; the same `value` gives the same sequence."""
     global _generator
     _generator = np.random.default_rng(value)
+
+
+class SeedGenerator:
+    """A sequence of seeds: a whole number, and the number of the seeds before.
+
+    Args:
+        seed: the whole number, at least 0; by default a random one.
+        name: a name, which has no effect.
+    """
+
+    def __init__(self, seed: int | None = None, name: str | None = None) -> None:
+        self.seed = seed_of_kernel() >> 33 if seed is None else checks.integer("seed", seed, least=0)
+        self.name = name or "seed_generator"
+        self._given = seed
+        self._count = 0
+
+    def next(self, ordered: bool = True) -> tuple[int, int]:
+        """Returns the next seed, a pair of numbers. `ordered` is accepted for compatibility with Keras."""
+        self._count += 1
+        return self.seed, self._count - 1
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {"seed": self._given, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> SeedGenerator:
+        """Makes a new sequence, which starts at its beginning."""
+        return cls(**config)
+
+
+def checked_seed(value: Any) -> Any:
+    """Checks the argument `seed` of a user: None, a whole number, a SeedGenerator or the description of one.
+
+    Raises:
+        TypeError: if it is something else.
+        ValueError: if it is a negative number.
+    """
+    if value is None or hasattr(value, "next"):
+        return value
+    if is_description(value) and value["class_name"] == "SeedGenerator":
+        return SeedGenerator.from_config(value["config"])
+    return checks.integer("seed", value, least=0)
+
+
+def generator_of(value: Any) -> np.random.Generator:
+    """Returns a generator for a checked seed.
+
+    None gives the generator in use; a whole number the same new one each time; a SeedGenerator another each time.
+    """
+    if value is None:
+        return generator()
+    return np.random.default_rng(np.asarray(value.next()) if hasattr(value, "next") else value)
 
 
 def _renew_lock() -> None:

@@ -1,5 +1,6 @@
 """Random arrays and their seeds."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 from scipy import stats
 
 import fastnet
-from fastnet import random
+from fastnet import initializers, random
+from fastnet.layers import Dense
 from fastnet.utils import set_random_seed
 
 N = 4000
@@ -72,6 +74,19 @@ def test_seeds() -> None:
     assert one.next() == (7, 3)
     assert random.SeedGenerator().seed != random.SeedGenerator().seed
     assert fastnet.random is random
+
+
+def test_initializers_take_a_seed_generator() -> None:
+    for kind in (initializers.RandomNormal, initializers.HeUniform, initializers.Orthogonal):
+        initializer = kind(seed=random.SeedGenerator(7))
+        described = json.loads(json.dumps(initializers.serialize(initializer)))
+        numbers = [initializer((3, 2)) for _ in range(2)]
+        assert (numbers[0] != numbers[1]).any()
+        again = initializers.get(described)
+        for number in numbers:
+            np.testing.assert_array_equal(again((3, 2)), number)
+    layer = Dense(2, kernel_initializer=initializers.RandomNormal(seed=random.SeedGenerator(7)))
+    assert isinstance(Dense.from_config(layer.get_config()).kernel_initializer.seed, random.SeedGenerator)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

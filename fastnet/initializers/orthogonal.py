@@ -31,7 +31,7 @@ class Orthogonal(Random):
         TypeError: if an argument is not a number.
     """
 
-    def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
+    def __init__(self, gain: float = 1.0, seed: Any = None) -> None:
         super().__init__(seed)
         self.gain = float32_number("gain", gain)
 

@@ -17,18 +17,22 @@ class Random(Filler):
 
     Args:
         seed: an integer of at least 0 makes every call return the same numbers; None draws from fastnet's generator,
-            which `utils.set_random_seed` seeds.
+            which `utils.set_random_seed` seeds; a `fastnet.random.SeedGenerator` gives each call other numbers.
 
     Raises:
         ValueError: if `seed` is negative.
-        TypeError: if `seed` is not an integer.
+        TypeError: if `seed` is of another type.
     """
 
-    def __init__(self, seed: int | None = None) -> None:
-        self.seed = None if seed is None else checks.integer("seed", seed, least=0)
+    def __init__(self, seed: Any = None) -> None:
+        self.seed = rng.checked_seed(seed)
 
     def _generator(self) -> np.random.Generator:
-        return rng.generator() if self.seed is None else np.random.default_rng(self.seed)
+        return rng.generator_of(self.seed)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        return config | {"seed": checks.describe(self.seed)} if hasattr(self.seed, "next") else config
 
 
 class RandomNormal(Random):
@@ -44,7 +48,7 @@ class RandomNormal(Random):
         TypeError: if an argument is not a number.
     """
 
-    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None) -> None:
         super().__init__(seed)
         self.mean = float32_number("mean", mean)
         self.stddev = float32_number("stddev", stddev, least=0)
@@ -76,7 +80,7 @@ class RandomUniform(Random):
         TypeError: if an argument is not a number.
     """
 
-    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None) -> None:
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None) -> None:
         super().__init__(seed)
         self.minval = float32_number("minval", minval)
         self.maxval = float32_number("maxval", maxval)
