@@ -20,7 +20,8 @@ from fastnet.losses import Loss
 from fastnet.metrics import Metric
 from fastnet.optimizers import Optimizer
 from fastnet.recorded import MODELS
-from fastnet.registered import Objects, get_registered_name, is_description, key_of, known
+from fastnet.registered import Objects, get_registered_name, key_of, known
+from fastnet.registered import is_description as _is_description
 
 Config = dict[str, Any]
 # Classes whose objects may be arguments of layers, losses and optimizers.
@@ -125,7 +126,7 @@ def model_from_config(config: Config, custom_objects: Objects | None = None) -> 
 
 def parts_of(config: Any) -> tuple[str, Shape | None, list[Any]]:
     """Returns a model's name, the shape of an example or None, and the layers' descriptions; errors as above."""
-    if is_description(config):
+    if _is_description(config):
         checks.choose("model", config["class_name"], MODELS)
         config = config["config"]
     if not isinstance(config, dict) or not isinstance(config.get("layers"), list):
@@ -235,7 +236,7 @@ def _make(argument: str, entry: Any, table: Mapping[str, Any], objects: Objects)
     """Makes the object of a description. A string is returned unchanged, unless `objects` has that name."""
     if isinstance(entry, str):
         return objects.get(entry, entry)
-    if not is_description(entry):
+    if not _is_description(entry):
         raise TypeError(f"{argument}: expected a dict with 'class_name' and 'config', got {entry!r:.80}")
     name = key_of(entry.get("registered_name") or entry["class_name"], objects) or entry["class_name"]
     with _hint(name):
@@ -275,7 +276,7 @@ def _inner(name: str, value: Any, objects: Objects) -> Any:
     """Returns an argument of an object; makes it from its description if it is one of the user's own objects."""
     if isinstance(value, str) and name in _FUNCTIONS and value in objects:
         return _instance(objects[value])
-    if is_description(value) and key_of(value["class_name"], objects):
+    if _is_description(value) and key_of(value["class_name"], objects):
         return _make(name, value, {}, objects)
     return value
 
@@ -283,7 +284,7 @@ def _inner(name: str, value: Any, objects: Objects) -> Any:
 def _unknown_in(config: Config) -> str | None:
     """Returns the first name among an object's arguments that neither fastnet nor `custom_objects` knows."""
     for name, value in config.items():
-        found = value["class_name"] if is_description(value) else value if name in _FUNCTIONS else None
+        found = value["class_name"] if _is_description(value) else value if name in _FUNCTIONS else None
         if isinstance(found, str) and found not in _INNER and found not in activations._BY_NAME:
             return found
     return None
