@@ -112,17 +112,14 @@ class CustomObjectScope:
 custom_object_scope = CustomObjectScope
 
 
-def known(custom_objects: Objects | None = None) -> dict[str, Any]:
-    """Returns all the user's own objects by name.
+def is_registered(thing: Any) -> bool:
+    """Returns whether a class or function is registered."""
+    return thing in _NAMES
 
-    An object registered as ``"mine>Scale"`` is also called ``"Scale"``, unless several objects would have that name.
-    """
-    short: dict[str, Any] = {}
-    for full, thing in _OBJECTS.items():
-        name = full.rpartition(">")[2]
-        short[name] = None if name in short and short[name] is not thing else thing
-    unique = {name: thing for name, thing in short.items() if thing is not None}
-    return {**unique, **(custom_objects or {}), **_OBJECTS, **_scope.objects}
+
+def known(custom_objects: Objects | None = None) -> dict[str, Any]:
+    """Returns all the user's own objects by name; of one name, that of a scope counts, then the registered one."""
+    return {**(custom_objects or {}), **_OBJECTS, **_scope.objects}
 
 
 def key_of(name: str, objects: Objects) -> str | None:
@@ -133,7 +130,7 @@ def key_of(name: str, objects: Objects) -> str | None:
     if name in objects:
         return name
     short = name.rpartition(">")[2]
-    return short if short in objects and objects[short] not in _NAMES else None
+    return short if short in objects and not is_registered(objects[short]) else None
 
 
 def is_description(value: Any) -> bool:

@@ -94,17 +94,44 @@ def test_a_registered_class_is_found_in_a_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.predict(x, verbose=0), model.predict(x, verbose=0))
 
 
-def test_a_class_registered_after_it_was_saved_is_found_by_its_own_name(tmp_path: Path) -> None:
+def test_a_registered_class_never_stands_for_another_of_the_same_name(tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
     save(path)
-    saving.register_keras_serializable("mine")(Scale)
-    saving.register_keras_serializable("mine")(Halves)
-    assert isinstance(models.load_model(path).layers[0], Scale)
-    with pytest.raises(ValueError, match="unknown layer 0 'other>Scale'"):  # the name of another package
-        Sequential.from_config({"name": "m", "layers": [{"class_name": "other>Scale", "config": {}}]})
-    saving.register_keras_serializable("other", "Scale")(Halves)  # now "Scale" could be either
-    with pytest.raises(ValueError, match="unknown layer 0 'Scale'"):
+    utils.register_keras_serializable("mine", "Dense")(Scale)
+    utils.register_keras_serializable("mine", "mse")(Halves)
+    assert type(Sequential.from_config({"name": "m", "layers": [saved_dense()]}).layers[0]) is Dense
+    assert isinstance(losses.get("mse"), losses.MeanSquaredError)
+    with pytest.raises(ValueError, match="unknown layer 0 'Scale'"):  # it was saved before it was registered
         models.load_model(path)
+    with pytest.raises(ValueError, match="unknown layer 0 'other>Scale'"):
+        Sequential.from_config({"name": "m", "layers": [{"class_name": "other>Scale", "config": {}}]}, {"Scale": Scale})
+
+
+def saved_dense() -> Any:
+    return {"class_name": "Dense", "config": {"units": 2}}
+
+
+def test_registered_functions_and_activations_are_found_in_a_file(tmp_path: Path) -> None:
+    @utils.register_keras_serializable("mine")
+    def off_by(y_true: Any, y_pred: Any) -> Any:
+        return np.abs(y_true - y_pred).mean(axis=-1)
+
+    @utils.register_keras_serializable("mine")
+    class Square(activations.Activation):
+        name = "a square"
+
+        def __call__(self, x: Any) -> Any:
+            return x * x
+
+        def derivative(self, x: Any) -> Any:
+            return 2 * x
+
+    model = Sequential([Input((2,)), Dense(2, activation=Square())]).compile("sgd", "mse", [off_by, "mae"])
+    model.save(tmp_path / "m.safetensors")
+    again = models.load_model(tmp_path / "m.safetensors")
+    x = np.ones((3, 2), np.float32)
+    assert again.evaluate(x, x, verbose=0) == model.evaluate(x, x, verbose=0)
+    assert [metric.name for metric in again.metrics] == [metric.name for metric in model.metrics]
 
 
 def test_a_scope_makes_names_known_in_its_block_and_thread(tmp_path: Path) -> None:
@@ -154,14 +181,13 @@ def test_every_get_knows_registered_names() -> None:
         pass
 
     assert isinstance(activations.get("mine>Square"), Square)
-    assert isinstance(constraints.get({"class_name": "Positive", "config": {}}), Positive)
+    assert isinstance(constraints.get({"class_name": "mine>Positive", "config": {}}), Positive)
     assert optimizers.get({"class_name": "mine>Slow", "config": {"learning_rate": 0.5}}).learning_rate == 0.5
     utils.register_keras_serializable("mine")(Halves)
     assert isinstance(initializers.get("mine>Halves"), Halves)
-    assert isinstance(initializers.get("Halves"), Halves)
     assert isinstance(initializers.get({"class_name": "mine>Halves", "config": {}}), Halves)
-    assert isinstance(regularizers.get("Cube"), Cube)
+    assert isinstance(regularizers.get("mine>Cube"), Cube)
     assert isinstance(losses.get("mine>Own"), Own)
-    assert metrics.get("off_by").name == "off_by"
+    assert metrics.get("mine>off_by").name == "off_by"
     with pytest.raises(ValueError, match="unknown regularizer 'Halvess'"):
         regularizers.get("Halvess")

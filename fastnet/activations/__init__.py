@@ -24,7 +24,7 @@ from fastnet.activations.piecewise_linear import ClippedRelu, HardSigmoid, Leaky
 from fastnet.activations.sigmoids import Sigmoid, Softsign, Tanh
 from fastnet.activations.smooth import SELU_ALPHA, SELU_SCALE, Elu, Exponential, Gelu, Selu, Silu, Softplus
 from fastnet.activations.softmax import Softmax
-from fastnet.registered import resolve
+from fastnet.registered import is_registered, resolve
 
 __all__ = [
     "SELU_ALPHA", "SELU_SCALE", "Activation", "ClippedRelu", "Elu", "Exponential", "Gelu", "HardSigmoid", "LeakyRelu",
@@ -92,7 +92,7 @@ def get(identifier: Any) -> Activation:
 def serialize(activation: Activation) -> str | dict[str, Any]:
     """Returns the name, or class and arguments if some differ from the defaults, as `get` takes them."""
     is_named = not activation.get_config() and type(activation) is not ClippedRelu  # which is no name for `get`
-    return activation.name if is_named else checks.describe(activation)
+    return activation.name if is_named and not is_registered(type(activation)) else checks.describe(activation)
 
 
 def as_typed(activation: Activation) -> str:

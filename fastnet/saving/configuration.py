@@ -73,7 +73,8 @@ def serialize(thing: Any) -> Config | str:
     if inspect.isfunction(thing):
         return get_registered_name(thing)
     if isinstance(thing, losses.CustomLoss | metrics.FunctionMetric):
-        return thing.name
+        has_its_name = thing.name == getattr(thing.function, "__name__", None)
+        return get_registered_name(thing.function) if has_its_name else thing.name
     if hasattr(thing, "get_config"):
         described = checks.describe(thing)
         if inspect.isfunction(function := described["config"].get("fn")):  # of a MeanMetricWrapper

@@ -10,7 +10,6 @@ evaluated: a description can only choose among fastnet's classes, registered one
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -188,14 +187,16 @@ def _find(name: str, config: dict[str, Any], objects: Objects, what: str) -> Any
         key = key_of(wanted, objects)
         if key is not None:
             return objects[key]
-    home = str(config.get("module") or "").partition(".")[2]
-    for found in _ours(name, home):
-        if registered not in (name, what):
-            raise ValueError(
-                f"registered_name {registered!r} is unknown; {name} resolved to a Keras built-in, which has no "
-                "registered name"
-            )
-        return found
+    ours = _ours(name, str(config.get("module") or "").partition(".")[2])
+    if ours is not None and registered not in (name, what):
+        raise ValueError(
+            f"registered_name {registered!r} is unknown; {name} resolved to a Keras built-in, which has no registered "
+            "name"
+        )
+    if ours is None and what == "function":  # Keras up to 3.6 writes a registered function's name without its package
+        ours = next((thing for full, thing in objects.items() if full.endswith(f">{name}")), None)
+    if ours is not None:
+        return ours
     names = set(objects).union(*map(_names_of, _MODULES.values()))
     raise ValueError(
         f"unknown {what} {name!r}{checks.near_miss(name, names)}. A {what} of your own must be registered with "
@@ -203,13 +204,14 @@ def _find(name: str, config: dict[str, Any], objects: Objects, what: str) -> Any
     )
 
 
-def _ours(name: str, home: str) -> Iterator[Any]:
-    """Yields fastnet's classes and functions of a name, in the given module, or in any if it is unknown."""
+def _ours(name: str, home: str) -> Any:
+    """Returns fastnet's class or function of a name, in the given module, or in any if it is unknown; or None."""
     if name in MODELS and home in ("", "models"):
-        yield MODELS[name]
+        return MODELS[name]
     for module in [_MODULES[home]] if home in _MODULES else _MODULES.values():
         if name in _names_of(module):
-            yield getattr(module, name, None) or module.CLASSES[name]
+            return getattr(module, name, None) or module.CLASSES[name]
+    return None
 
 
 def _names_of(module: ModuleType) -> set[str]:
