@@ -123,6 +123,14 @@ def test_own_classes_must_be_known() -> None:
         assert isinstance(deserialize_keras_object(described), Own)
 
 
+def test_a_function_is_found_with_and_without_its_package() -> None:
+    def mine() -> None: ...
+
+    for name in ("mine", "a>mine"):
+        with saving.CustomObjectScope({"a>mine": mine}):
+            assert deserialize_keras_object({"class_name": "function", "config": name}) is mine
+
+
 @pytest.mark.parametrize(
     ("config", "error", "message"),
     [
