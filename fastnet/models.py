@@ -394,7 +394,7 @@ class Sequential(Stack):
                     data = joined(list(data), "x")
             else:
                 data = check_examples(x, "x", self._example_shape()).first(steps, batch_size, "steps")
-        with self._lock, self._computing(), self._naming_shapes():
+        with self._lock, self._computing():
             if isinstance(data, Data):
                 self._ensure_built(data.shape)
                 count = max(1, -(-len(data.x) // batch_size))
@@ -406,7 +406,8 @@ class Sequential(Stack):
                 if isinstance(data, Data):
                     predictions = predict(self, data, sparse, hooks, bar, batch_size)
                 else:
-                    predictions = predict_parts(self, data, hooks, bar)
+                    with self._naming_shapes():
+                        predictions = predict_parts(self, data, hooks, bar)
             finally:
                 bar.close()
             hooks.call("on_predict_end")

@@ -51,7 +51,7 @@ class Hooks:
 
     def watch_batches(self, kind: str) -> bool:
         """Tells whether a callback is called at batches of this kind: "train", "test" or "predict"."""
-        return bool(self[f"on_{kind}_batch_begin"] or self[f"on_{kind}_batch_end"])
+        return bool(self._callbacks and (self[f"on_{kind}_batch_begin"] or self[f"on_{kind}_batch_end"]))
 
     def __getitem__(self, hook: str) -> list[Callable[..., Any]]:
         """Returns the methods to call at this hook. A loop over batches asks once, before it starts."""
