@@ -153,6 +153,9 @@ def deserialize(name: Any, custom_objects: dict[str, Any] | None = None) -> Any:
         ValueError: if there is no loss of that name.
         TypeError: if `name` is of another type.
     """
+    name = resolve(name)
+    if not isinstance(name, str | dict) and callable(name):
+        return name
     is_description = isinstance(name, dict) and set(name) == {"class_name", "config"}
     called = name["class_name"] if is_description else name
     table = _BY_NAME | (custom_objects or {})

@@ -203,7 +203,7 @@ def compile_from_config(config: Config, custom_objects: Objects | None = None) -
         "loss": None,
     }
     if config["loss"] is not None:
-        arguments["loss"] = _made_or_known("loss", config["loss"], of_losses, objects, losses.get)
+        arguments["loss"] = _made_or_known("loss", config["loss"], of_losses, objects, losses.for_training)
     if "steps_per_execution" in config:
         arguments["steps_per_execution"] = checks.integer("steps_per_execution", config["steps_per_execution"], least=1)
     for name in sorted(set(config) - set(arguments)):
