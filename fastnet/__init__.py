@@ -34,7 +34,7 @@ from fastnet.kernels import get_num_threads, set_num_threads
 from fastnet.layers import Input, Layer
 from fastnet.losses import Loss
 from fastnet.metrics import Metric
-from fastnet.models import Sequential
+from fastnet.models import Model, Sequential
 from fastnet.optimizers import Optimizer
 from fastnet.regularizers import Regularizer
 
@@ -44,10 +44,10 @@ if TYPE_CHECKING:
     from fastnet.playground import export_html
     from fastnet.reporting import report
 
-recorded.MODELS["Sequential"] = Sequential
+recorded.MODELS.update(Sequential=Sequential, Functional=Model)
 
 __all__ = [
-    "Initializer", "Input", "Layer", "Loss", "Metric", "Optimizer", "Regularizer", "Sequential", "__version__",
+    "Initializer", "Input", "Layer", "Loss", "Metric", "Model", "Optimizer", "Regularizer", "Sequential", "__version__",
     "activations", "backend", "callbacks", "config", "constraints", "datasets", "export_html", "get_num_threads",
     "initializers", "layers", "losses", "metrics", "models", "optimizers", "plotting", "random", "regularizers",
     "report", "saving", "set_num_threads", "show_config", "utils",

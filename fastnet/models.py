@@ -1,4 +1,4 @@
-"""Sequential, the model: training, evaluation, prediction, inspection and saving.
+"""Model and Sequential: training, evaluation, prediction, inspection and saving.
 
 The computation of a batch is in training/: step.py has the algorithm, and loop.py the loop around it.
 """
@@ -21,6 +21,7 @@ from fastnet.checks import Floats
 from fastnet.layers import Dense as _Dense
 from fastnet.layers import InputLayer, Layer
 from fastnet.layers.base import Fused
+from fastnet.layers.tensor import Tensor, chain
 from fastnet.losses.base import Doubles
 from fastnet.metrics import Mean, Metric, get_all
 from fastnet.recorded import Recorded
@@ -39,28 +40,60 @@ if TYPE_CHECKING:
     from fastnet.inspection.gradient_check import GradientTable
     from fastnet.inspection.profiling import Profile
 
-__all__ = ["Sequential", "clone_model", "load_model", "model_from_json", "save_model"]
+__all__ = ["Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model"]
 
 
-class Sequential(Stack):
-    """A model made of a list of layers, where the output of each is the input of the next.
+class Model(Stack):
+    """A model made of a chain of layers, each called on the output of the one before: the functional API.
+
+    A `Sequential` of the same layers is the same model. It has no `InputLayer` among its `layers`.
 
     Args:
-        layers: an optional `Input` and the layers. `add` adds more.
+        inputs: the tensor at the start of the chain, usually an `Input`; or a list of one.
+        outputs: the tensor at its end; or a list of one.
         name: the name of the model in `summary`.
+        trainable: whether the layers may be trained.
 
     Raises:
-        TypeError: if an entry is not a layer.
-        ValueError: if a layer occurs twice, or its input shape does not fit.
+        TypeError: if an argument is not a tensor.
+        ValueError: if there are several inputs or outputs, or the layers are not one chain.
 
     Example:
         >>> from fastnet.layers import Dense, Input
-        >>> Sequential([Input((784,)), Dense(512, activation="relu"), Dense(10, activation="softmax")])
-        Sequential([Input((784,)), Dense(512, activation='relu'), Dense(10, activation='softmax')])
+        >>> inputs = Input((784,))
+        >>> x = Dense(512, activation="relu")(inputs)
+        >>> Model(inputs, Dense(10, activation="softmax")(x)).output_shape
+        (None, 10)
     """
 
-    def __init__(self, layers: Iterable[Any] | None = None, name: str = "sequential") -> None:
-        super().__init__(name)
+    def __init__(
+        self, inputs: Any = None, outputs: Any = None, name: str | None = None, trainable: bool = True
+    ) -> None:
+        if hasattr(self, "call") or (inputs is None and outputs is None):
+            raise TypeError(
+                "a Model is made of tensors, Model(inputs, outputs), not of a call() of its own: put a Layer with "
+                "call() and gradient() into a Sequential"
+            )
+        super().__init__(name, "functional")
+        self._make_untrained()
+        first, last, layers = chain(inputs, outputs)
+        is_whole = isinstance(first.layer, InputLayer)  # else the chain begins inside another model
+        self._input_layer: InputLayer | None = first.layer if is_whole else InputLayer(first.example_shape)
+        self._input_shape = first.example_shape
+        for layer in layers:
+            self._add(layer)
+        if is_whole:
+            self._start, self._end = first, last
+        if not trainable:
+            self.trainable = False
+
+    @property
+    def layers(self) -> list[Any]:
+        """A new list of the layers. The `InputLayer` comes first."""
+        return [*([] if self._input_layer is None else [self._input_layer]), *self._entries]
+
+    def _make_untrained(self) -> None:
+        self._input_layer = None
         self.optimizer: optimizers.Optimizer | None = None
         self.loss: losses.Loss | None = None
         self.compiled = False
@@ -73,8 +106,6 @@ class Sequential(Stack):
         self._initial_epoch = 0
         self._begin_epoch: Callable[[Iterator[Any]], int] | None = None  # BackupAndRestore sets it: see loop.run
         self._warned = False  # whether this training has warned that the loss is not finite
-        for layer in layers or []:
-            self.add(layer)
 
     # Training ---------------------------------------------------------------------------------------------------------
 
@@ -454,20 +485,22 @@ class Sequential(Stack):
         """Computes the outputs for one batch. Returns and raises as `predict` does."""
         return self.predict(x, verbose=0)
 
-    def __call__(self, x: Any, training: bool = False) -> Floats:
-        """Computes the outputs for an array of examples.
+    def __call__(self, x: Any, training: bool = False) -> Any:
+        """Computes the outputs for an array of examples, or the output for a tensor.
 
         Args:
-            x: examples, (n, ...), as for `predict`.
+            x: examples, (n, ...), as for `predict`; or a tensor, as in ``model(Input((784,)))``.
             training: whether the layers compute as in a training step. Dropout then drops, and BatchNormalization uses
                 the batch's own mean and variance. No weight is trained.
 
         Returns:
-            A float32 array, (n, *shape of an output).
+            A float32 array, (n, *shape of an output); for a tensor, a tensor.
 
         Raises:
             ValueError, TypeError: as for `predict`.
         """
+        if isinstance(x, Tensor):
+            return self.connect(x)
         if not training:
             return self.predict(x, verbose=0)
         with self._naming_shapes():
@@ -488,10 +521,10 @@ class Sequential(Stack):
 
     def _data(self, loss: losses.Loss, x: Any, y: Any, *others: Any, **named: Any) -> Data:
         with self._naming_shapes():
-            if self._layers and not self._knows_units():
-                with self._lock:  # only its layers know what the model makes of such examples
-                    self._ensure_built(check_examples(x, f"{named.get('name', '')}x", self._input_shape).shape)
-            return check_data(Expected(loss, self._example_shape(), self._units()), x, y, *others, **named)
+            shape = given = self._example_shape()
+            if not self._knows_units():
+                given = check_examples(x, f"{named.get('name', '')}x", shape).shape
+            return check_data(Expected(loss, shape, self._units(given)), x, y, *others, **named)
 
     def _stream(
         self,
@@ -586,36 +619,64 @@ class Sequential(Stack):
         return configuration.model_config(self)
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Sequential:
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
         """Makes a new model from the result of `get_config`; `custom_objects` maps names to your own classes."""
         from fastnet.saving import configuration
 
-        return configuration.model_from_config(config, custom_objects)  # type: ignore[no-any-return]
+        return configuration.model_from_config(config, custom_objects)
 
     def to_json(self, **kwargs: Any) -> str:
         """Returns the result of `get_config` as JSON text, for `model_from_json`."""
         import json  # here, so that `import fastnet` stays fast
 
+        from fastnet.saving import configuration
         from fastnet.saving.layout import plain_number
 
-        described = {"class_name": "Sequential", "config": self.get_config()}
+        described = {"class_name": configuration.kind_of(self), "config": self.get_config()}
         return json.dumps(described, **{"default": plain_number, **kwargs})
 
 
-def load_model(filepath: Any, custom_objects: dict[str, Any] | None = None, compile: bool = True) -> Sequential:
-    """Loads a model from a file of `Sequential.save`; see `fastnet.saving.load_model`."""
+class Sequential(Model):
+    """A model made of a list of layers, where the output of each is the input of the next.
+
+    Args:
+        layers: an optional `Input` and the layers, which may be models. `add` adds more.
+        name: the name of the model in `summary`.
+        trainable: whether the layers may be trained.
+
+    Raises:
+        TypeError: if an entry is not a layer.
+        ValueError: if a layer occurs twice, or its input shape does not fit.
+
+    Example:
+        >>> from fastnet.layers import Dense, Input
+        >>> Sequential([Input((784,)), Dense(512, activation="relu"), Dense(10, activation="softmax")])
+        Sequential([Input((784,)), Dense(512, activation='relu'), Dense(10, activation='softmax')])
+    """
+
+    def __init__(self, layers: Iterable[Any] | None = None, name: str | None = None, trainable: bool = True) -> None:
+        Stack.__init__(self, name, "sequential")
+        self._make_untrained()
+        for layer in layers or []:
+            self.add(layer)
+        if not trainable:
+            self.trainable = False
+
+
+def load_model(filepath: Any, custom_objects: dict[str, Any] | None = None, compile: bool = True) -> Any:
+    """Loads a model from a file of `Model.save`; see `fastnet.saving.load_model`."""
     from fastnet import saving
 
-    return saving.load_model(filepath, custom_objects, compile)  # type: ignore[no-any-return]
+    return saving.load_model(filepath, custom_objects, compile)
 
 
-def save_model(model: Sequential, filepath: Any, overwrite: bool = True) -> None:
+def save_model(model: Model, filepath: Any, overwrite: bool = True) -> None:
     """Saves a model, as ``model.save(filepath)`` does."""
     model.save(filepath, overwrite)
 
 
-def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Sequential:
-    """Makes a new model, with new weights, from the result of `Sequential.to_json`.
+def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:
+    """Makes a new model, with new weights, from the result of `Model.to_json`.
 
     Raises:
         ValueError: if the text is not such a result, or names an unknown layer.
@@ -626,43 +687,74 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
 
 
 def clone_model(
-    model: Sequential, input_tensors: None = None, clone_function: Callable[[Layer], Layer] | None = None
-) -> Sequential:
+    model: Model,
+    input_tensors: Any = None,
+    clone_function: Callable[[Any], Any] | None = None,
+    call_function: Callable[[Any, Tensor], Tensor] | None = None,
+    recursive: bool = False,
+) -> Any:
     """Makes a model with the same layers and new weights. If the model is compiled, so is the new one.
 
     Args:
         model: the model.
-        input_tensors: not supported; only None is accepted.
-        clone_function: makes the new layer for a layer; by default from its `get_config`.
+        input_tensors: the `Input` of the clone; by default a new one of the same shape.
+        clone_function: makes a new layer from each layer; by default one of the same class with the same arguments.
+        call_function: is called with each new layer and a tensor, and returns the tensor on which the next layer is
+            called. It may add layers. Only for a `Model` of tensors, not for a `Sequential`.
+        recursive: whether `clone_function` gets the layers of the models among the layers, instead of these models.
+
+    Returns:
+        A `Sequential` or `Model`, as the model is.
 
     Raises:
+        ValueError: if there is a `call_function` for a `Sequential`.
         TypeError: if an argument or what `clone_function` returns is of another type.
     """
-    if input_tensors is not None:
-        raise TypeError(f"input_tensors must be None, got {input_tensors!r:.80}: fastnet has no symbolic tensors")
-    if clone_function is None:
-        clone = _with_new_layers(model)
+    if isinstance(model, Sequential) and call_function is not None:
+        raise ValueError("call_function is for a Model of tensors; a Sequential does not call its layers on tensors")
+    if isinstance(input_tensors, list | tuple) and len(input_tensors) == 1:
+        input_tensors = input_tensors[0]
+    if input_tensors is not None and not isinstance(input_tensors, Tensor):
+        raise TypeError(f"input_tensors must be None or a tensor such as Input((784,)), got {input_tensors!r:.80}")
+
+    def cloned(entry: Any) -> Any:
+        if recursive and isinstance(entry, Model):
+            function = None if isinstance(entry, Sequential) else call_function
+            return clone_model(entry, None, clone_function, function, True)
+        return clone_function(entry) if clone_function else type(entry).from_config(entry.get_config())
+
+    clone: Model
+    if clone_function is None and call_function is None and input_tensors is None:
+        clone = Model.from_config(model.get_config(), _own_classes(model))
+    elif isinstance(model, Sequential):
+        shape = model._input_shape
+        start = [] if shape is None else [InputLayer(shape)]
+        clone = Sequential([*([input_tensors] if input_tensors else start), *map(cloned, model.layers)], model.name)
     else:
-        inputs = [] if model._input_shape is None else [InputLayer(model._input_shape)]
-        clone = Sequential([*inputs, *map(clone_function, model.layers)], model.name)
+        last = first = model.input if input_tensors is None else input_tensors
+        for entry in model._entries:
+            layer = cloned(entry)
+            last = layer(last) if call_function is None else call_function(layer, last)
+        clone = Model(first, last, name=model.name)
     if model.optimizer is not None:
         kept, weighted = ([copy.copy(m) for m in model._metrics if m.weighted == counts] for counts in (False, True))
         optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
-        clone.compile(optimizer, model.loss, kept, weighted, steps_per_execution=model.steps_per_execution)
+        loss = copy.copy(model.loss)
+        clone.compile(optimizer, loss, kept, weighted, steps_per_execution=model.steps_per_execution)
         clone.reset_metrics()
     return clone
 
 
-def _with_new_layers(model: Sequential) -> Sequential:
-    """Makes a model from the description of another one."""
+def _own_classes(model: Model) -> dict[str, Any]:
+    """Returns by name the classes and activations that `from_config` needs, some of them the user's own."""
     objects: dict[str, Any] = {}
-    for layer in model.layers:
+    for layer in model._layers:
         for thing in (layer, *vars(layer).values()):  # a user's own initializer is an attribute of its layer
             if isinstance(thing, Recorded):
                 objects[type(thing).__name__] = type(thing)
             if isinstance(thing, Activation):
                 objects[thing.name] = thing
-    return Sequential.from_config(model.get_config(), objects)
+    return objects
 
 
 def _batch_size(value: Any) -> int:

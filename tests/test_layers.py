@@ -36,8 +36,7 @@ def test_bad_arguments_are_named(arguments: dict[str, Any], error: type[Exceptio
 
 
 @pytest.mark.parametrize(
-    ("shape", "error"),
-    [((), ValueError), ((2, 0), ValueError), ((0,), ValueError), (None, TypeError), (("a",), TypeError)],
+    ("shape", "error"), [((2, 0), ValueError), ((0,), ValueError), (None, ValueError), (("a",), TypeError)]
 )
 def test_bad_input_shapes(shape: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="shape"):

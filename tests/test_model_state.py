@@ -172,7 +172,7 @@ def test_a_function_makes_the_layers_of_a_clone() -> None:
     assert [layer.name for layer in clone.layers] == ["dense_new", "dense_1_new"]
     assert clone.input_shape == (None, 4)
     with pytest.raises(TypeError, match="input_tensors must be None"):
-        models.clone_model(made(), 3)  # type: ignore[arg-type]
+        models.clone_model(made(), 3)
 
 
 def test_the_shape_of_the_predictions() -> None:

@@ -122,7 +122,7 @@ class TensorBoard(Callback):
         for folder, values in ("train", train), ("validation", validation):
             self._write(folder, {f"epoch_{name}": value for name, value in values.items()}, epoch)
         if self.histogram_freq and epoch % self.histogram_freq == 0:
-            for layer in self.model.layers:
+            for layer in self.model._layers:
                 for variable in layer.weights:
                     name = f"{layer.name}/{variable.name.rpartition('/')[2]}/histogram"
                     self._writer("train").add_histogram(name, variable.numpy(), epoch)

@@ -36,7 +36,7 @@ def check_built(model: Any) -> None:
         TypeError: if it is not a model of fastnet.
         ValueError: if it has no weights yet.
     """
-    if not isinstance(model, MODELS["Sequential"]):
+    if not isinstance(model, MODELS["Functional"]):  # of which Sequential is a subclass
         raise TypeError(f"model must be a fastnet.Sequential, got {model!r:.200}")
     if not model.built:
         raise ValueError("the model has no weights yet; call fit() first, or give it an Input")
@@ -64,13 +64,13 @@ def is_untrained(model: Any) -> bool:
     """Returns whether no step was made and all biases are still zero, as they are before a training."""
     if model.optimizer is not None and model.optimizer.iterations:
         return False
-    biases = [layer.bias for layer in dense_layers(model) if layer.use_bias]
+    biases = [layer.bias for layer in dense_layers(model) if layer.bias is not None]
     return bool(biases) and not any(bias.numpy().any() for bias in biases)
 
 
 def dense_layers(model: Any) -> list[Dense]:
     """Returns the model's Dense layers, from the input to the output."""
-    return [layer for layer in model.layers if isinstance(layer, Dense)]
+    return [layer for layer in model._layers if isinstance(layer, Dense)]
 
 
 def kind_of(model: Any) -> str:
@@ -118,7 +118,7 @@ def side_of(model: Any) -> int | None:
 
 def _last_activation(model: Any) -> str | None:
     """Returns the name of the activation that makes the outputs; None if there is none."""
-    last = model.layers[-1]
+    last = model._layers[-1]
     if isinstance(last, layers.Softmax):
         return "softmax"
     return getattr(getattr(last, "activation", None), "name", None)

@@ -1,6 +1,7 @@
 """Writes the table of `Sequential.summary`, and a model's shapes for error messages."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from fastnet.layers import Dense, Layer
 from fastnet.terminal import screen
@@ -25,27 +26,33 @@ def format_bytes(size: int) -> str:
 
 def shapes_along(shape: tuple[int, ...] | None, layers: Sequence[Layer]) -> str:
     """Writes an example's shape after each layer: "Along the model: (784,) -> dense (512,) -> dense_1 (10,)"."""
-    parts = [str(shape or "?")]
+    parts = ["?" if shape is None else str(shape)]
     for layer in layers:
-        known = layer.output_shape or ((layer.units,) if isinstance(layer, Dense) else "?")
+        known: Any = layer.output_shape
+        if known is None:
+            known = (layer.units,) if isinstance(layer, Dense) else "?"
         parts.append(f"{screen.printable(layer.name)} {known}")
     return "Along the model: " + " -> ".join(parts)
 
 
-def table(name: str, layers: Sequence[Layer], show_trainable: bool = False) -> str:
+def table(name: str, layers: Sequence[Any], expand_nested: bool = False, show_trainable: bool = False) -> str:
     """Writes a table of the layers, their output shapes and numbers of weights, and the totals below.
 
-    With `show_trainable`, a fourth column says Y or N for a layer that has weights.
+    Args:
+        name: the model's name.
+        layers: its layers, which may be models.
+        expand_nested: whether the layers of these models get rows, too.
+        show_trainable: whether a fourth column says Y or N for a layer that has weights.
     """
     head = _HEAD if show_trainable else _HEAD[:3]
     rows = [
         (
-            screen.printable(f"{layer.name} ({type(layer).__name__})"),
+            "    " * depth + screen.printable(f"{layer.name} ({type(layer).__name__})"),
             _shape(layer),
             f"{layer.count_params():,}" if layer.built else "?",
             "-" if layer.built and not layer.weights else "Y" if layer.trainable else "N",
         )[: len(head)]
-        for layer in layers
+        for depth, layer in _rows(layers, expand_nested, 0)
     ]
     widths = [max(least, *(len(row[i]) for row in [head, *rows])) for i, least in enumerate(_LEAST[: len(head)])]
     top, foot, between, bottom, head_bar, bar = _BOXES if screen.shows("".join(_BOXES)) else _ASCII
@@ -70,8 +77,16 @@ def table(name: str, layers: Sequence[Layer], show_trainable: bool = False) -> s
     return "\n".join(lines)
 
 
-def _shape(layer: Layer) -> str:
+def _rows(layers: Sequence[Any], expand_nested: bool, depth: int) -> Iterator[tuple[int, Any]]:
+    """Yields the layers, and if wanted those of the models among them, each with the number of models around it."""
+    for layer in layers:
+        yield depth, layer
+        if expand_nested and not isinstance(layer, Layer):
+            yield from _rows(layer.layers, True, depth + 1)
+
+
+def _shape(layer: Any) -> str:
     """Writes a layer's output shape, such as "(None, 512)"; "?" if it is not known yet."""
     if layer.output_shape is not None:
-        return str((None, *layer.output_shape))
+        return str((None, *layer.output_shape) if isinstance(layer, Layer) else layer.output_shape)
     return f"(None, {layer.units})" if isinstance(layer, Dense) else "?"

@@ -34,6 +34,10 @@ class ActivationLayer(Layer):
         return self.activation
 
     def build(self, input_shape: Shape) -> None:
+        if not (input_shape or self.activation.elementwise):
+            raise checks.ShapeError(
+                f"layer {self.name!r} is given examples that are numbers; {self.activation.name} needs several numbers"
+            )
         self._numbers = math.prod(input_shape)
         self._units = self._numbers if self.activation.elementwise else input_shape[-1]
         self._outputs, self._gradients, self._copy = (Workspace(self._units) for _ in range(3))

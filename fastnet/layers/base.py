@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -25,13 +26,16 @@ from fastnet.arrays import variables
 from fastnet.arrays.panels import own_arrays
 from fastnet.arrays.variables import Variable
 from fastnet.checks import Floats
-from fastnet.recorded import Recorded
+from fastnet.layers.tensor import ONE_CHAIN, Tensor
+from fastnet.recorded import Recorded, snake_case
 
 if TYPE_CHECKING:
     from fastnet.optimizers import Sink
 
 Shape = tuple[int, ...]
-LAYER_ARGUMENTS = ("name", "trainable", "input_shape", "input_dim", "dtype")  # keywords of every layer
+LAYER_ARGUMENTS = (  # keywords of every layer
+    "name", "trainable", "input_shape", "input_dim", "dtype", "activity_regularizer",
+)  # fmt: skip
 
 
 class Fused(NamedTuple):
@@ -52,11 +56,11 @@ class Fused(NamedTuple):
 ALONE = Fused()  # nothing is fused: the layer does all of its work
 
 
-def shape_of(argument: str, shape: Any) -> Shape:
+def shape_of(argument: str, shape: Any, least_rank: int = 1) -> Shape:
     """Checks and returns the shape of one example: (784,), (28, 28), or a single number.
 
     Raises:
-        ValueError: if a dimension is below 1, or there is none.
+        ValueError: if a dimension is below 1, or there are fewer than `least_rank`, 1 or 0.
         TypeError: if it is not a shape.
     """
     if isinstance(shape, int | np.integer):
@@ -65,9 +69,20 @@ def shape_of(argument: str, shape: Any) -> Shape:
         dimensions = tuple(shape)
     except TypeError:
         raise TypeError(f"{argument} must be a shape such as (784,), got {shape!r}") from None
-    if not dimensions:
+    if len(dimensions) < least_rank:
         raise ValueError(f"{argument} must have at least one dimension, as in (784,), got {shape!r}")
     return tuple(checks.integer(argument, n, least=1) for n in dimensions)
+
+
+def unique_name(layer: Any, others: Iterable[Any]) -> str:
+    """Returns a layer's name by Keras's rule: its class in snake case, with a number if other layers have that name."""
+    stem = snake_case(type(layer).__name__)
+    count = sum(other.name == stem or other.name.startswith(f"{stem}_") for other in others)
+    return f"{stem}_{count}" if count else stem
+
+
+class _MisfitError(Exception):
+    """The weights of a layer do not fit another shape of its input."""
 
 
 class Layer(Recorded):
@@ -82,10 +97,13 @@ class Layer(Recorded):
         input_shape: the shape of one example, for a first layer without an `Input` before it.
         input_dim: the same as one number, for examples that are rows.
         dtype: ``"float32"``, the only type; None means the same.
+        activity_regularizer: adds a penalty for the output to the loss, such as ``"l1"``: the regularizer of the
+            batch's output, divided by the number of examples.
 
     Attributes:
         input_shape, output_shape: shapes of one example; None before the layer is built.
         built: whether the layer has its weights.
+        dtype: the type of the weights and of the output, ``"float32"``.
 
     Raises:
         ValueError, TypeError: if an argument is invalid.
@@ -96,6 +114,11 @@ class Layer(Recorded):
     _factor = 1.0
     _fixed: ClassVar[frozenset[str]] = frozenset({"input_shape", "output_shape", "_weights"})  # after it is built
     _is_complete = False  # built, and its shapes are known
+    _output: Tensor | None = None  # what the last call on a tensor returned
+    _activity_loss: float | None = None  # the penalty for the output of the last call
+    _shared: list[Variable] | None = None  # weights that `add_weight` returns instead of new ones: see `_for_shape`
+    activity_regularizer: regularizers.Regularizer | None = None
+    dtype = "float32"
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Makes a subclass with its own `call` use that, not the faster methods of its base."""
@@ -114,6 +137,7 @@ class Layer(Recorded):
         input_shape: Any = None,
         input_dim: int | None = None,
         dtype: Any = None,
+        activity_regularizer: Any = None,
     ) -> None:
         if dtype not in (None, "float32", np.float32):
             raise ValueError(f"dtype must be 'float32', the only one that fastnet computes in, got {dtype!r}")
@@ -129,6 +153,8 @@ class Layer(Recorded):
             raise TypeError(f"name must be a string, got {name!r}")
         self.name = name or ""
         self.trainable = bool(trainable)
+        if activity_regularizer is not None:
+            self.activity_regularizer = regularizers.get(activity_regularizer, "activity_regularizer")
         self.built = False
         self._weights: list[Variable] = []
 
@@ -170,6 +196,8 @@ class Layer(Recorded):
         config: dict[str, Any] = {"name": self.name}
         if not self.trainable:
             config["trainable"] = False
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
         return config
 
     # What a model uses ------------------------------------------------------------------------------------------------
@@ -196,7 +224,12 @@ class Layer(Recorded):
         Raises:
             ValueError, TypeError: if an argument is invalid, or the initializer returns another shape.
         """
-        shape = () if isinstance(shape, tuple | list) and not shape else shape_of("shape", shape)
+        shape = shape_of("shape", shape, least_rank=0)
+        if self._shared is not None:
+            if not self._shared or self._shared[0].shape != shape:
+                raise _MisfitError
+            self._weights.append(self._shared.pop(0))
+            return self._weights[-1]
         full_name = f"{self.name}/{name}"
         value = initializers.initial_value(initializers.get(initializer), shape, full_name)
         variable = Variable(value, full_name)
@@ -214,9 +247,7 @@ class Layer(Recorded):
             MemoryError: if the weights do not fit in memory.
         """
         if self.input_shape not in (None, input_shape):
-            raise checks.ShapeError(
-                f"layer {self.name!r} expects examples of shape {self.input_shape}, but is given {input_shape}"
-            )
+            raise self._other_shape(input_shape)
         if self._is_complete:
             return
         before = list(self._weights)
@@ -232,19 +263,48 @@ class Layer(Recorded):
         self.input_shape, self.output_shape = input_shape, output_shape
         self.built = self._is_complete = True
 
+    def _other_shape(self, input_shape: Any) -> checks.ShapeError:
+        return checks.ShapeError(
+            f"layer {self.name!r} expects examples of shape {self.input_shape}, but is given {input_shape}"
+        )
+
+    def _for_shape(self, input_shape: Shape) -> Layer:
+        """Returns the layer itself, built for examples of this shape; or, if it has another, a copy.
+
+        The copy is built anew, with the same weights. So a Dense for (3,) also computes examples of shape (7, 3).
+
+        Raises:
+            ValueError: if the weights do not fit the shape.
+        """
+        if not self._is_complete or self.input_shape == input_shape:
+            self.ensure_built(input_shape)
+            return self
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        given = list(self._weights)
+        twin.__dict__.update(_is_complete=False, built=False, input_shape=None, output_shape=None, _weights=[])
+        twin.__dict__["_shared"] = given
+        try:
+            twin.ensure_built(input_shape)
+        except _MisfitError:
+            given.append(None)  # type: ignore[arg-type]
+        if given:
+            raise self._other_shape(input_shape)
+        return twin
+
     def _finds_shape_by_call(self) -> bool:
         kind = type(self)
         return kind.call is not Layer.call and kind.compute_output_shape is Layer.compute_output_shape
 
     def _checked_output_shape(self, input_shape: Shape) -> Shape:
         return shape_of(
-            f"layer {self.name!r}: what compute_output_shape() returned", self.compute_output_shape(input_shape)
+            f"layer {self.name!r}: what compute_output_shape() returned", self.compute_output_shape(input_shape), 0
         )
 
     def _output_shape_of_zeros(self, input_shape: Shape) -> Shape:
         examples = 2  # with one, a mean over the batch would look like an example
         y = self._call(np.zeros((examples, *input_shape), np.float32), training=False)
-        if y.ndim < 2 or len(y) != examples:
+        if not y.ndim or len(y) != examples:
             raise ValueError(
                 f"layer {self.name!r}: call() returned shape {y.shape} for {examples} examples of shape {input_shape}; "
                 f"expected ({examples}, ...)"
@@ -271,6 +331,7 @@ class Layer(Recorded):
             raise AttributeError(f"layer {self.name!r} is built, so its {name} cannot change: make a new layer")
         if name == "trainable":
             value = bool(value)
+        if name in ("trainable", "activity_regularizer"):
             variables.touch()
         super().__setattr__(name, value)
 
@@ -280,12 +341,54 @@ class Layer(Recorded):
         return list(self._weights)
 
     @property
+    def variables(self) -> list[Variable]:
+        """The same as `weights`."""
+        return self.weights
+
+    @property
     def trainable_weights(self) -> list[Variable]:
         return [v for v in self.weights if v.trainable] if self.trainable else []
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
         return [v for v in self.weights if not (self.trainable and v.trainable)]
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        return self.non_trainable_weights
+
+    @property
+    def losses(self) -> list[float]:
+        """The penalties of the regularizers: one for each weight that has one, and that of the last call's output."""
+        of_weights = [
+            v.regularizer.checked_penalty(v.numpy(), v.name)
+            for v in self.trainable_weights
+            if v.regularizer is not None
+        ]
+        return of_weights if self._activity_loss is None else [*of_weights, self._activity_loss]
+
+    @property
+    def output(self) -> Tensor:
+        """The tensor that the last call on a tensor returned.
+
+        Raises:
+            AttributeError: if the layer was not called on a tensor.
+        """
+        if self._output is None:
+            raise AttributeError(
+                f"layer {self.name!r} has no output: it was not called on a tensor, as in Dense(10)(Input((784,)))"
+            )
+        return self._output
+
+    @property
+    def input(self) -> Tensor:
+        """The tensor on which the layer was called last; errors as `output`."""
+        before = self.output.before
+        return self.output if before is None else before
 
     def count_params(self) -> int:
         """Returns the number of weights."""
@@ -366,15 +469,54 @@ class Layer(Recorded):
         assert shape is not None
         return rows[:, : math.prod(shape)].reshape(len(rows), *shape)
 
-    def __call__(self, x: Any, training: bool = False) -> Floats:
-        """Computes the output for an array (B, *input_shape); builds the layer first if necessary."""
-        array = checks.as_float32("x", checks.numeric("x", x))
-        if array.ndim < 2:
-            raise ValueError(f"x has shape {array.shape}; expected (examples, ...)")
-        self.ensure_built(array.shape[1:])
+    def activity_penalty(self, y: Floats) -> float:
+        """Returns the penalty of `activity_regularizer` for a batch's output, as rows; 0 if there is none."""
+        if self.activity_regularizer is None:
+            return 0.0
+        return self.activity_regularizer.checked_penalty(self._shaped(y, self.output_shape), f"layer {self.name!r}")
+
+    def add_activity_gradient(self, y: Floats, dy: Floats) -> None:
+        """Adds to dy, as rows, the gradient of the penalty for y divided by the number of examples."""
+        assert self.activity_regularizer is not None
+        shaped = self._shaped(y, self.output_shape)
+        gradient = self.activity_regularizer.checked_gradient(shaped, f"layer {self.name!r}").reshape(len(y), -1)
+        dy[:, : gradient.shape[1]] += gradient / np.float32(len(y))
+
+    def connect(self, before: Tensor) -> Tensor:
+        """Returns the output for a tensor; builds the layer first if necessary.
+
+        Raises:
+            ValueError: if the shape does not fit.
+        """
+        if not self.name:
+            self.name = unique_name(self, [tensor.layer for tensor in before.back()])
+        self.ensure_built(before.example_shape)
         assert self.output_shape is not None
-        y = self.forward(array.reshape(len(array), -1), training)
-        return self._shaped(y, self.output_shape).copy()
+        self._output = Tensor(self.output_shape, self, before)
+        return self._output
+
+    def __call__(self, x: Any, training: bool = False) -> Any:
+        """Computes the output for an array (B, *input_shape); builds the layer first if necessary.
+
+        An array of another shape is computed too if the weights fit. For a `Tensor` the result is a `Tensor`.
+
+        Raises:
+            ValueError: if the shape does not fit, or a number is not finite.
+            TypeError: if x does not hold numbers.
+        """
+        if isinstance(x, Tensor):
+            return self.connect(x)
+        if isinstance(x, list | tuple) and any(isinstance(entry, Tensor) for entry in x):
+            raise ValueError(f"layer {self.name!r} is called on {len(x)} tensors; {ONE_CHAIN}")
+        array = checks.as_float32("x", checks.numeric("x", x))
+        if not array.ndim:
+            raise ValueError("x is a single number; expected (examples, ...)")
+        layer = self._for_shape(array.shape[1:])
+        assert layer.output_shape is not None
+        y = layer.forward(array.reshape(len(array), math.prod(array.shape[1:])), training)
+        if self.activity_regularizer is not None:
+            self._activity_loss = layer.activity_penalty(y) / max(1, len(y))
+        return self._shaped(y, layer.output_shape).copy()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(own_arrays(state))

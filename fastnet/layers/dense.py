@@ -1,7 +1,8 @@
-"""Input, which declares the shape of an example, and Dense, the fully connected layer."""
+"""Dense, the fully connected layer."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,41 +13,16 @@ from fastnet.arrays.sparse import CscWorkspace, CsrBatch
 from fastnet.arrays.variables import Variable
 from fastnet.arrays.workspace import Workspace
 from fastnet.checks import Floats
-from fastnet.layers.base import ALONE, LAYER_ARGUMENTS, Fused, Layer, Shape, shape_of
+from fastnet.layers.base import ALONE, LAYER_ARGUMENTS, Fused, Layer, Shape
 
 if TYPE_CHECKING:
     from fastnet.optimizers import Sink
 
 
-def Input(shape: Any = None, name: str | None = None, *, batch_size: Any = None, dtype: Any = None) -> InputLayer:  # noqa: N802, Keras's name
-    """Declares the shape of one example, as the first entry of a `Sequential`: ``Input((784,))``.
-
-    `batch_size` and `dtype` exist for compatibility with Keras and have no effect. Any batch size works, in float32.
-
-    Raises:
-        ValueError: if a dimension is not at least 1.
-        TypeError: if `shape` is not a shape.
-    """
-    return InputLayer(shape, name)
-
-
-class InputLayer:
-    """The result of `Input`: a shape, without any computation."""
-
-    def __init__(self, shape: Any, name: str | None = None) -> None:
-        self.example_shape = shape_of("shape", shape)
-        self.name = name
-
-    @property
-    def shape(self) -> tuple[int | None, ...]:
-        return (None, *self.example_shape)
-
-    def __repr__(self) -> str:
-        return f"Input({self.example_shape})"
-
-
 class Dense(Layer):
     """Fully connected layer: output = activation(input . kernel + bias).
+
+    Examples are rows, (K,). Of examples with more axes, (..., K), each row along the last axis is computed by itself.
 
     Args:
         units: the number of outputs.
@@ -56,6 +32,7 @@ class Dense(Layer):
         bias_initializer: makes the initial bias, (units,).
         kernel_regularizer: adds a penalty for the kernel to the loss.
         bias_regularizer: adds a penalty for the bias to the loss.
+        activity_regularizer: adds a penalty for the output to the loss.
         kernel_constraint: projects the kernel onto the allowed set after each step.
         bias_constraint: projects the bias onto the allowed set after each step.
         name, trainable, input_shape, input_dim: as for `Layer`.
@@ -70,6 +47,8 @@ class Dense(Layer):
     """
 
     _fixed = Layer._fixed | {"units", "use_bias", "kernel", "bias"}
+    _rows_each = 1  # rows in an example
+    bias: Variable | None
 
     def __init__(
         self,
@@ -80,11 +59,13 @@ class Dense(Layer):
         bias_initializer: Any = "zeros",
         kernel_regularizer: Any = None,
         bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**checks.keywords("Dense", kwargs, LAYER_ARGUMENTS))
+        kwargs = checks.keywords("Dense", kwargs, LAYER_ARGUMENTS)
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.units = checks.integer("units", units, least=1)
         self.activation = activations.get(activation)
         self.use_bias = bool(use_bias)
@@ -96,18 +77,17 @@ class Dense(Layer):
         self.bias_constraint = constraints.get(bias_constraint, "bias_constraint")
 
     def build(self, input_shape: Shape) -> None:
-        if len(input_shape) != 1:
-            raise checks.ShapeError(
-                f"layer {self.name!r} is given examples of shape {input_shape}, but Dense expects rows of features; "
-                "put a Flatten() before it"
-            )
-        inputs = input_shape[0]
+        if not input_shape:
+            raise checks.ShapeError(f"layer {self.name!r} is given examples that are numbers; Dense expects rows")
+        inputs = input_shape[-1]
+        self._rows_each = math.prod(input_shape[:-1])
         self.kernel = self._add("kernel", (inputs, self.units))
-        if self.use_bias:
-            self.bias = self._add("bias", (self.units,))
+        self.bias = self._add("bias", (self.units,)) if self.use_bias else None
+        if self.bias is not None:
+            self._bias = self.bias
         else:
-            self.bias = Variable(np.zeros(self.units, np.float32), f"{self.name}/bias")
-            self.bias.frozen_at_zero = True
+            self._bias = Variable(np.zeros(self.units, np.float32), f"{self.name}/bias")
+            self._bias.frozen_at_zero = True
         self._csc = CscWorkspace(inputs)
         self._row = np.empty(3 + inputs, np.intp)  # for the nonzeros of one example
         self._outputs, self._sums, self._gradients = Workspace(self.units), Workspace(self.units), Workspace(self.units)
@@ -121,6 +101,11 @@ class Dense(Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)
+
+    @property
+    def takes_rows(self) -> bool:
+        """Whether an example is one row, so that kernels alone compute the layer."""
+        return self._rows_each == 1
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "activation":
@@ -140,11 +125,14 @@ class Dense(Layer):
             fused: the parts of this layer's work that its neighbours do.
 
         Returns:
-            (B, ld) float32, of which the first `units` columns are the output.
+            (B, ld) float32, of which the first `units` columns are the output. If an example has several rows:
+            (B, rows * units).
         """
+        if self._rows_each != 1:
+            x = self._split(x, self.kernel.shape[0])
         y = self._outputs.rows(len(x))
         epilogue = kernels.LINEAR if fused.omit_activation else self.activation.epilogue
-        w, bias = self.kernel.packed, self.bias.packed
+        w, bias = self.kernel.packed, self._bias.packed
         if isinstance(x, CsrBatch):
             kernels.csrmm_bias_act(*x.arrays, w, bias, epilogue, y, self._csc.order(len(x)))
         elif len(x) == 1:
@@ -155,7 +143,7 @@ class Dense(Layer):
             if self.activation.of_sums:
                 kernels.copy(y, self._sums.rows(len(x)), self.units)
             self.activation.forward(y, self.units)
-        return y
+        return y if self._rows_each == 1 else self._joined(y, self.units)
 
     def backward(
         self, x: Floats | CsrBatch, y: Floats, dy: Floats, sink: Sink, need_dx: bool, fused: Fused = ALONE
@@ -174,6 +162,10 @@ class Dense(Layer):
             need_dx: whether the gradient with respect to x is needed.
             fused: the parts of this layer's work that its neighbours do.
         """
+        if self._rows_each != 1:
+            x, dy, given = self._split(x, self.kernel.shape[0]), self._split(dy, self.units), self._split(y, self.units)
+            y = self._outputs.rows(len(given))
+            y[:, : self.units] = given
         if dy.shape[1] < self._gradients.width:  # dy comes from a layer whose rows have no padding
             dz = self._gradients.rows(len(dy))
             kernels.copy(dy, dz, self.units)
@@ -188,12 +180,21 @@ class Dense(Layer):
             before = fused.activation_before
             kernels.gemm_nt(dz, self.kernel.packed, self.units, dx, before, x if before else dx)
         if self.trainable:
-            sink.apply_product(self._csc.transpose(x) if isinstance(x, CsrBatch) else x, dz, self.kernel, self.bias)
-        return dx
+            sink.apply_product(self._csc.transpose(x) if isinstance(x, CsrBatch) else x, dz, self.kernel, self._bias)
+        return dx if dx is None or self._rows_each == 1 else self._joined(dx, self.kernel.shape[0])
+
+    def _split(self, examples: Floats | CsrBatch, columns: int) -> Floats:
+        """Returns the rows of all examples, one below the other: (B, rows * columns) becomes (B * rows, columns)."""
+        assert not isinstance(examples, CsrBatch)
+        return np.ascontiguousarray(examples[:, : self._rows_each * columns]).reshape(-1, columns)
+
+    def _joined(self, rows: Floats, columns: int) -> Floats:
+        """Undoes `_split`."""
+        return np.ascontiguousarray(rows[:, :columns]).reshape(-1, self._rows_each * columns)
 
     @property
     def _is_taped(self) -> bool:
-        return self.activation.epilogue != kernels.LINEAR or self.activation._is_taped
+        return self.takes_rows and (self.activation.epilogue != kernels.LINEAR or self.activation._is_taped)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config() | {"units": self.units, "activation": activations.serialize(self.activation)}

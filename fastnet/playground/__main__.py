@@ -67,7 +67,7 @@ def cached(kind: str) -> Sequential | None:
     """Returns the model of an earlier start; None if there is none or it cannot be used."""
     path = cache_path(kind)
     try:
-        model = load_model(path)
+        model: Sequential = load_model(path)
         page(model)  # checks that the page can show it
     except FileNotFoundError:
         return None

@@ -140,7 +140,7 @@ def described(model: Sequential, ink: float | None = None) -> dict[str, Any]:
     hidden: list[dict[str, Any]] = []
     threshold, has_dense = 0.0, False
     with model._lock:  # so that no training changes a weight meanwhile
-        for layer in model.layers:
+        for layer in model._layers:
             for step in _steps_of(layer):
                 if step["kind"] == "dense" and has_dense:
                     step["hidden"] = True
@@ -158,9 +158,9 @@ def described(model: Sequential, ink: float | None = None) -> dict[str, Any]:
 
 
 def _check(model: Any, ink: Any) -> None:
-    from fastnet.models import Sequential
+    from fastnet.models import Model
 
-    if not isinstance(model, Sequential):
+    if not isinstance(model, Model):
         raise TypeError(f"model must be a fastnet.Sequential, got {model!r:.200}")
     if ink is not None and (isinstance(ink, bool) or not isinstance(ink, int | float | np.number)):
         raise TypeError(f"ink must be a number such as 255 or 1, got {ink!r}")
@@ -200,8 +200,8 @@ def _steps_of(layer: Layer) -> list[Step]:
         return []
     if isinstance(layer, layers.Rescaling) and kind is layers.Rescaling:
         return [_affine(np.float32(layer.scale), np.float32(layer.offset))]
-    if isinstance(layer, layers.Dense) and kind is layers.Dense:
-        dense = {"kind": "dense", "kernel": _base64(layer.kernel.numpy()), "bias": _base64(layer.bias.numpy())}
+    if isinstance(layer, layers.Dense) and kind is layers.Dense and layer.takes_rows:
+        dense = {"kind": "dense", "kernel": _base64(layer.kernel.numpy()), "bias": _base64(layer._bias.numpy())}
         return [dense, *_activation(layer, layer.activation)]
     if isinstance(layer, layers.BatchNormalization) and kind is layers.BatchNormalization:
         return [_normalization(layer)]
@@ -277,5 +277,5 @@ def _is_logits(model: Sequential, last: Step) -> bool:
 
 def _sizes(model: Sequential) -> str:
     """Describes the network in a sentence: the sizes of its layers and its number of weights."""
-    units = [str(layer.units) for layer in model.layers if isinstance(layer, layers.Dense)]
+    units = [str(layer.units) for layer in model._layers if isinstance(layer, layers.Dense)]
     return f"The network: {' → '.join([str(SIDE * SIDE), *units])}, {model.count_params():,} weights."

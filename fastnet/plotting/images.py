@@ -127,7 +127,7 @@ def activations(model: Sequential, x: Any, *, ax: Axes | None = None) -> Axes:
         raise ValueError(f"x has shape {np.shape(x)}; expected one example, of shape {shape}")
     steps: list[tuple[str, Any]] = [("input", example)]
     value = example
-    for layer in model.layers:
+    for layer in model._layers:
         value = layer(value)
         if not np.isfinite(value).all():
             raise ValueError(f"the output of layer {layer.name!r} is not finite: the training went wrong")

@@ -26,7 +26,7 @@ def section(subject: Subject) -> Section:
             _count(layer),
             f"{layer.count_params():,}",
         )
-        for layer in model.layers
+        for layer in model._layers
     ]
     total = model.count_params()
     trained = sum(variable.size for variable in model.trainable_weights)

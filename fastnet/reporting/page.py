@@ -154,7 +154,7 @@ def _summary(subject: Subject) -> Markup:
     if record is not None:
         count, noun = plural(len(record.epochs), "epoch").split()
         tiles.append(tile(count, f"{noun} of training"))
-    for number_of, what in ((subject.model.count_params(), "weight"), (len(subject.model.layers), "layer")):
+    for number_of, what in ((subject.model.count_params(), "weight"), (len(subject.model._layers), "layer")):
         tiles.append(tile(*plural(number_of, what).split()))
     return join(tag("p", clip(f"Model “{subject.model.name}”", 200)), tag("ul", *tiles, class_="tiles"))
 

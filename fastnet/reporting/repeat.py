@@ -70,7 +70,7 @@ def code(subject: Subject, compiled: dict[str, Any] | None) -> str:
     own = []
     shape = (subject.model.input_shape or (None,))[1:]
     lines.append(f"    layers.Input({shape!r}),")
-    for layer in subject.model.layers:
+    for layer in subject.model._layers:
         if type(layer) is not getattr(layers, type(layer).__name__, None):
             own.append(type(layer).__name__)
         lines.append(f"    {_call('layers', configuration.serialize(layer), layers)},")

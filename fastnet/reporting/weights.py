@@ -27,7 +27,7 @@ def section(subject: Subject) -> Section:
         return Section("weights", title, "", note(text))
     kernel = layer.kernel.numpy()
     lengths = np.sqrt((kernel**2).sum(axis=0))
-    is_last = layer is subject.model.layers[-1] and kernel.shape[1] == len(subject.names)
+    is_last = layer is subject.model._layers[-1] and kernel.shape[1] == len(subject.names)
     chosen = np.arange(kernel.shape[1]) if is_last else np.argsort(-lengths, kind="stable")
     chosen = chosen[:SHOWN]
     most = float(np.quantile(np.abs(kernel[:, chosen]), 0.995))
@@ -45,7 +45,7 @@ def section(subject: Subject) -> Section:
         f"Of {kernel.shape[1]:,} units, the {len(chosen)} with the strongest weights" if not is_last else "All units"
     )
     scale = note(f"{which}. Full colour is a weight of {rounded(most, 2)} or more. Numbers name the units.")
-    bias = layer.bias.numpy() if layer.use_bias else np.zeros(kernel.shape[1])
+    bias = layer.bias.numpy() if layer.bias is not None else np.zeros(kernel.shape[1])
     rows = [
         (
             name,

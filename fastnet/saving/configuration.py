@@ -10,7 +10,7 @@ import contextlib
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from fastnet import activations, checks, constraints, initializers, layers, losses, metrics, optimizers, regularizers
 from fastnet.arrays.variables import Variable
@@ -21,7 +21,7 @@ from fastnet.metrics import Metric
 from fastnet.optimizers import Optimizer
 from fastnet.recorded import MODELS
 from fastnet.registered import Objects, get_registered_name, key_of, known
-from fastnet.registered import is_description as _is_description
+from fastnet.registered import is_description
 
 Config = dict[str, Any]
 # Classes whose objects may be arguments of layers, losses and optimizers.
@@ -39,7 +39,7 @@ _MAY_COMPILE = ("weighted_metrics", "steps_per_execution")  # not in every descr
 
 
 class Model(Protocol):
-    """What saving uses of a model. `Sequential` is one; it is not imported here, because models import saving."""
+    """What saving uses of a model. It is not imported here, because models import saving."""
 
     name: str
     optimizer: Optimizer | None
@@ -47,9 +47,10 @@ class Model(Protocol):
     steps_per_execution: int
     _metrics: list[Metric]
     _lock: Any
+    _layers: list[Layer]
 
     @property
-    def layers(self) -> list[Layer]: ...
+    def layers(self) -> list[Any]: ...
 
     @property
     def metrics(self) -> list[Metric]: ...
@@ -95,14 +96,47 @@ def classes_of(module: ModuleType, base: type) -> dict[str, Any]:
 # Layers ---------------------------------------------------------------------------------------------------------------
 
 
+def kind_of(model: Any) -> str:
+    """Returns Keras's name of the model's class, which is in `MODELS`."""
+    return "Sequential" if isinstance(model, MODELS["Sequential"]) else "Functional"
+
+
 def model_config(model: Model) -> Config:
     """Returns a model's name, layers and, if known, the shape of a batch, as Keras's `get_config` does."""
     shape = model.input_shape
     return {
         "name": model.name,
-        "layers": [serialize(layer) for layer in model.layers],
+        "layers": [_described(layer) for layer in model.layers],
         "build_input_shape": None if shape is None else list(shape),
     }
+
+
+def _described(layer: Any) -> Any:
+    if isinstance(layer, Layer):
+        return serialize(layer)
+    return {"class_name": kind_of(layer), "config": model_config(layer)}
+
+
+class Parts(NamedTuple):
+    """What a model is made of.
+
+    Attributes:
+        name: the model's name.
+        shape: the shape of an example; None if it is not known yet.
+        layers: the layers, not built yet. A model among them is in parts, too.
+    """
+
+    name: str
+    shape: Shape | None
+    layers: list[Any]
+
+    def flat(self) -> Iterator[Layer]:
+        """Yields all layers, also those of models among the layers."""
+        for layer in self.layers:
+            if isinstance(layer, Parts):
+                yield from layer.flat()
+            else:
+                yield layer
 
 
 def model_from_config(config: Config, custom_objects: Objects | None = None) -> Any:
@@ -116,18 +150,29 @@ def model_from_config(config: Config, custom_objects: Objects | None = None) -> 
         ValueError: if a layer is unknown (the message suggests a similar name) or does not fit.
         TypeError: if the description has the wrong form.
     """
-    name, shape, entries = parts_of(config)
-    model = MODELS["Sequential"](name=name)
-    if shape is not None:
-        model.add(InputLayer(shape))
-    for layer in make_layers(entries, custom_objects):
+    return assembled(parts_of(config, custom_objects))
+
+
+def assembled(parts: Parts) -> Any:
+    """Makes a model of its parts: a `Model` if an `InputLayer` comes first, else a `Sequential`."""
+    layers = [assembled(layer) if isinstance(layer, Parts) else layer for layer in parts.layers]
+    if layers and isinstance(layers[0], InputLayer):
+        tensor = layers[0].output
+        for layer in layers[1:]:
+            tensor = layer(tensor)
+        return MODELS["Functional"](layers[0].output, tensor, name=parts.name)
+    model = MODELS["Sequential"](name=parts.name)
+    if parts.shape is not None:
+        model.add(InputLayer(parts.shape))
+    for layer in layers:
         model.add(layer)
     return model
 
 
-def parts_of(config: Any) -> tuple[str, Shape | None, list[Any]]:
-    """Returns a model's name, the shape of an example or None, and the layers' descriptions; errors as above."""
-    if _is_description(config):
+def parts_of(config: Any, custom_objects: Objects | None = None) -> Parts:
+    """Makes the parts of a model from a description; arguments and errors as `model_from_config`."""
+    objects = known_objects(custom_objects)
+    if is_description(config):
         checks.choose("model", config["class_name"], MODELS)
         config = config["config"]
     if not isinstance(config, dict) or not isinstance(config.get("layers"), list):
@@ -137,22 +182,26 @@ def parts_of(config: Any) -> tuple[str, Shape | None, list[Any]]:
     if not isinstance(name, str):
         raise TypeError(f"the model's name must be a string, got {name!r}")
     shape = config.get("build_input_shape")
-    if shape is None:
-        return name, None, config["layers"]
-    if not isinstance(shape, list | tuple) or len(shape) < 2:
-        raise ValueError(f"build_input_shape must be a batch's shape such as [None, 784], got {shape!r}")
-    return name, shape_of("build_input_shape", shape[1:]), config["layers"]
+    if shape is not None:
+        if not isinstance(shape, list | tuple) or not shape:
+            raise ValueError(f"build_input_shape must be a batch's shape such as [None, 784], got {shape!r}")
+        shape = shape_of("build_input_shape", shape[1:], least_rank=0)
+    return Parts(name, shape, _make_layers(config["layers"], objects))
 
 
-def make_layers(entries: Iterable[Any], custom_objects: Objects | None = None) -> list[Layer]:
-    """Makes new layers, not built yet, from their descriptions; errors as `model_from_config`."""
+def _make_layers(entries: Iterable[Any], objects: Objects) -> list[Layer | Parts]:
+    """Makes new layers, not built yet, from their descriptions."""
     table = classes_of(layers, Layer)
-    objects = known_objects(custom_objects)
-    made = []
+    made: list[Layer | Parts] = []
     for i, entry in enumerate(entries):
+        if is_description(entry) and entry["class_name"] in MODELS and entry["class_name"] not in objects:
+            made.append(parts_of(entry, objects))
+            continue
         layer = _make(f"layer {i}", entry, table, objects)
         if not isinstance(layer, Layer):
             raise TypeError(f"layer {i}: expected a layer, got {layer!r}")
+        if i and isinstance(layer, InputLayer):
+            raise ValueError(f"layer {i}: an InputLayer can only be the first layer")
         made.append(layer)
     return made
 
@@ -237,7 +286,7 @@ def _make(argument: str, entry: Any, table: Mapping[str, Any], objects: Objects)
     """Makes the object of a description. A string is returned unchanged, unless `objects` has that name."""
     if isinstance(entry, str):
         return objects.get(entry, entry)
-    if not _is_description(entry):
+    if not is_description(entry):
         raise TypeError(f"{argument}: expected a dict with 'class_name' and 'config', got {entry!r:.80}")
     name = key_of(entry.get("registered_name") or entry["class_name"], objects) or entry["class_name"]
     with _hint(name):
@@ -277,7 +326,7 @@ def _inner(name: str, value: Any, objects: Objects) -> Any:
     """Returns an argument of an object; makes it from its description if it is one of the user's own objects."""
     if isinstance(value, str) and name in _FUNCTIONS and value in objects:
         return _instance(objects[value])
-    if _is_description(value) and key_of(value["class_name"], objects):
+    if is_description(value) and key_of(value["class_name"], objects):
         return _make(name, value, {}, objects)
     return value
 
@@ -285,7 +334,7 @@ def _inner(name: str, value: Any, objects: Objects) -> Any:
 def _unknown_in(config: Config) -> str | None:
     """Returns the first name among an object's arguments that neither fastnet nor `custom_objects` knows."""
     for name, value in config.items():
-        found = value["class_name"] if _is_description(value) else value if name in _FUNCTIONS else None
+        found = value["class_name"] if is_description(value) else value if name in _FUNCTIONS else None
         if isinstance(found, str) and found not in _INNER and found not in activations._BY_NAME:
             return found
     return None

@@ -13,12 +13,12 @@ from fastnet import kernels, rng
 from fastnet._version import __version__
 from fastnet.arrays.variables import Variable
 from fastnet.checks import Floats
-from fastnet.layers import Dense, InputLayer, Layer
+from fastnet.layers import Dense, Layer
 from fastnet.layers.base import Shape
 from fastnet.optimizers import Optimizer
-from fastnet.recorded import MODELS, Recorded
+from fastnet.recorded import Recorded
 from fastnet.saving import configuration
-from fastnet.saving.configuration import Model
+from fastnet.saving.configuration import Model, Parts
 from fastnet.saving.layout import (
     FORMAT_VERSION,
     LAYER_LIMIT,
@@ -78,9 +78,9 @@ def description_of(model: Model, kind: str) -> dict[str, Any]:
         "training": None,
     }
     if kind == "model":
-        if len(model.layers) > LAYER_LIMIT:
+        if len(model._layers) > LAYER_LIMIT:
             raise ValueError(f"a model file holds at most {LAYER_LIMIT} layers, but the model has more")
-        for thing in (*model.layers, model.optimizer, model.loss, *model._metrics):
+        for thing in (*model._layers, model.optimizer, model.loss, *model._metrics):
             _check_describable(thing)
         about["architecture"] = configuration.model_config(model)
         about["compile"] = configuration.compile_config(model)
@@ -134,7 +134,7 @@ def check_metrics(compiled: Any) -> None:
 def _named(model: Model) -> dict[str, Variable]:
     """Returns the model's variables in order, by unique names such as layers/0_dense/kernel."""
     named: dict[str, Variable] = {}
-    for i, layer in enumerate(model.layers):
+    for i, layer in enumerate(model._layers):
         for variable in layer.weights:
             stem = f"layers/{i}_{_safe(layer.name)}/{_safe(variable.name.rpartition('/')[2])}"
             name, count = stem, 1
@@ -163,7 +163,7 @@ def _slots(variables: Mapping[str, Variable], optimizer: Optimizer) -> dict[str,
 def generators_of(model: Model) -> dict[str, np.random.Generator]:
     """Returns fastnet's random generator and those of the layers, by name."""
     found = {"fastnet": rng.generator()}
-    for i, layer in enumerate(model.layers):
+    for i, layer in enumerate(model._layers):
         for attribute, value in vars(layer).items():
             if isinstance(value, np.random.Generator):
                 found[f"{i}_{_safe(layer.name)}/{attribute}"] = value
@@ -208,31 +208,46 @@ def without_rate(description: Any) -> Any:
 def build_model(file: File, custom_objects: Mapping[str, Any] | None) -> Any:
     """Builds the model of the file's architecture without setting weights; creates only arrays that the file has."""
     with file.refusals("holds a model that cannot be made"):
-        name, shape, entries = configuration.parts_of(file.about["architecture"])
-        if len(entries) > LAYER_LIMIT:
-            raise ValueError(f"{len(entries)} layers; a model file has at most {LAYER_LIMIT}")
-        layers = configuration.make_layers(entries, custom_objects)
-        model = MODELS["Sequential"](name=name)
-        if shape is not None:
-            _check_shape(shape)
-            model.add(InputLayer(shape))
+        parts = configuration.parts_of(file.about["architecture"], custom_objects)
+        count = sum(1 for _ in parts.flat())
+        if count > LAYER_LIMIT:
+            raise ValueError(f"{count} layers; a model file has at most {LAYER_LIMIT}")
         expected = [file.shapes[weight] for weight in file.about["weights"]]
         state = rng.generator().bit_generator.state
         try:
-            for layer in layers:
-                if not layer.name:
-                    raise ValueError("a layer without a name")
-                shape = layer.input_shape if shape is None else shape
-                if shape is not None:
-                    _check_shape(shape)
-                    expected = _build_layer(layer, shape, expected)
-                    shape = layer.output_shape
-                model.add(layer)
+            expected, _ = _build_parts(parts, None, expected)
+            model = configuration.assembled(parts)
         finally:
             rng.generator().bit_generator.state = state
         if expected:
             raise ValueError(f"{len(expected)} more arrays than the layers have")
     return model
+
+
+def _build_parts(parts: Parts, shape: Shape | None, expected: list[Shape]) -> tuple[list[Shape], Shape | None]:
+    """Builds layers whose weights must have the first of the expected shapes.
+
+    Args:
+        parts: the layers.
+        shape: the shape of an example of their input; None takes what the parts say.
+        expected: the shapes of the arrays in the file.
+
+    Returns:
+        The remaining shapes, and the shape of an example of the output; None if it is not known.
+    """
+    shape = parts.shape if shape is None else shape
+    for layer in parts.layers:
+        if isinstance(layer, Parts):
+            expected, shape = _build_parts(layer, shape, expected)
+            continue
+        if not layer.name:
+            raise ValueError("a layer without a name")
+        shape = layer.input_shape if shape is None else shape
+        if shape is not None:
+            _check_shape(shape)
+            expected = _build_layer(layer, shape, expected)
+            shape = layer.output_shape
+    return expected, shape
 
 
 def _check_shape(shape: Shape) -> None:
@@ -252,8 +267,8 @@ def _build_layer(layer: Layer, shape: Shape, expected: list[Shape]) -> list[Shap
         rest.pop(0)
 
     if isinstance(layer, Dense):
-        if len(shape) == 1:  # else ensure_built raises an error that explains what is wrong
-            take((shape[0], layer.units))
+        if shape:  # else ensure_built raises an error that explains what is wrong
+            take((shape[-1], layer.units))
             if layer.use_bias:
                 take((layer.units,))
         initializers = layer.kernel_initializer, layer.bias_initializer

@@ -32,6 +32,7 @@ class Fusion:
         units: the number of the model's outputs.
         regularized: the variables with a penalty in the loss.
         state: the variables that a forward pass in training changes, such as moving averages.
+        penalizes_outputs: whether any layer has an activity regularizer.
         outputs: a list to which a training step adds its input and the outputs of all layers; None if nobody asks.
     """
 
@@ -45,7 +46,7 @@ class Fusion:
         self._scale = 1.0
         scalings = 0
         for layer in layers:
-            if not layer._keeps_zeros:
+            if not layer._keeps_zeros or layer.activity_regularizer is not None:
                 break
             self.first += 1
             self._scale *= layer._factor
@@ -57,9 +58,10 @@ class Fusion:
         all_variables = [v for layer in layers for v in layer.weights]
         self.regularized = [v for v in all_variables if v.regularizer is not None]
         self.state = [v for v in all_variables if not v.trainable]
+        self.penalizes_outputs = any(layer.activity_regularizer is not None for layer in layers)
         self._fused = [ALONE] * len(layers)
         for i, (layer, after) in enumerate(itertools.pairwise(layers)):
-            if not (_is_dense(layer) and _is_dense(after)):
+            if not (_is_dense(layer) and _is_dense(after)) or layer.activity_regularizer is not None:
                 continue
             epilogue = layer.activation.epilogue  # type: ignore[attr-defined]
             if epilogue != kernels.LINEAR:
@@ -77,7 +79,8 @@ class Fusion:
         """Returns each layer with its `Fused`, and whether the loss includes the last activation."""
         if self._loss is not loss:
             last = self._layers[-1]
-            logits = _is_dense(last) and loss.takes_logits(last.activation)  # type: ignore[attr-defined]
+            is_plain = _is_dense(last) and last.activity_regularizer is None
+            logits = is_plain and loss.takes_logits(last.activation)  # type: ignore[attr-defined]
             fused = [*self._fused[:-1], self._fused[-1]._replace(omit_activation=logits)]
             self._for_loss = list(zip(self._layers, fused, strict=True)), logits
             self._loss = loss
@@ -88,6 +91,17 @@ class Fusion:
         for variable in self.regularized:
             if variable.regularizer is not None:
                 variable.regularizer.add_penalty(variable, examples, total)
+
+    def add_activity(self, first: int, outputs: list[Any], total: NDArray[np.float64]) -> None:
+        """Adds what the activity regularizers add to the losses of some examples to total[0].
+
+        Args:
+            first: the index of the first layer that computes.
+            outputs: the input of this layer, and the outputs of all layers from it on.
+            total: the sum of the examples' losses and their number, (2,).
+        """
+        for layer, y in zip(self._layers[first:], outputs[1:], strict=True):
+            total[0] += layer.activity_penalty(y)
 
     def is_taped(self, first: int, trains: bool) -> bool:
         """Tells whether the layers from index `first` on run kernels alone, so that a step can be recorded.
@@ -102,6 +116,8 @@ class Fusion:
         return self._taped[key][1]
 
     def _consists_of_kernels(self, first: int, trains: bool) -> bool:
+        if self.penalizes_outputs:
+            return False
         for layer in self._layers[first:]:
             parts = [layer, *(part for part in vars(layer).values() if isinstance(part, Recorded))]
             if not (is_ours(type(layer)) and layer._is_taped) or any(map(is_patched, parts)):
@@ -146,5 +162,5 @@ class Fusion:
 
 
 def _is_dense(layer: Layer) -> bool:
-    """Tells whether a layer computes with Dense's own methods; a subclass with its own `call` does not."""
-    return isinstance(layer, Dense) and type(layer).forward is Dense.forward
+    """Tells whether a layer computes rows with Dense's own methods; a subclass with its own `call` does not."""
+    return isinstance(layer, Dense) and type(layer).forward is Dense.forward and layer.takes_rows

@@ -1,4 +1,8 @@
-"""Stack: a list of layers, where the output of each is the input of the next."""
+"""Stack: a list of layers, where the output of each is the input of the next.
+
+An entry of the list may be a stack itself. The computation sees only a flat list of layers, `_layers`: a model inside
+another costs nothing.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,9 @@ from fastnet.arrays.variables import Variable
 from fastnet.checks import Floats
 from fastnet.inspection import summary
 from fastnet.layers import InputLayer, Layer
-from fastnet.layers.base import Shape, assign_all, shape_of
-from fastnet.recorded import snake_case
+from fastnet.layers.base import Shape, assign_all, shape_of, unique_name
+from fastnet.layers.tensor import Tensor
+from fastnet.recorded import is_ours
 from fastnet.terminal import screen
 from fastnet.training.fusion import Fusion
 from fastnet.training.tape import Tapes
@@ -35,15 +40,20 @@ if hasattr(os, "register_at_fork"):
 
 
 class Stack:
-    """The part of `Sequential` that is not training: the layers, their weights, and a lock.
+    """The part of a model that is not training: the layers, their weights, and a lock.
 
     Each layer has one workspace, so the lock allows one computation at a time.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._layers: list[Layer] = []
+    def __init__(self, name: str | None, default: str) -> None:
+        self.name = name or default
+        self._is_named = name is not None
+        self._entries: list[Layer | Stack] = []
+        self._layers: list[Layer] = []  # those of the entries, and of the stacks among them
+        self._is_part = False  # whether it is inside another model
         self._input_shape: Shape | None = None
+        self._start: Tensor | None = None  # the input as a tensor; None until it is asked for
+        self._end: Tensor | None = None
         self._fusion: Fusion | None = None  # None until all layers are built
         self._trainable = True
         self._tapes = Tapes()
@@ -51,9 +61,9 @@ class Stack:
         self._make_lock()
 
     @property
-    def layers(self) -> list[Layer]:
+    def layers(self) -> list[Any]:
         """A new list of the layers, without the `Input`. Use `add` and `pop` to change the model."""
-        return list(self._layers)
+        return list(self._entries)
 
     @property
     def trainable(self) -> bool:
@@ -63,43 +73,47 @@ class Stack:
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
-        for layer in self._layers:
-            layer.trainable = self._trainable
+        for entry in self._entries:
+            entry.trainable = self._trainable
 
     def add(self, layer: Any) -> None:
         """Adds a layer at the end. Raises the errors of `Sequential`, or RuntimeError while the model computes."""
         with self._changing("add()"):
             self._add(layer)
 
-    def _add(self, layer: Any) -> None:
-        if isinstance(layer, InputLayer):
-            if self._layers or self._input_shape is not None:
+    def _add(self, entry: Any) -> None:
+        if isinstance(entry, Tensor) and entry.before is None:
+            entry = entry.layer
+        if isinstance(entry, InputLayer):
+            if self._entries or self._input_shape is not None:
                 raise ValueError("an Input can only be the first entry of a model")
-            self._input_shape = layer.example_shape
+            self._input_shape, self._start = entry.output_shape, entry.output
             return
-        if not isinstance(layer, Layer):
-            raise TypeError(f"layers must be layers such as Dense(10), got {layer!r}")
-        if "_weights" not in vars(layer):
-            raise TypeError(f"{type(layer).__name__}.__init__() must call super().__init__() first")
-        if any(layer is other for other in self._layers):
-            raise ValueError(f"layer {layer.name!r} is already in the model; make a new one")
-        if any(layer.name == other.name for other in self._layers):
-            raise ValueError(f"the model already has a layer called {layer.name!r}; give each its own name")
-        if not layer.name:
-            stem = snake_case(type(layer).__name__)
-            count = sum(other.name == stem or other.name.startswith(f"{stem}_") for other in self._layers)
-            layer.name = f"{stem}_{count}" if count else stem
-        shape = self._layers[-1].output_shape if self._layers else self._input_shape or layer.input_shape
+        if not isinstance(entry, Layer | Stack):
+            raise TypeError(f"layers must be layers such as Dense(10), got {entry!r}")
+        if isinstance(entry, Layer) and "_weights" not in vars(entry):
+            raise TypeError(f"{type(entry).__name__}.__init__() must call super().__init__() first")
+        new = entry._layers if isinstance(entry, Stack) else [entry]
+        if entry is self or any(layer is other for layer in new for other in self._layers):
+            raise ValueError(f"layer {entry.name!r} is already in the model; make a new one")
+        is_free = all(entry.name != other.name for other in self._entries)
+        if not entry.name or (isinstance(entry, Stack) and not entry._is_named and not is_free):
+            entry.name = unique_name(entry, self._entries)
+        elif not is_free:
+            raise ValueError(f"the model already has a layer called {entry.name!r}; give each its own name")
+        shape = self._layers[-1].output_shape if self._layers else self._input_shape
+        if shape is None and not self._layers:
+            shape = entry._input_shape if isinstance(entry, Stack) else entry.input_shape
         if shape is not None:
-            self._ensure_layer_built(layer, shape)
-        if not self._layers:
+            self._build_layers(new, shape)
+        if not self._entries:
             self._input_shape = shape
         if not self._trainable:
-            layer.trainable = False
-        self._layers.append(layer)
+            entry.trainable = False
+        self._entries.append(entry)
         self._rebuilt()
 
-    def pop(self) -> Layer:
+    def pop(self) -> Layer | Stack:
         """Removes the last layer and returns it.
 
         Raises:
@@ -107,11 +121,16 @@ class Stack:
             RuntimeError: while the model computes.
         """
         with self._changing("pop()"):
-            if not self._layers:
+            if not self._entries:
                 raise ValueError("the model has no layers to take off")
-            layer = self._layers.pop()
+            entry = self._entries.pop()
             self._rebuilt()
-            return layer
+            return entry
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """Returns the shape of the outputs for a batch of this shape, such as (None, 784), without building layers."""
+        batch, *shape = input_shape
+        return (batch, *self._shape_after(shape_of("input_shape", shape, least_rank=0)))
 
     def build(self, input_shape: Any = None) -> None:
         """Creates the weights for batches of this shape, (None, features). `fit` and `predict` do so if necessary."""
@@ -124,12 +143,26 @@ class Stack:
     def _build(self, shape: Shape) -> None:
         if not self._layers:
             raise ValueError("the model has no layers; add some, as in model.add(Dense(10))")
-        for layer in self._layers:
+        self._build_layers(self._layers, shape)
+        self._rebuilt()
+
+    def _build_layers(self, layers: list[Layer], shape: Shape) -> None:
+        for layer in layers:
             self._ensure_layer_built(layer, shape)
             assert layer.output_shape is not None
             shape = layer.output_shape
-        self._input_shape = self._layers[0].input_shape
-        self._rebuilt()
+
+    def connect(self, before: Tensor) -> Tensor:
+        """Returns the output for a tensor, so that a model can be called like a layer; builds it if necessary.
+
+        Raises:
+            ValueError: if the shape does not fit.
+        """
+        with self._lock:
+            self._build(before.example_shape)
+        shape = self._layers[-1].output_shape
+        assert shape is not None
+        return Tensor(shape, self, before)
 
     def _ensure_layer_built(self, layer: Layer, shape: Shape) -> None:
         try:
@@ -142,7 +175,19 @@ class Stack:
             ) from None
 
     def _rebuilt(self) -> None:
+        """Renews what follows from the entries."""
+        self._layers = []
+        for entry in self._entries:
+            if isinstance(entry, Stack):
+                entry._is_part = True
+                entry._rebuilt()
+                self._layers += entry._layers
+            else:
+                self._layers.append(entry)
+        if self._layers and self._layers[0].built:
+            self._input_shape = self._layers[0].input_shape
         self._fusion = Fusion(self._layers) if self.built else None
+        self._end = None
 
     def _ensure_built(self, shape: Shape) -> Fusion:
         """Builds the layers if necessary; returns how they are computed."""
@@ -167,18 +212,35 @@ class Stack:
         last = self._layers[-1]
         return last.output_shape is not None or (type(last).forward is not Layer.forward and hasattr(last, "units"))
 
-    def _units(self) -> int:
+    def _units(self, given: Shape | None = None) -> int:
+        """Returns the number of outputs; before the model is built, it may follow from the shape of an example."""
         last = self._layers[-1]
-        if last.output_shape is None:
+        shape = last.output_shape
+        if shape is None:
             if self._knows_units():
                 return int(last.units)  # type: ignore[attr-defined]
-            raise ValueError("the model does not know its number of outputs yet; put an Input in front")
-        if len(last.output_shape) != 1:
+            given = self._input_shape if given is None else given
+            if given is None:
+                raise ValueError("the model does not know its number of outputs yet; put an Input in front")
+            shape = self._shape_after(given)
+        if len(shape) != 1:
             raise checks.ShapeError(
-                f"the model's outputs have shape {last.output_shape}, but a loss takes rows of outputs: end the model "
-                "with a Flatten()"
+                f"the model's outputs have shape {shape}, but a loss takes rows of outputs: end the model with a "
+                "Flatten()"
             )
-        return last.output_shape[0]
+        return shape[0]
+
+    def _shape_after(self, shape: Shape) -> Shape:
+        """Returns the shape of an output. Builds the layers only if one of the user's finds its shape by a call."""
+        if any(layer._finds_shape_by_call() and not is_ours(type(layer)) for layer in self._layers):
+            with self._lock:
+                self._build(shape)
+        for layer in self._layers:
+            if layer.output_shape is not None and layer.input_shape == shape:
+                shape = layer.output_shape
+            else:
+                shape = layer.compute_output_shape(shape)
+        return shape
 
     @contextlib.contextmanager
     def _naming_shapes(self) -> Iterator[None]:
@@ -186,7 +248,7 @@ class Stack:
         try:
             yield
         except checks.ShapeError as error:
-            if not self._example_shape():
+            if self._example_shape() is None:
                 raise
             raise checks.ShapeError(f"{error}\n{summary.shapes_along(self._example_shape(), self._layers)}") from None
 
@@ -194,6 +256,43 @@ class Stack:
     def built(self) -> bool:
         """Whether the layers have their weights."""
         return bool(self._layers) and all(layer.built for layer in self._layers)
+
+    @property
+    def inputs(self) -> list[Tensor]:
+        """A list with the input as a tensor, for a `Model` of some of the layers.
+
+        Raises:
+            AttributeError: if the model is not built yet.
+        """
+        self._connect_all()
+        assert self._start is not None
+        return [self._start]
+
+    @property
+    def outputs(self) -> list[Tensor]:
+        """A list with the output as a tensor; errors as `inputs`."""
+        return [self._connect_all()]
+
+    @property
+    def input(self) -> Tensor:
+        return self.inputs[0]
+
+    @property
+    def output(self) -> Tensor:
+        return self.outputs[0]
+
+    def _connect_all(self) -> Tensor:
+        """Calls each layer on the tensor before it, so that each has an `output`, and returns the last one."""
+        if self._end is None:
+            if not self.built or self._input_shape is None:
+                raise AttributeError("the model has no inputs and outputs yet; put an Input in front, or call build()")
+            if self._start is None:
+                self._start = InputLayer(self._input_shape).output
+            tensor = self._start
+            for entry in self._entries:
+                tensor = entry.connect(tensor)
+            self._end = tensor
+        return self._end
 
     @property
     def input_shape(self) -> tuple[int | None, ...] | None:
@@ -206,16 +305,9 @@ class Stack:
         shape = self._layers[-1].output_shape if self._layers else None
         return None if shape is None else (None, *shape)
 
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """Returns the shape of the predictions for a batch of this shape, such as (None, 784). It builds the layers."""
-        count, *_ = input_shape
-        self.build(input_shape)
-        assert self.output_shape is not None
-        return (count, *self.output_shape[1:])
-
     # Weights ----------------------------------------------------------------------------------------------------------
 
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
         """Returns a layer by its name or its index.
 
         Raises:
@@ -223,12 +315,13 @@ class Stack:
         """
         if (name is None) == (index is None):
             raise ValueError("give the layer's name or its index")
+        layers = self.layers
         if index is not None:
-            i = checks.integer("index", index, least=-len(self._layers))
-            if i >= len(self._layers):
-                raise ValueError(f"index is {i}, but the model has {len(self._layers)} layers")
-            return self._layers[i]
-        return checks.choose("layer", name, {layer.name: layer for layer in self._layers})
+            i = checks.integer("index", index, least=-len(layers))
+            if i >= len(layers):
+                raise ValueError(f"index is {i}, but the model has {len(layers)} layers")
+            return layers[i]
+        return checks.choose("layer", name, {layer.name: layer for layer in layers})
 
     @property
     def weights(self) -> list[Variable]:
@@ -237,7 +330,7 @@ class Stack:
 
     @property
     def variables(self) -> list[Variable]:
-        """Another name for `weights`; so are `trainable_variables` and `non_trainable_variables`."""
+        """The same as `weights`."""
         return self.weights
 
     @property
@@ -286,11 +379,12 @@ class Stack:
 
         Args:
             print_fn: gets the text; by default `print`.
+            expand_nested: whether to list the layers of models inside the model, too.
             show_trainable: whether to add a column that says which layers are trained.
-            line_length, positions, expand_nested: accepted for compatibility with Keras, and ignored. The table is as
-                wide as its content.
+            line_length, positions: accepted for compatibility with Keras, and ignored. The table is as wide as its
+                content.
         """
-        (print_fn or print)(summary.table(self.name, self._layers, show_trainable))
+        (print_fn or print)(summary.table(self.name, self.layers, expand_nested, show_trainable))
 
     # One computation at a time ----------------------------------------------------------------------------------------
 
@@ -317,6 +411,8 @@ class Stack:
             RuntimeError: in a callback of fit, evaluate or predict, which rely on the present layers.
         """
         with self._lock:
+            if self._is_part and what != "compile()":
+                raise RuntimeError(f"{what} cannot be called on a model that is a layer of another: do it before")
             if self._running:
                 raise RuntimeError(
                     f"{what} cannot be called while fit, evaluate or predict of the same model runs: do it before or "
@@ -335,5 +431,5 @@ class Stack:
         self._make_lock()
 
     def __repr__(self) -> str:
-        entries = [f"Input({self._input_shape})"] if self._input_shape is not None else []
-        return f"Sequential([{', '.join(entries + [repr(layer) for layer in self._layers])}])"
+        entries = [f"Input({self._input_shape})"] if self._input_shape is not None and not self._is_part else []
+        return f"{type(self).__name__}([{', '.join(entries + [repr(entry) for entry in self._entries])}])"

@@ -50,11 +50,15 @@ def train_step(
         # Loss: its value, and its gradient with respect to the last output.
         total, predictions, dy = loss.gradient(outputs[-1], batch.targets, logits, batch.weights, fusion.units)
         fusion.add_penalty(total, len(batch.targets))
+        if fusion.penalizes_outputs:
+            fusion.add_activity(batch.first, outputs, total)
 
         # Backward: each layer computes dx, the gradient with respect to its input, from dy, that of its output.
         sink.begin_step()
         for i in range(len(layers) - 1, -1, -1):
             layer, fused = layers[i]
+            if layer.activity_regularizer is not None:
+                layer.add_activity_gradient(outputs[i + 1], dy)
             need_dx = i > 0 and fusion.trains_below[batch.first + i]
             dx = layer.backward(outputs[i], outputs[i + 1], dy, sink, need_dx, fused)
             if dx is None:
@@ -74,10 +78,12 @@ def train_step(
 
 
 def test_step(fusion: Fusion, batch: Batch, loss: Loss) -> tuple[Doubles, Floats]:
-    """Computes the loss, without the regularizers, and the predictions of a batch, as `train_step` returns them."""
+    """Computes the loss, without penalties for weights, and the predictions, as `train_step` returns them."""
     layers, logits = fusion.fused(loss)
-    x: Any = batch.x
+    outputs: list[Any] = [batch.x]
     for layer, fused in layers[batch.first :]:
-        x = layer.forward(x, False, fused)
-    total, predictions, _ = loss.gradient(x, batch.targets, logits, batch.weights, fusion.units)
+        outputs.append(layer.forward(outputs[-1], False, fused))
+    total, predictions, _ = loss.gradient(outputs[-1], batch.targets, logits, batch.weights, fusion.units)
+    if fusion.penalizes_outputs:
+        fusion.add_activity(batch.first, outputs, total)
     return total, predictions[:, : fusion.units]

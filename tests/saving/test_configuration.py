@@ -45,7 +45,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "Rescaling": {"scale": 0.5, "offset": 1.0},
     "Reshape": {"target_shape": (2, -1)},
 }
-LAYERS = classes_of(layers, Layer)
+LAYERS = {name: kind for name, kind in classes_of(layers, Layer).items() if name != "InputLayer"}
 LOSSES = {name: kind for name, kind in classes_of(losses, losses.Loss).items() if name != "CustomLoss"}
 METRICS = metrics.CLASSES
 OPTIMIZERS = optimizers.CLASSES
@@ -510,7 +510,12 @@ DENSE = {"class_name": "Dense", "config": {"units": 3}}
         ({"layers": [DENSE, {"class_name": "os.system", "config": {"command": "x"}}]}, "unknown layer 1 'os.system'"),
         ({"layers": [{"class_name": "Layer", "config": {}}]}, "unknown layer 0 'Layer'"),
         ({"layers": [{"class_name": "__class__", "config": {}}]}, "unknown layer 0 '__class__'"),
-        ({"layers": [{"class_name": "InputLayer", "config": {"shape": [3]}}]}, "unknown layer 0 'InputLayer'"),
+        (
+            {"layers": [{"class_name": "InputLayer", "config": {"shape": [3]}}]},
+            "inputs and outputs are the same tensor",
+        ),
+        ({"layers": [{"class_name": "Sequential", "config": {"layers": ["Dense"]}}]}, "expected a layer, got 'Dense'"),
+        ({"layers": [{"class_name": "Sequential", "config": {}}]}, "config must be a dict with"),
         ({"layers": ["Dense"]}, "expected a layer, got 'Dense'"),
         ({"layers": [{"class_name": "Dense"}]}, "layer 0: expected a dict with 'class_name' and 'config'"),
         ({"layers": [{"class_name": ["Dense"], "config": {}}]}, "layer 0: expected a dict"),
@@ -520,7 +525,7 @@ DENSE = {"class_name": "Dense", "config": {"units": 3}}
         ),
         ({"layers": [{"class_name": "Dense", "config": {"units": -3}}]}, "units must be at least 1"),
         ({"layers": [DENSE | {"exec": "os"}]}, "layer 0: expected a dict"),
-        ({"layers": [DENSE], "build_input_shape": [None]}, "build_input_shape must be"),
+        ({"layers": [DENSE], "build_input_shape": []}, "build_input_shape must be"),
         ({"layers": [DENSE], "build_input_shape": [None, -3]}, "build_input_shape must be at least 1"),
         ({"layers": [DENSE], "build_input_shape": "784"}, "build_input_shape must be"),
         ({"layers": [DENSE], "name": 3}, "name must be a string"),
