@@ -143,6 +143,10 @@ class Model(Stack):
         """
         if optimizer is None:
             raise TypeError("optimizer is None; expected an optimizer such as 'rmsprop'")
+        loss, metrics, weighted_metrics = (
+            self._of_output(name, value)
+            for name, value in (("loss", loss), ("metrics", metrics), ("weighted_metrics", weighted_metrics))
+        )
         chosen = optimizers.get(optimizer), None if loss is None else losses.for_training(loss)
         found = get_all(metrics, chosen[1], weighted=weighted_metrics)
         steps = _steps("steps_per_execution", steps_per_execution) or 1
@@ -173,6 +177,21 @@ class Model(Stack):
         """Sets the loss and the metrics back to their beginning. `fit` does so before each epoch."""
         for metric in self.metrics:
             metric.reset_state()
+
+    def _of_output(self, argument: str, value: Any) -> Any:
+        """Returns what an argument of `compile` says of the output, from a list of one or a dict by layer, as in Keras.
+
+        Raises:
+            ValueError: if the dict names another output than the model's only one.
+        """
+        if isinstance(value, dict) and "class_name" not in value:
+            name = self._entries[-1].name if self._entries else None
+            for key in value:
+                if key != name:
+                    raise ValueError(f"{argument} is for the output {key!r}, but the model has one output, {name!r}")
+            value = value.get(name)
+        is_one = isinstance(value, list | tuple) and len(value) == 1
+        return value[0] if is_one and (argument == "loss" or isinstance(value[0], list | tuple)) else value
 
     def fit(
         self,

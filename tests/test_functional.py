@@ -114,9 +114,9 @@ def test_a_tensor_has_a_shape_and_no_numbers() -> None:
 def test_what_is_no_chain_is_refused() -> None:
     a, b = Input((4,)), Input((4,))
     x = Dense(3)(a)
-    with pytest.raises(ValueError, match="inputs holds 2 tensors; a model is one chain of layers"):
+    with pytest.raises(ValueError, match="inputs is a list of length 2; a model is one chain of layers"):
         Model([a, b], x)
-    with pytest.raises(ValueError, match="outputs holds 2 tensors; a model is one chain of layers"):
+    with pytest.raises(ValueError, match="outputs is a dict of length 2; a model is one chain of layers"):
         Model(a, {"p": x, "q": Dense(1)(x)})
     with pytest.raises(ValueError, match="were not computed from inputs"):
         Model(b, x)
@@ -213,6 +213,31 @@ def test_a_layer_of_ones_own_is_called_on_tensors() -> None:
     model = Model(inputs, Dense(3, "softmax")(Scale()(inputs)))
     model.compile("sgd", "sparse_categorical_crossentropy")
     assert model.check_gradients(X, Y)
+
+
+@pytest.mark.parametrize("make", [functional, sequential])
+@pytest.mark.parametrize(
+    ("loss", "metrics"),
+    [
+        (["mse"], [["mae"]]),
+        ({"dense_1": "mse"}, {"dense_1": "mae"}),
+        ({"dense_1": ["mse"]}, {"dense_1": ["mae"]}),
+        ("mse", {"dense_1": ["mae"]}),
+    ],
+)
+def test_loss_and_metrics_may_name_the_only_output(make: Any, loss: Any, metrics: Any) -> None:
+    model = make()
+    model.compile("sgd", loss, metrics=metrics)
+    assert type(model.loss) is keras.losses.MeanSquaredError
+        assert model.metrics_names == ["loss", "mae"]
+    with pytest.raises(ValueError, match="loss is for the output 'other', but the model has one output, 'dense_1'"):
+        model.compile("sgd", {"other": "mse"})
+
+
+def test_the_shape_of_the_output_is_known_without_building() -> None:
+    model = Sequential([Flatten(), Dense(4), Dense(8)])
+    assert model.compute_output_shape((5, 2, 3)) == (5, 8)
+    assert not model.built
 
 
 # Models inside models -------------------------------------------------------------------------------------------------

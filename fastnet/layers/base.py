@@ -204,7 +204,7 @@ class Layer(Recorded):
 
     def add_weight(
         self,
-        shape: Any,
+        shape: Any = (),
         initializer: Any = "glorot_uniform",
         name: str = "weight",
         trainable: bool = True,
@@ -214,7 +214,7 @@ class Layer(Recorded):
         """Creates a variable of the layer and returns it.
 
         Args:
-            shape: the array's shape; () for a single number.
+            shape: the array's shape; () or None for a single number.
             initializer: a name such as ``"zeros"``, or an object.
             name: the variable is called ``layer/name``.
             trainable: True for a weight that is trained; False for state, such as a moving average.
@@ -224,7 +224,7 @@ class Layer(Recorded):
         Raises:
             ValueError, TypeError: if an argument is invalid, or the initializer returns another shape.
         """
-        shape = shape_of("shape", shape, least_rank=0)
+        shape = () if shape is None else shape_of("shape", shape, least_rank=0)
         if self._shared is not None:
             if not self._shared or self._shared[0].shape != shape:
                 raise _MisfitError
@@ -408,7 +408,7 @@ class Layer(Recorded):
         expected = (len(x), *(self.output_shape or ()))
         if y.shape != expected:
             raise ValueError(f"layer {self.name!r}: call() returned shape {y.shape}, expected {expected}")
-        return np.ascontiguousarray(y.reshape(len(y), -1))
+        return np.ascontiguousarray(y.reshape(len(y), math.prod(y.shape[1:])))
 
     def backward(
         self, x: Floats, y: Floats, dy: Floats, sink: Sink, need_dx: bool, fused: Fused = ALONE
@@ -462,7 +462,9 @@ class Layer(Recorded):
 
     def _by_rows(self, forward: Any, x: Floats, training: bool) -> Floats:
         """Implements `call` with `forward`, so that a subclass can use ``super().call(x)``."""
-        return self._shaped(forward(self, np.ascontiguousarray(x.reshape(len(x), -1)), training), self.output_shape)
+        return self._shaped(
+            forward(self, np.ascontiguousarray(x.reshape(len(x), math.prod(x.shape[1:]))), training), self.output_shape
+        )
 
     @staticmethod
     def _shaped(rows: Floats, shape: Shape | None) -> Floats:

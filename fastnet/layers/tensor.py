@@ -106,7 +106,7 @@ def _only(argument: str, value: Any) -> Tensor:
     if isinstance(value, list | tuple) and len(value) == 1:
         value = value[0]
     if isinstance(value, list | tuple | dict):
-        raise ValueError(f"{argument} holds {len(value)} tensors; {ONE_CHAIN}")
+        raise ValueError(f"{argument} is a {type(value).__name__} of length {len(value)}; {ONE_CHAIN}")
     if not isinstance(value, Tensor):
         raise TypeError(f"{argument} must be a tensor, such as Input((784,)) or a layer's output, got {value!r:.200}")
     return value

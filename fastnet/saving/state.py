@@ -281,8 +281,8 @@ def _build_layer(layer: Layer, shape: Shape, expected: list[Shape]) -> list[Shap
 
     add_weight = layer.add_weight
 
-    def checked(shape: Any, initializer: Any = "zeros", *args: Any, **kwargs: Any) -> Variable:
-        take(shape)
+    def checked(shape: Any = (), initializer: Any = "zeros", *args: Any, **kwargs: Any) -> Variable:
+        take(() if shape is None else shape)
         return add_weight(shape, "zeros", *args, **kwargs)
 
     layer.add_weight = checked  # type: ignore[method-assign]

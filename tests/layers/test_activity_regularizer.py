@@ -42,9 +42,9 @@ def test_losses_are_those_of_weights_and_of_the_output() -> None:
 
 
 def test_no_examples_have_no_penalty() -> None:
-    layer = layers.ReLU(activity_regularizer="l2")
-    layer(np.ones((0, 5)))
-    assert layer.losses == [0]
+    for layer in (layers.ReLU(activity_regularizer="l2"), layers.Softmax(activity_regularizer="l2")):
+        assert layer(np.ones((0, 5))).shape == (0, 5)
+        assert layer.losses == [0]
 
 
 def test_training_and_evaluation_add_the_penalty_to_the_loss() -> None:
