@@ -229,7 +229,7 @@ def test_loss_and_metrics_may_name_the_only_output(make: Any, loss: Any, metrics
     model = make()
     model.compile("sgd", loss, metrics=metrics)
     assert type(model.loss) is keras.losses.MeanSquaredError
-        assert model.metrics_names == ["loss", "mae"]
+    assert model.metrics_names == ["loss", "mae"]
     with pytest.raises(ValueError, match="loss is for the output 'other', but the model has one output, 'dense_1'"):
         model.compile("sgd", {"other": "mse"})
 

@@ -104,6 +104,31 @@ def test_overfitting_with_regularizers_and_dropout() -> None:
     assert losses_seen[-1] < losses_seen[0]
 
 
+def test_the_functional_api_on_digits() -> None:
+    """The idiom of Keras's guide to the functional API: layers are called on tensors, and a model on another's."""
+    (x_train, y_train), (x_test, y_test) = keras.datasets.synthetic.load_data()
+    x_train = x_train[:2000].reshape(2000, 784).astype("float32") / 255
+    x_test = x_test[:500].reshape(500, 784).astype("float32") / 255
+    inputs = keras.Input(shape=(784,), name="digits")
+    x = layers.Dense(64, activation="relu", name="dense_1")(inputs)
+    x = layers.Dense(64, activation="relu", name="dense_2")(x)
+    outputs = layers.Dense(10, activation="softmax", name="predictions")(x)
+    model = keras.Model(inputs=inputs, outputs=outputs, name="mlp")
+    model.compile(
+        optimizer=keras.optimizers.RMSprop(),
+        loss=keras.losses.SparseCategoricalCrossentropy(),
+        metrics=[keras.metrics.SparseCategoricalAccuracy()],
+    )
+    history = model.fit(x_train, y_train[:2000], batch_size=64, epochs=3, verbose=0, validation_split=0.2)
+    assert history.history["val_sparse_categorical_accuracy"][-1] > 0.8
+    assert model.evaluate(x_test, y_test[:500], verbose=0)[1] > 0.8
+    features = keras.Model(model.input, model.get_layer("dense_2").output)
+    assert features(x_test).shape == (500, 64)
+    images = keras.Input(shape=(28, 28))
+    whole = keras.Model(images, model(layers.Flatten()(images)))
+    assert (whole.predict(x_test.reshape(500, 28, 28), verbose=0) == model.predict(x_test, verbose=0)).all()
+
+
 def test_selu_and_lecun() -> None:
     x, y = reviews()
     model = Sequential([Dense(20, activation="selu", kernel_initializer="lecun_normal", input_dim=500)])

@@ -48,6 +48,7 @@ class Dense(Layer):
 
     _fixed = Layer._fixed | {"units", "use_bias", "kernel", "bias"}
     _rows_each = 1  # rows in an example
+    _is_split = False  # whether there are several, so that NumPy splits a batch into them
     bias: Variable | None
 
     def __init__(
@@ -81,6 +82,7 @@ class Dense(Layer):
             raise checks.ShapeError(f"layer {self.name!r} is given examples that are numbers; Dense expects rows")
         inputs = input_shape[-1]
         self._rows_each = math.prod(input_shape[:-1])
+        self._is_split = self._rows_each > 1
         self.kernel = self._add("kernel", (inputs, self.units))
         self.bias = self._add("bias", (self.units,)) if self.use_bias else None
         if self.bias is not None:
@@ -105,7 +107,7 @@ class Dense(Layer):
     @property
     def takes_rows(self) -> bool:
         """Whether an example is one row, so that kernels alone compute the layer."""
-        return self._rows_each == 1
+        return not self._is_split
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "activation":
@@ -128,7 +130,7 @@ class Dense(Layer):
             (B, ld) float32, of which the first `units` columns are the output. If an example has several rows:
             (B, rows * units).
         """
-        if self._rows_each != 1:
+        if self._is_split:
             x = self._split(x, self.kernel.shape[0])
         y = self._outputs.rows(len(x))
         epilogue = kernels.LINEAR if fused.omit_activation else self.activation.epilogue
@@ -143,7 +145,7 @@ class Dense(Layer):
             if self.activation.of_sums:
                 kernels.copy(y, self._sums.rows(len(x)), self.units)
             self.activation.forward(y, self.units)
-        return y if self._rows_each == 1 else self._joined(y, self.units)
+        return self._joined(y, self.units) if self._is_split else y
 
     def backward(
         self, x: Floats | CsrBatch, y: Floats, dy: Floats, sink: Sink, need_dx: bool, fused: Fused = ALONE
@@ -162,7 +164,7 @@ class Dense(Layer):
             need_dx: whether the gradient with respect to x is needed.
             fused: the parts of this layer's work that its neighbours do.
         """
-        if self._rows_each != 1:
+        if self._is_split:
             x, dy, given = self._split(x, self.kernel.shape[0]), self._split(dy, self.units), self._split(y, self.units)
             y = self._outputs.rows(len(given))
             y[:, : self.units] = given
@@ -181,7 +183,7 @@ class Dense(Layer):
             kernels.gemm_nt(dz, self.kernel.packed, self.units, dx, before, x if before else dx)
         if self.trainable:
             sink.apply_product(self._csc.transpose(x) if isinstance(x, CsrBatch) else x, dz, self.kernel, self._bias)
-        return dx if dx is None or self._rows_each == 1 else self._joined(dx, self.kernel.shape[0])
+        return self._joined(dx, self.kernel.shape[0]) if self._is_split and dx is not None else dx
 
     def _split(self, examples: Floats | CsrBatch, columns: int) -> Floats:
         """Returns the rows of all examples, one below the other: (B, rows * columns) becomes (B * rows, columns)."""
