@@ -288,8 +288,9 @@ def test_models_get_numbers_if_the_user_has_not_named_them() -> None:
 
 def test_what_cannot_be_inside_a_model_is_refused() -> None:
     model, layer = Sequential([Dense(3)]), Dense(3)
-    with pytest.raises(ValueError, match="already in the model"):
-        model.add(model)
+    for itself in (model, Sequential()):
+        with pytest.raises(ValueError, match="already in the model"):
+            itself.add(itself)
     with pytest.raises(ValueError, match="already in the model"):
         Sequential([layer, Sequential([layer])])
     inner = model
@@ -396,6 +397,23 @@ def test_the_shapes_in_a_file_are_checked_also_in_inner_models(tmp_path: Path) -
     assert read(str(tmp_path / "m.safetensors"))
     with pytest.raises(ModelFormatError, match=r"weights of shape \(8, 1000000000\)"):
         load_model(tmp_path / "m.safetensors")
+
+
+def test_the_layers_of_inner_models_count_for_the_limit_of_a_file(tmp_path: Path) -> None:
+    from fastnet.saving import ModelFormatError
+    from fastnet.saving.layout import LAYER_LIMIT, write
+    from fastnet.saving.state import contents_of
+
+    model = Sequential([Input((3,)), Sequential([Flatten(name="a")])])
+    contents = contents_of(model, "model")
+    inner = contents.about["architecture"]["layers"][0]["config"]["layers"]
+    inner += [{"class_name": "Flatten", "config": {"name": f"f{i}"}} for i in range(LAYER_LIMIT)]
+    write(str(tmp_path / "m.safetensors"), contents)
+    with pytest.raises(ModelFormatError, match="1025 layers; a model file has at most 1024"):
+        load_model(tmp_path / "m.safetensors")
+    many = Sequential([Sequential([Flatten() for _ in range(520)]) for _ in range(2)])
+    with pytest.raises(ValueError, match="at most 1024 layers"):
+        many.save(tmp_path / "n.safetensors")
 
 
 # Clones ---------------------------------------------------------------------------------------------------------------

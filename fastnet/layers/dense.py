@@ -165,9 +165,8 @@ class Dense(Layer):
             fused: the parts of this layer's work that its neighbours do.
         """
         if self._is_split:
-            x, dy, given = self._split(x, self.kernel.shape[0]), self._split(dy, self.units), self._split(y, self.units)
-            y = self._outputs.rows(len(given))
-            y[:, : self.units] = given
+            x, dy = self._split(x, self.kernel.shape[0]), self._split(dy, self.units)
+            y = self._outputs.rows(len(x))  # the same numbers, in rows as wide as the kernel needs them
         if dy.shape[1] < self._gradients.width:  # dy comes from a layer whose rows have no padding
             dz = self._gradients.rows(len(dy))
             kernels.copy(dy, dz, self.units)

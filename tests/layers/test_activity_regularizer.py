@@ -57,6 +57,21 @@ def test_training_and_evaluation_add_the_penalty_to_the_loss() -> None:
     assert model.train_on_batch(X, Y) == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_penalty_is_that_of_the_output_after_the_activation() -> None:
+    """Also where the loss would compute the softmax itself, and with zeros that a Dense layer would skip."""
+    target = np.eye(3)[np.arange(50) % 3]
+    model = make(Dense(3, "softmax", activity_regularizer=regularizers.L2(2.0)), loss="categorical_crossentropy")
+    p = model.predict(X, verbose=0)
+    expected = -np.log((p * target).sum(axis=1)).mean() + 2 * np.square(p).sum() / 50
+    assert model.evaluate(X, target, verbose=0) == pytest.approx(expected, rel=1e-5)
+    assert model.train_on_batch(X, target) == pytest.approx(expected, rel=1e-5)
+    x = X * (X > 0.5)
+    model = make(Flatten(activity_regularizer=regularizers.L2(2.0)), Dense(3))
+    expected = np.square(model.predict(x, verbose=0) - Y).mean() + 2 * np.square(x).sum() / 50
+    for sparse in (True, False):
+        assert model.evaluate(x, Y, verbose=0, sparse=sparse) == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("entries", "loss"),
     [
