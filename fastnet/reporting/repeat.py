@@ -67,13 +67,11 @@ def code(subject: Subject, compiled: dict[str, Any] | None) -> str:
     if subject.seed is not None:
         lines.append(f"fastnet.utils.set_random_seed({subject.seed})")
     lines.append("model = fastnet.Sequential([")
-    own = []
     shape = (subject.model.input_shape or (None,))[1:]
     lines.append(f"    layers.Input({shape!r}),")
-    for layer in subject.model._layers:
-        if type(layer) is not getattr(layers, type(layer).__name__, None):
-            own.append(type(layer).__name__)
-        lines.append(f"    {_call('layers', configuration.serialize(layer), layers)},")
+    lines += _layers(subject.model, "    ")
+    kinds = [type(layer) for layer in subject.model._layers]
+    own = [kind.__name__ for kind in kinds if kind is not getattr(layers, kind.__name__, None)]
     name = subject.model.name
     lines.append("])" if name == "sequential" else f"], name={name!r})")
     if compiled is not None:
@@ -91,6 +89,18 @@ def code(subject: Subject, compiled: dict[str, Any] | None) -> str:
     if own:
         lines.insert(2, f"# {', '.join(dict.fromkeys(own))}: layers of your own, to be imported too")
     return "\n".join(lines)
+
+
+def _layers(model: Any, indent: str) -> list[str]:
+    """Writes the entries of a model's list of layers, and of models among them."""
+    lines = []
+    for layer in model._entries:
+        if isinstance(layer, layers.Layer):
+            lines.append(f"{indent}{_call('layers', configuration.serialize(layer), layers)},")
+        else:
+            lines += [f"{indent}fastnet.Sequential([", *_layers(layer, f"{indent}    ")]
+            lines.append(f"{indent}], name={layer.name!r}),")
+    return lines
 
 
 def _call(module: str, description: Any, public: Any) -> str:

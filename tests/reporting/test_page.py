@@ -306,6 +306,7 @@ def test_its_program_makes_the_same_network_again(tmp_path: Path) -> None:
             layers.BatchNormalization(),
             layers.LeakyReLU(0.2),
             layers.Dropout(0.1),
+            Sequential([layers.Dense(4, "tanh", activity_regularizer="l2"), layers.Dense(4)]),
             layers.Dense(3, activation="softmax", name="last"),
         ],
         name="small",
