@@ -330,7 +330,7 @@ class Stack:
 
     @property
     def variables(self) -> list[Variable]:
-        """The same as `weights`."""
+        """Another name for `weights`; so are `trainable_variables` and `non_trainable_variables`."""
         return self.weights
 
     @property
