@@ -20,8 +20,7 @@ from fastnet.losses import Loss
 from fastnet.metrics import Metric
 from fastnet.optimizers import Optimizer
 from fastnet.recorded import MODELS
-from fastnet.registered import Objects, get_registered_name, key_of, known
-from fastnet.registered import is_description
+from fastnet.registered import Objects, get_registered_name, is_description, key_of, known
 
 Config = dict[str, Any]
 # Classes whose objects may be arguments of layers, losses and optimizers.
