@@ -112,6 +112,18 @@ def build(argument: str, identifier: Any, table: Mapping[str, Callable[..., T]],
     return choose(argument, identifier, table, any_case)()
 
 
+def own(config: Any, custom_objects: Mapping[str, Any] | None) -> Any:
+    """Returns the object of a name or a description that is one of `custom_objects`; else `config` itself."""
+    is_description = isinstance(config, dict) and set(config) == {"class_name", "config"}
+    name = config["class_name"] if is_description else config
+    made = custom_objects.get(name) if custom_objects and isinstance(name, str) else None
+    if made is None:
+        return config
+    if not is_description:
+        return made() if isinstance(made, type) else made
+    return made.from_config(config["config"]) if hasattr(made, "from_config") else made(**config["config"])
+
+
 def describe(thing: Any) -> dict[str, Any]:
     """Returns an object's class name, or registered name, and arguments, in types that JSON has."""
     return {"class_name": get_registered_name(type(thing)), "config": thing.get_config()}

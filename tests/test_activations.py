@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import erfc, expit
 
-from fastnet import Sequential, activations
+from fastnet import Sequential, activations, layers
 from fastnet.activations import Activation, ClippedRelu, Elu, Gelu, LeakyRelu
 from fastnet.arrays.workspace import Workspace
 from fastnet.layers import Dense, Input, LeakyReLU
@@ -35,11 +35,31 @@ FORMULAS: dict[str, Callable[[Array], Array]] = {
     "gelu": lambda x: 0.5 * x * erfc(-x / math.sqrt(2)),
     "silu": lambda x: x * expit(x),
     "exponential": np.exp,
+    "celu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+    "hard_shrink": lambda x: np.where(np.abs(x) > 0.5, x, 0),
+    "hard_silu": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
+    "hard_tanh": lambda x: np.clip(x, -1, 1),
+    "log_sigmoid": lambda x: -np.logaddexp(0, -x),
+    "mish": lambda x: x * np.tanh(np.logaddexp(0, x)),
+    "soft_shrink": lambda x: np.sign(x) * np.maximum(np.abs(x) - 0.5, 0),
+    "sparse_plus": lambda x: np.where(x <= -1, 0, np.where(x < 1, (x + 1) ** 2 / 4, x)),
+    "sparse_sigmoid": lambda x: np.clip((x + 1) / 2, 0, 1),
+    "squareplus": lambda x: np.where(x > 0, x + np.sqrt(x * x + 4), 4 / (np.sqrt(x * x + 4) - x)) / 2,
+    "tanh_shrink": lambda x: x - np.tanh(x),
+    "threshold": lambda x: np.where(x > 0, x, 0),
 }
 CHOSEN: list[tuple[Activation, Callable[[Array], Array]]] = [
     *((activations.get(name), formula) for name, formula in FORMULAS.items()),
     (Gelu(approximate=True), lambda x: 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))),
     (LeakyRelu(0.5), lambda x: np.where(x > 0, x, 0.5 * x)),
+    (activations.Celu(0.3), lambda x: np.where(x > 0, x, 0.3 * np.expm1(np.minimum(x, 0) / 0.3))),
+    (activations.HardShrink(2.0), lambda x: np.where(np.abs(x) > 2, x, 0)),
+    (activations.SoftShrink(2.0), lambda x: np.sign(x) * np.maximum(np.abs(x) - 2, 0)),
+    (
+        activations.Squareplus(0.5),
+        lambda x: np.where(x > 0, x + np.hypot(x, 0.5**0.5), 0.5 / (np.hypot(x, 0.5**0.5) - x)) / 2,
+    ),
+    (activations.Threshold(0.5, -3.0), lambda x: np.where(x > 0.5, x, -3)),
     (Elu(0.3), lambda x: np.where(x > 0, x, 0.3 * np.expm1(np.minimum(x, 0)))),
     (
         ClippedRelu(negative_slope=0.1, max_value=2, threshold=0.5),
@@ -72,7 +92,7 @@ def test_the_derivative_is_that_of_central_differences(
     activation: Activation, formula: Callable[[Array], Array]
 ) -> None:
     x, h = points(), 1e-5
-    x = x[np.min([np.abs(x - corner) for corner in (-3, 0, 0.5, 2, 3, 6)], axis=0) > h]
+    x = x[np.min([np.abs(x - corner) for corner in (-3, -2, -1, -0.5, 0, 0.5, 1, 2, 3, 6)], axis=0) > h]
     exact = x.astype(np.float64)
     slope = (formula(exact + h) - formula(exact - h)) / (2 * h)
     np.testing.assert_allclose(activation.derivative(x), slope, rtol=1e-5, atol=1e-7)
@@ -161,6 +181,11 @@ def test_arguments_of_a_call_are_those_of_keras() -> None:
     np.testing.assert_array_equal(activations.elu(x, alpha=2), Elu(2)(x))
     np.testing.assert_array_equal(activations.gelu(x, approximate=True), Gelu(True)(x))
     assert ClippedRelu(max_value=0.0)([3]) == 0
+    np.testing.assert_array_equal(activations.celu(x, alpha=2), activations.Celu(2)(x))
+    np.testing.assert_array_equal(activations.hard_shrink(x, threshold=5), [-10, 0, 0, 0, 10])
+    np.testing.assert_array_equal(activations.soft_shrink(x, threshold=4), [-6, -1, 0, 1, 6])
+    np.testing.assert_array_equal(activations.threshold(x, 4, 7), [7, 7, 7, 5, 10])
+    np.testing.assert_array_equal(activations.squareplus(x, b=0), [0, 0, 0, 5, 10])
 
 
 # Softmax
@@ -172,6 +197,62 @@ def test_softmax_adds_to_1_along_its_axis(shape: tuple[int, ...], axis: int) -> 
     p = activations.softmax(x, axis=axis)
     assert p.shape == shape
     np.testing.assert_allclose(p, np.exp(x) / np.exp(x).sum(axis=axis, keepdims=True), rtol=1e-6)
+
+
+def test_softmax_along_several_axes() -> None:
+    x = np.random.default_rng(0).standard_normal((2, 3, 5))
+    np.testing.assert_allclose(
+        activations.softmax(x, axis=(0, 2)), np.exp(x) / np.exp(x).sum(axis=(0, 2), keepdims=True), rtol=1e-6
+    )
+    with pytest.raises(ValueError, match=r"axis is \(0, 3\), but x has shape"):
+        activations.softmax(x, axis=(0, 3))
+
+
+def nearest_in_simplex(x: Array) -> Array:
+    """The nearest point whose numbers are at least 0 and add up to 1: max(x - t, 0), where t is found by bisection."""
+    low, high = x.max() - 1, x.max()
+    for _ in range(100):
+        t = (low + high) / 2
+        low, high = (t, high) if np.maximum(x - t, 0).sum() > 1 else (low, t)
+    return np.maximum(x - t, 0)
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 10.0])
+def test_sparsemax_and_log_softmax(scale: float) -> None:
+    x = scale * np.random.default_rng(0).standard_normal((6, 7)).astype(np.float32)
+    exact = x.astype(np.float64)
+    p = activations.sparsemax(x)
+    np.testing.assert_allclose(p, [nearest_in_simplex(row) for row in exact], atol=1e-6)
+    np.testing.assert_array_equal(activations.sparsemax(x.T, axis=0), p.T)
+    expected = exact - np.log(np.exp(exact).sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(activations.log_softmax(x), expected, rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(activations.log_softmax(x.T, axis=0), activations.log_softmax(x).T)
+
+
+@pytest.mark.parametrize("name", ["log_softmax", "sparsemax"])
+def test_a_model_trains_through_an_activation_of_rows(name: str) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((9, 4)), rng.standard_normal((9, 5))
+    model = Sequential([Input((4,)), Dense(5, name), Dense(5)])
+    model.compile("sgd", "mse")
+    assert model.check_gradients(x, y)
+
+
+def test_glu() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((3, 4, 6)).astype(np.float32)
+    np.testing.assert_allclose(activations.glu(x), x[..., :3] * expit(x[..., 3:]), rtol=1e-6)
+    np.testing.assert_allclose(activations.glu(x, axis=1), x[:, :2] * expit(x[:, 2:]), rtol=1e-6)
+    with pytest.raises(ValueError, match="glu halves axis 0, but x has shape"):
+        activations.glu(x, axis=0)
+    model = Sequential([Input((4,)), Dense(6), layers.Activation("glu"), Dense(2)])
+    assert model.layers[1].output_shape == (3,)
+    model.compile("sgd", "mse")
+    assert model.check_gradients(rng.standard_normal((9, 4)), rng.standard_normal((9, 2)))
+    with pytest.raises(ValueError, match="glu halves the last axis"):
+        Sequential([Input((5,)), layers.Activation("glu")])
+    with pytest.raises(ValueError, match=r"put Activation\('glu'\) after the layer"):
+        Sequential([Input((4,)), Dense(6, "glu")]).predict(np.ones((2, 4)), verbose=0)
 
 
 def test_softmax_of_extremes() -> None:
@@ -190,7 +271,7 @@ def test_names() -> None:
     assert activations.get(None) is activations.get("linear") is activations.linear
     assert activations.get(activations.relu) is activations.relu
     assert activations.get("swish") is activations.swish is activations.get("silu")
-    assert {*FORMULAS, "softmax", "swish"} == set(activations._BY_NAME)
+    assert {*FORMULAS, "softmax", "swish", "hard_swish", "log_softmax", "sparsemax", "glu"} == set(activations._BY_NAME)
     assert all(getattr(activations, name) is activations.get(name) for name in activations._BY_NAME)
     assert activations.get(Gelu).name == "gelu"
     for wrong, right in {"Softmx": "softmax", "GELU": "gelu", "leakyrelu": "leaky_relu", "selu_": "selu"}.items():
@@ -199,7 +280,19 @@ def test_names() -> None:
 
 
 @pytest.mark.parametrize(
-    "activation", [LeakyRelu(0.05), Elu(2.0), Gelu(True), ClippedRelu(0.1, 0.0, 1.0), ClippedRelu(), activations.relu]
+    "activation",
+    [
+        LeakyRelu(0.05),
+        Elu(2.0),
+        Gelu(True),
+        ClippedRelu(0.1, 0.0, 1.0),
+        ClippedRelu(),
+        activations.relu,
+        activations.Celu(0.5),
+        activations.Threshold(1.0, 2.0),
+        activations.SoftShrink(0.1),
+        activations.Squareplus(1.0),
+    ],
 )
 def test_descriptions_come_back(activation: Activation) -> None:
     made = activations.get(activations.serialize(activation))
@@ -212,7 +305,7 @@ def test_descriptions_come_back(activation: Activation) -> None:
 
 
 def test_defaults_are_described_by_their_names() -> None:
-    for name in activations._BY_NAME.keys() - {"swish"}:
+    for name in activations._BY_NAME.keys() - {"swish", "hard_swish"}:
         assert activations.serialize(activations.get(name)) == repr(activations.get(name)) == name
     assert activations.serialize(LeakyRelu()) == "leaky_relu"
     assert repr(Dense(3, LeakyRelu(0.1))) == "Dense(3, activation=LeakyRelu(negative_slope=0.1))"

@@ -18,7 +18,7 @@ from fastnet.layers import Dense, Input
         ({"units": True}, TypeError, "units"),
         ({"units": None}, TypeError, "units"),
         ({"units": 3, "activation": "rellu"}, ValueError, r"unknown activation 'rellu'; did you mean 'relu'\?"),
-        ({"units": 3, "activation": "zzz"}, ValueError, "There are: .*linear, relu"),
+        ({"units": 3, "activation": "zzz"}, ValueError, "There are: .*linear, log_sigmoid"),
         ({"units": 3, "activation": 7}, TypeError, "activation"),
         ({"units": 3, "kernel_initializer": "glorot"}, ValueError, "kernel_initializer 'glorot'; did you mean"),
         ({"units": 3, "bias_initializer": 0}, TypeError, "bias_initializer"),

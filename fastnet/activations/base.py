@@ -24,6 +24,7 @@ class Activation(Recorded):
         epilogue: the kernels' number of the function that the matrix product before it computes in its epilogue.
         of_sums: whether `backward` needs the weighted sums z, as `derivative` does, instead of the output y.
         elementwise: whether each output depends on one sum only.
+        halves: whether there are half as many outputs as sums, as in glu.
     """
 
     _is_taped = False  # whether `forward` and `backward` run kernels alone, so that a step can be recorded
@@ -31,6 +32,7 @@ class Activation(Recorded):
     epilogue = kernels.LINEAR
     of_sums = True
     elementwise = True
+    halves = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -70,6 +72,10 @@ class Activation(Recorded):
                 f"activation {self.name!r}: {method}() returned shape {array.shape} for sums of shape {x.shape}"
             )
         return array
+
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Returns the shape of what the activation makes of an example of this shape."""
+        return input_shape
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments that differ from their defaults."""

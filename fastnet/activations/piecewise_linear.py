@@ -1,4 +1,4 @@
-"""Activations made of straight lines: linear, relu and its relatives, hard_sigmoid."""
+"""Activations made of straight lines: linear, relu and its relatives, hard_sigmoid, hard_tanh, sparse_sigmoid."""
 
 from __future__ import annotations
 
@@ -143,3 +143,30 @@ class HardSigmoid(NumpyActivation):
 
     def slope(self, x: Floats) -> Floats:
         return np.where(np.abs(x) >= 3, np.float32(0), np.float32(1 / 6))
+
+
+class HardTanh(NumpyActivation):
+    """x, limited to [-1, 1]: a tanh made of straight lines."""
+
+    name = "hard_tanh"
+
+    def value(self, x: Floats) -> Floats:
+        return np.clip(x, np.float32(-1), np.float32(1))
+
+    def slope(self, x: Floats) -> Floats:
+        return np.where(np.abs(x) >= 1, np.float32(0), np.float32(1))
+
+
+class SparseSigmoid(NumpyActivation):
+    """(x + 1) / 2, limited to [0, 1]: a sigmoid that reaches 0 and 1.
+
+    Source: A. Martins and R. Astudillo, "From softmax to sparsemax", 2016: sparsemax for two classes.
+    """
+
+    name = "sparse_sigmoid"
+
+    def value(self, x: Floats) -> Floats:
+        return np.clip((x + np.float32(1)) / np.float32(2), np.float32(0), np.float32(1))
+
+    def slope(self, x: Floats) -> Floats:
+        return np.where(np.abs(x) >= 1, np.float32(0), np.float32(0.5))

@@ -1,7 +1,8 @@
-"""The softmax, which turns numbers into probabilities."""
+"""The softmax, which turns numbers into probabilities, and the base of all activations of a row."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,34 +12,41 @@ from fastnet.activations.base import Activation, float32_copy
 from fastnet.checks import Floats
 
 
-class Softmax(Activation):
-    """exp(x) / sum exp(x) over the last axis: positive numbers whose sum is 1."""
+class RowActivation(Activation):
+    """Base of the activations that mix the units of a row: a subclass has `forward` and `backward`."""
 
-    _is_taped = True
-    name = "softmax"
     of_sums = False
     elementwise = False
 
-    def __call__(self, x: Any, axis: int = -1) -> Floats:
-        """Returns the softmax of x along one axis.
+    def __call__(self, x: Any, axis: int | tuple[int, ...] = -1) -> Floats:
+        """Returns the activation of x along one axis, or along several as if they were one.
 
         Raises:
             ValueError: if x has no such axis.
         """
         z, shape = float32_copy(x)
-        if not -len(shape) <= checks.integer("axis", axis, least=-64) < len(shape):
+        axes = [checks.integer("axis", entry, least=-64) for entry in (axis if isinstance(axis, tuple) else (axis,))]
+        if not axes or any(not -len(shape) <= entry < len(shape) for entry in axes):
             raise ValueError(f"axis is {axis}, but x has shape {shape}")
         if not z.size:
             return z
-        z = np.moveaxis(z, axis, -1)
-        units = z.shape[-1]
+        places = range(-len(axes), 0)
+        z = np.moveaxis(z, axes, places)
+        units = math.prod(z.shape[-len(axes) :])
         rows = np.zeros((z.size // units, kernels.padded(units)), np.float32)
         rows[:, :units] = z.reshape(-1, units)
         self.forward(rows, units)
-        return np.ascontiguousarray(np.moveaxis(rows[:, :units].reshape(z.shape), -1, axis))
+        return np.ascontiguousarray(np.moveaxis(rows[:, :units].reshape(z.shape), places, axes))
 
     def derivative(self, x: Any) -> Floats:
-        raise NotImplementedError("softmax mixes the units, so it has no derivative by element; see backward()")
+        raise NotImplementedError(f"{self.name} mixes the units, so it has no derivative by element; see backward()")
+
+
+class Softmax(RowActivation):
+    """exp(x) / sum exp(x) over the last axis: positive numbers whose sum is 1."""
+
+    _is_taped = True
+    name = "softmax"
 
     def forward(self, z: Floats, units: int) -> None:
         kernels.softmax(z, units, z)

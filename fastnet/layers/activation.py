@@ -38,18 +38,24 @@ class ActivationLayer(Layer):
             raise checks.ShapeError(
                 f"layer {self.name!r} is given examples that are numbers; {self.activation.name} needs several numbers"
             )
+        self._halves = self.activation.halves  # as glu does, which works on arrays, without workspaces
         self._numbers = math.prod(input_shape)
         self._units = self._numbers if self.activation.elementwise else input_shape[-1]
         self._outputs, self._gradients, self._copy = (Workspace(self._units) for _ in range(3))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return input_shape
+        return self.activation.output_shape(input_shape)
 
     def call(self, x: Floats, training: bool = False) -> Floats:
-        return self._by_rows(ActivationLayer.forward, x, training)
+        return self.activation(x) if self._halves else self._by_rows(ActivationLayer.forward, x, training)
+
+    def gradient(self, x: Floats, y: Floats, dy: Floats) -> Floats:
+        return self.activation.gradient(x, dy)  # type: ignore[attr-defined]  # only glu is asked
 
     def forward(self, x: Floats, training: bool = False, fused: Fused = ALONE) -> Floats:
         """Applies the activation to a batch, in a workspace that the next call overwrites."""
+        if self._halves:
+            return super().forward(x, training)
         y = self._rows(x, self._outputs)
         self.activation.forward(y, self._units)
         return self._examples(y)
@@ -59,6 +65,8 @@ class ActivationLayer(Layer):
     ) -> Floats | None:
         if not need_dx:
             return None
+        if self._halves:
+            return super().backward(x, y, dy, sink, need_dx)
         dz = self._rows(dy, self._gradients)
         of = x if self.activation.of_sums else y
         if self._units != self._numbers or of.shape[1] != dz.shape[1]:

@@ -25,14 +25,13 @@ from fastnet.registered import Objects, get_registered_name, is_description, key
 Config = dict[str, Any]
 # Classes whose objects may be arguments of layers, losses and optimizers.
 _INNER: dict[str, Any] = {
-    **activations.CLASSES,
     **constraints.CLASSES,
     **initializers.CLASSES,
     **dict.fromkeys(losses.NAMES),
     **regularizers.CLASSES,
     **optimizers.schedules.CLASSES,
 }
-_FUNCTIONS = ("activation", "loss", "learning_rate")  # arguments that may be functions, described by their names
+_FUNCTIONS = ("activation", "function", "gradient", "learning_rate", "loss")  # arguments that may be functions, described by their names
 _COMPILE = ("optimizer", "loss", "metrics")
 _MAY_COMPILE = ("weighted_metrics", "steps_per_execution")  # not in every description
 
@@ -87,8 +86,11 @@ def classes_of(module: ModuleType, base: type) -> dict[str, Any]:
     """Returns a module's subclasses of `base` by name, without aliases."""
     return {
         name: thing
-        for name, thing in vars(module).items()
-        if isinstance(thing, type) and issubclass(thing, base) and thing is not base and name == thing.__name__
+        for name in [*vars(module), *getattr(module, "__all__", ())]  # the second imports what is not yet imported
+        if isinstance(thing := getattr(module, name), type)
+        and issubclass(thing, base)
+        and thing is not base
+        and name == thing.__name__
     }
 
 
@@ -334,7 +336,7 @@ def _unknown_in(config: Config) -> str | None:
     """Returns the first name among an object's arguments that neither fastnet nor `custom_objects` knows."""
     for name, value in config.items():
         found = value["class_name"] if is_description(value) else value if name in _FUNCTIONS else None
-        if isinstance(found, str) and found not in _INNER and found not in activations._BY_NAME:
+        if isinstance(found, str) and found not in _INNER and not activations.is_known(found):
             return found
     return None
 
