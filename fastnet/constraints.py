@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,14 @@ _EPSILON = np.float32(1e-7)  # Keras's value: avoids a division by zero
 
 
 class Constraint(Recorded):
-    """Base class of all constraints. Called with an array, it returns the nearest allowed array."""
+    """Base class of all constraints. Called with an array, it returns the nearest allowed array.
+
+    This class itself allows every array. A subclass defines `__call__`.
+    """
 
     def __call__(self, w: Floats) -> Floats:
         """Computes the nearest allowed array, in w's shape."""
-        raise NotImplementedError(f"{type(self).__name__} has no __call__()")
+        return w
 
     def projected(self, w: Floats, of: str) -> Floats:
         """Returns the nearest allowed array as float32.
@@ -87,22 +91,76 @@ class UnitNorm(Constraint):
         return {"axis": self.axis}
 
 
+class MinMaxNorm(Constraint):
+    """Moves the length (Euclidean norm) of each unit's weight vector towards [min_value, max_value].
+
+    The new length is rate * limited + (1 - rate) * old, where `limited` is the old length, limited to that range.
+
+    Args:
+        min_value: the least length, at least 0.
+        max_value: the largest length, at least 0.
+        rate: the share of the way that each step goes, at least 0; 1 goes all of it.
+        axis: the axis along which the norm is computed; 0 for a kernel (inputs, units).
+
+    Raises:
+        ValueError, TypeError: if an argument is invalid.
+    """
+
+    def __init__(self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: int = 0) -> None:
+        self.min_value = checks.number("min_value", min_value, least=0)
+        self.max_value = checks.number("max_value", max_value, least=0)
+        self.rate = checks.number("rate", rate, least=0)
+        self.axis = axis
+
+    def __call__(self, w: Floats) -> Floats:
+        norms = _norms(w, self.axis)
+        rate, limited = np.float32(self.rate), np.clip(norms, np.float32(self.min_value), np.float32(self.max_value))
+        moved: Floats = w * ((rate * limited + (1 - rate) * norms) / (_EPSILON + norms))
+        return moved
+
+    def get_config(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("min_value", "max_value", "rate", "axis")}
+
+
 max_norm = MaxNorm
+min_max_norm = MinMaxNorm
 non_neg = NonNeg
 unit_norm = UnitNorm
 
-CLASSES: dict[str, type[Constraint]] = {"MaxNorm": MaxNorm, "NonNeg": NonNeg, "UnitNorm": UnitNorm}
-_BY_NAME: dict[str, type[Constraint]] = {"max_norm": MaxNorm, "non_neg": NonNeg, "unit_norm": UnitNorm, **CLASSES}
+CLASSES: dict[str, type[Constraint]] = {
+    "MaxNorm": MaxNorm,
+    "MinMaxNorm": MinMaxNorm,
+    "NonNeg": NonNeg,
+    "UnitNorm": UnitNorm,
+}
+_BY_NAME: dict[str, type[Constraint]] = {
+    "max_norm": MaxNorm,
+    "min_max_norm": MinMaxNorm,
+    "non_neg": NonNeg,
+    "unit_norm": UnitNorm,
+    **CLASSES,
+}
 
 
 def get(identifier: Any, argument: str = "constraint") -> Constraint | None:
-    """Returns the constraint of a name, a given constraint itself, or None; errors as `checks.build`."""
+    """Returns the constraint of a name, a class, a description, a given constraint itself, or None.
+
+    Raises:
+        ValueError, TypeError: as `checks.build`.
+    """
     identifier = resolve(identifier)
     if identifier is None or isinstance(identifier, Constraint):
         return identifier
+    if isinstance(identifier, type) and issubclass(identifier, Constraint):
+        return identifier()
     return checks.build(argument, identifier, _BY_NAME)
 
 
 def serialize(constraint: Constraint | None) -> dict[str, Any] | None:
     """Returns the name and the arguments, as `get` takes them."""
     return None if constraint is None else checks.describe(constraint)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Constraint | None:
+    """Returns the constraint of a result of `serialize`; `custom_objects` are your own classes by name."""
+    return get(checks.own(config, custom_objects))

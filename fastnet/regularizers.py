@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from fastnet.registered import resolve
 
 if TYPE_CHECKING:
     from fastnet.arrays.variables import Variable
+
+
+Doubles = NDArray[np.float64]
 
 
 class Regularizer(Recorded):
@@ -135,6 +139,60 @@ class L2(L1L2):
         return {"l2": self.l2}
 
 
+class OrthogonalRegularizer(Regularizer):
+    """Computes the penalty factor * (mean of |cos| over all pairs of rows): 0 if the rows of a matrix are orthogonal.
+
+    The cosine of two rows is the product of the rows, each divided by its length.
+
+    Args:
+        factor: the factor of the mean, at least 0.
+        mode: ``"rows"``, or ``"columns"`` for pairs of columns.
+
+    Raises:
+        ValueError: if an argument is invalid; in a call, if the weights are not a matrix.
+        TypeError: if `factor` is not a number.
+
+    Example:
+        >>> OrthogonalRegularizer(factor=3)(np.array([[1.0, 0.0], [0.0, 2.0], [5.0, 0.0]]))
+        1.0
+    """
+
+    def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
+        self.factor = checks.number("factor", factor, least=0)
+        self.mode = checks.choose("mode", mode, {"rows": "rows", "columns": "columns"})
+
+    def __call__(self, x: Floats) -> float:
+        _, _, cosines, share = self._parts(x)
+        return float(share * np.abs(cosines).sum())
+
+    def gradient(self, x: Floats) -> Floats:
+        """Computes the gradient. With unit rows n = x / |x|, cosines C = n n^T and their signs S: dn = 2 share S n.
+
+        Each dn then loses its part along n, and is divided by the row's length: dx = (dn - n (n . dn)) / |x|.
+        """
+        units, lengths, cosines, share = self._parts(x)
+        dn = 2 * share * np.sign(cosines) @ units
+        dx = (dn - units * (units * dn).sum(axis=1, keepdims=True)) / lengths
+        gradient: Floats = (dx if self.mode == "rows" else dx.T).astype(np.float32)
+        return gradient
+
+    def _parts(self, x: Floats) -> tuple[Doubles, Doubles, Doubles, float]:
+        """Returns the rows of length 1, the lengths, the cosines with zeros on the diagonal, and factor / pairs."""
+        exact = np.asarray(x, np.float64)
+        if exact.ndim != 2:
+            raise ValueError(f"OrthogonalRegularizer takes a matrix, got weights of shape {exact.shape}")
+        rows = exact if self.mode == "rows" else exact.T
+        lengths = np.maximum(np.sqrt(np.square(rows).sum(axis=1, keepdims=True)), 1e-12)
+        units = rows / lengths
+        cosines = units @ units.T
+        np.fill_diagonal(cosines, 0)
+        n = len(rows)
+        return units, lengths, cosines, self.factor / max(1, n * (n - 1))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"factor": self.factor, "mode": self.mode}
+
+
 def l1_l2(l1: float = 0.01, l2: float = 0.01) -> L1L2:
     """Makes an L1L2 with Keras's older defaults."""
     return L1L2(l1=l1, l2=l2)
@@ -142,19 +200,43 @@ def l1_l2(l1: float = 0.01, l2: float = 0.01) -> L1L2:
 
 l1 = L1
 l2 = L2
+orthogonal_regularizer = OrthogonalRegularizer
 
-CLASSES: dict[str, type[Regularizer]] = {"L1": L1, "L2": L2, "L1L2": L1L2}
-_BY_NAME: dict[str, type[Regularizer]] = {"l1": L1, "l2": L2, "l1_l2": L1L2, **CLASSES}
+CLASSES: dict[str, type[Regularizer]] = {
+    "L1": L1,
+    "L2": L2,
+    "L1L2": L1L2,
+    "OrthogonalRegularizer": OrthogonalRegularizer,
+}
+_BY_NAME: dict[str, type[Regularizer]] = {
+    "l1": L1,
+    "l2": L2,
+    "l1_l2": L1L2,
+    "l1l2": L1L2,
+    "orthogonal_regularizer": OrthogonalRegularizer,
+    **CLASSES,
+}
 
 
 def get(identifier: Any, argument: str = "regularizer") -> Regularizer | None:
-    """Returns the regularizer of a name, a given regularizer itself, or None; errors as `checks.build`."""
+    """Returns the regularizer of a name, a class, a description, a given regularizer itself, or None.
+
+    Raises:
+        ValueError, TypeError: as `checks.build`.
+    """
     identifier = resolve(identifier)
     if identifier is None or isinstance(identifier, Regularizer):
         return identifier
+    if isinstance(identifier, type) and issubclass(identifier, Regularizer):
+        return identifier()
     return checks.build(argument, identifier, _BY_NAME)
 
 
 def serialize(regularizer: Regularizer | None) -> dict[str, Any] | None:
     """Returns the name and the arguments, as `get` takes them."""
     return None if regularizer is None else checks.describe(regularizer)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Regularizer | None:
+    """Returns the regularizer of a result of `serialize`; `custom_objects` are your own classes by name."""
+    return get(checks.own(config, custom_objects))

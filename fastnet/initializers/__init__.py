@@ -9,7 +9,10 @@ Your own initializer is a class with `__call__(shape)`, or a function that takes
     Dense(10, kernel_initializer=Halves())
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, overload
+
+import numpy as np
 
 from fastnet import checks
 from fastnet.initializers.base import Function, Initializer, initial_value
@@ -30,7 +33,7 @@ from fastnet.registered import resolve
 __all__ = [
     "Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Identity", "Initializer", "LecunNormal",
     "LecunUniform", "Ones", "Orthogonal", "RandomNormal", "RandomUniform", "TruncatedNormal", "VarianceScaling",
-    "Zeros", "constant", "get", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "identity",
+    "Zeros", "constant", "deserialize", "get", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "identity",
     "initial_value", "lecun_normal", "lecun_uniform", "ones", "orthogonal", "random_normal", "random_uniform",
     "serialize", "truncated_normal", "variance_scaling", "zeros",
 ]  # fmt: skip
@@ -66,12 +69,17 @@ _BY_NAME |= {  # other spellings that Keras accepts
 }
 
 
-def get(identifier: Any, argument: str = "initializer") -> Initializer:
+@overload
+def get(identifier: None) -> None: ...
+@overload
+def get(identifier: Any, argument: str = "initializer") -> Initializer: ...
+def get(identifier: Any, argument: str = "initializer") -> Initializer | None:
     """Returns the initializer that an argument stands for.
 
     Args:
         identifier: a name; a description as `serialize` returns it; an `Initializer`; a class, which stands for an
-            object with the default arguments; or a function that takes a shape and returns an array.
+            object with the default arguments; an array, which stands for `Constant`; a function that takes a shape and
+            returns an array; or None, which is returned. Layers refuse None.
         argument: the argument's name in errors.
 
     Raises:
@@ -79,15 +87,22 @@ def get(identifier: Any, argument: str = "initializer") -> Initializer:
         TypeError: if `identifier` is of another type.
     """
     identifier = resolve(identifier)
-    if isinstance(identifier, Initializer):
+    if isinstance(identifier, Initializer) or (identifier is None and argument == "initializer"):
         return identifier
     if isinstance(identifier, type) and issubclass(identifier, Initializer):
         return identifier()
     if callable(identifier) and not isinstance(identifier, type):
         return Function(identifier)
+    if isinstance(identifier, np.ndarray):
+        return Constant(identifier)
     return checks.build(argument, identifier, _BY_NAME)
 
 
 def serialize(initializer: Initializer) -> dict[str, Any]:
     """Returns class and arguments, as `get` takes them."""
     return checks.describe(initializer)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Initializer | None:
+    """Returns the initializer of a result of `serialize`; `custom_objects` are your own classes by name."""
+    return get(checks.own(config, custom_objects))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet import checks
 from fastnet.checks import float32_number
 from fastnet.initializers.base import Filler, Shape
 
@@ -26,25 +27,35 @@ class Ones(Filler):
 
 
 class Constant(Filler):
-    """The same number everywhere.
+    """The same number everywhere, or the numbers of an array.
 
     Args:
-        value: the number.
+        value: the number, or an array that has or can be broadcast to the weight's shape.
 
     Raises:
-        ValueError: if `value` is not finite.
-        TypeError: if `value` is not a number.
+        ValueError: if `value` is not finite; in a call, if an array does not fit the shape.
+        TypeError: if `value` does not hold numbers.
 
     Example:
         >>> Constant(0.5)((2,))
         array([0.5, 0.5], dtype=float32)
     """
 
-    def __init__(self, value: float = 0.0) -> None:
-        self.value = float32_number("value", value)
+    def __init__(self, value: Any = 0.0) -> None:
+        if np.ndim(value):
+            self.value: Any = checks.as_float32("value", checks.numeric("value", value))
+        else:
+            self.value = checks.float32_number("value", value)
 
     def fill(self, shape: Shape) -> NDArray[Any]:
-        return np.full(shape, self.value, np.float32)
+        try:
+            return np.array(np.broadcast_to(self.value, shape), np.float32)
+        except ValueError:
+            raise ValueError(f"value has shape {np.shape(self.value)}, but the weight has shape {shape}") from None
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in config.items()}
 
 
 class Identity(Filler):

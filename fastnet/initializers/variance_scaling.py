@@ -30,6 +30,8 @@ class VarianceScaling(Random):
         distribution: ``"truncated_normal"``, also called ``"normal"``; ``"untruncated_normal"``; or ``"uniform"``,
             whose numbers are within sqrt(3 scale / n) of 0.
         seed: an integer for the same numbers at every call; None for fastnet's generator.
+        input_axes, output_axes: lists of axes. If both are given, the number of inputs and that of outputs are the
+            products of the shape's lengths along them.
 
     Raises:
         ValueError: if a number is out of its range, or a name is unknown.
@@ -37,17 +39,26 @@ class VarianceScaling(Random):
     """
 
     def __init__(
-        self, scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal", seed: int | None = None
+        self,
+        scale: float = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "truncated_normal",
+        seed: int | None = None,
+        input_axes: Any = None,
+        output_axes: Any = None,
     ) -> None:
         super().__init__(seed)
         self.scale = checks.float32_number("scale", scale, least=0)
         if not self.scale:
             raise ValueError(f"scale must be above 0, got {scale!r}")
         self.mode = checks.choose("mode", mode, {name: name for name in ("fan_in", "fan_out", "fan_avg")})
-        self.distribution = checks.choose("distribution", distribution, _DISTRIBUTIONS)
+        self.distribution = checks.choose("distribution", distribution, _DISTRIBUTIONS, any_case=True)
+        self.input_axes, self.output_axes = input_axes, output_axes
 
     def fill(self, shape: Shape) -> NDArray[Any]:
         inputs, outputs = _fans(shape)
+        if self.input_axes is not None and self.output_axes is not None:
+            inputs, outputs = (math.prod(shape[i] for i in axes) for axes in (self.input_axes, self.output_axes))
         n = max(1.0, {"fan_in": inputs, "fan_out": outputs, "fan_avg": (inputs + outputs) / 2}[self.mode])
         generator = self._generator()
         if self.distribution == "uniform":
