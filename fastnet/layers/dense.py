@@ -46,7 +46,7 @@ class Dense(Layer):
         Dense(512, activation='relu')
     """
 
-    _fixed = Layer._fixed | {"units", "use_bias", "kernel", "bias"}
+    _fixed = Layer._fixed | {"units", "use_bias", "kernel", "bias", "_bias"}
     _rows_each = 1  # rows in an example
     _is_split = False  # whether there are several, so that NumPy splits a batch into them
     bias: Variable | None
