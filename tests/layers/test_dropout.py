@@ -70,6 +70,53 @@ def test_a_seed_of_its_own() -> None:
     assert masks[0] == masks[1] != masks[2]
 
 
+@pytest.mark.parametrize("noise_shape", [(None, 1, 5), (1, 4, 5), [8, 4, 1], (None, None, None)])
+def test_a_noise_shape_repeats_the_choice(noise_shape: Any) -> None:
+    rng = np.random.default_rng(0)
+    x, dy = (rng.uniform(1, 2, (8, 4, 5)).astype(np.float32) for _ in range(2))
+    layer = Dropout(0.4, noise_shape, seed=3)
+    layer.ensure_built((4, 5))
+    rows = x.reshape(8, -1)
+    y = layer.forward(rows, training=True)
+    kept = y[:, :20].reshape(x.shape) != 0
+    assert kept.any()
+    assert not kept.all()
+    for axis, n in enumerate(noise_shape):
+        assert (kept == kept.take([0], axis=axis)).all() == (n == 1)
+    np.testing.assert_array_equal(y[:, :20].reshape(x.shape), np.where(kept, x * np.float32(1 / 0.6), 0))
+    dx = layer.backward(rows, y, dy.reshape(8, -1), None, need_dx=True)  # type: ignore[arg-type]
+    assert dx is not None
+    np.testing.assert_array_equal(dx[:, :20].reshape(x.shape), np.where(kept, dy * np.float32(1 / 0.6), 0))
+    assert Dropout.from_config(layer.get_config()).noise_shape == tuple(noise_shape)
+    np.testing.assert_array_equal(layer(x), x)
+
+
+def test_a_noise_shape_that_does_not_fit() -> None:
+    with pytest.raises(ValueError, match=r"noise_shape is .* does not fit"):
+        Sequential([Input((4,)), Dropout(0.5, (None, 3))])
+
+
+def test_a_rate_of_1_drops_everything() -> None:
+    x = np.array([[1, np.inf, np.nan]], np.float32)
+    layer = built(1.0, 3)
+    y = layer.forward(x, training=True)
+    assert (y[:, :3] == 0).all()
+    dx = layer.backward(x, y, x, None, need_dx=True)  # type: ignore[arg-type]
+    assert dx is not None
+    assert (dx[:, :3] == 0).all()
+    model = Sequential([Input((3,)), Dense(4), Dropout(0.5), Dense(1)])
+    model.compile("sgd", "mse")
+    data = np.ones((64, 3)), np.ones((64, 1))
+    model.fit(*data, batch_size=8, epochs=2, verbose=0)
+    model.layers[1].rate = 1.0  # type: ignore[attr-defined]  # while steps are recorded with the kernel
+    before = model.get_weights()
+    model.fit(*data, batch_size=8, verbose=0)
+    after = model.get_weights()
+    np.testing.assert_array_equal(before[0], after[0])
+    np.testing.assert_array_equal(before[2], after[2])
+    assert (before[3] != after[3]).all()
+
+
 @pytest.mark.parametrize("rate", [0.0, 0.2, 0.999])
 @pytest.mark.parametrize("seed", [0, 2**64 - 1, 12345678901234567890])
 def test_the_kernel_is_its_twin(rate: float, seed: int) -> None:
@@ -83,7 +130,8 @@ def test_the_kernel_is_its_twin(rate: float, seed: int) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"rate": 1.0}, ValueError, r"rate must be a finite number in \[0, 1\), got 1.0"),
+        ({"rate": 1.5}, ValueError, r"rate must be a finite number in \[0, 1\], got 1.5"),
+        ({"rate": 0.5, "noise_shape": 3}, TypeError, "noise_shape must be a batch's shape"),
         ({"rate": -0.1}, ValueError, "rate"),
         ({"rate": "a"}, TypeError, "rate must be a number"),
         ({"rate": 0.5, "seed": 1.5}, TypeError, "seed must be an integer"),
