@@ -52,17 +52,18 @@ class Normalization(Layer):
         self.invert = checks.flag("invert", invert)
         if (mean is None) != (variance is None):
             raise ValueError("give mean and variance, or neither and call adapt(data)")
-        self.mean: Floats | None = None
-        self.variance: Floats | None = None
+        self.input_mean: Floats | None = None
+        self.input_variance: Floats | None = None
         if mean is not None:
-            self.mean = checks.as_float32("mean", checks.numeric("mean", mean)).reshape(np.shape(mean))
-            self.variance = checks.as_float32("variance", checks.numeric("variance", variance))
-            self.variance = self.variance.reshape(np.shape(variance))
-            if self.variance.size and self.variance.min() < 0:
-                raise ValueError(f"variance must not be negative, got {self.variance.min()}")
-            if self.mean.shape != self.variance.shape:
+            self.input_mean = checks.as_float32("mean", checks.numeric("mean", mean)).reshape(np.shape(mean))
+            self.input_variance = checks.as_float32("variance", checks.numeric("variance", variance))
+            self.input_variance = self.input_variance.reshape(np.shape(variance))
+            if self.input_variance.size and self.input_variance.min() < 0:
+                raise ValueError(f"variance must not be negative, got {self.input_variance.min()}")
+            if self.input_mean.shape != self.input_variance.shape:
                 raise ValueError(
-                    f"mean has shape {self.mean.shape}, but variance {self.variance.shape}; expected the same"
+                    f"mean has shape {self.input_mean.shape}, but variance {self.input_variance.shape}; expected the "
+                    "same"
                 )
 
     def build(self, input_shape: Shape) -> None:
@@ -71,21 +72,32 @@ class Normalization(Layer):
         self._shape = tuple(input_shape[i - 1] if i in kept else 1 for i in range(rank))
         self._axes = tuple(i for i in range(rank) if i not in kept)
         sizes = tuple(input_shape[i - 1] for i in kept)
-        if self.mean is None:
+        if self.input_mean is None:
             shape = sizes or (1,)
             self._mean = self.add_weight(shape, "zeros", name="mean", trainable=False)
             self._variance = self.add_weight(shape, "ones", name="variance", trainable=False)
             # Keras has this weight for its older files. With it, the list of weights is the same.
             self.add_weight((1,), "zeros", name="count", trainable=False)
             return
-        assert self.variance is not None
+        assert self.input_variance is not None
         try:
-            self._given = tuple(np.broadcast_to(a, sizes).reshape(self._shape) for a in (self.mean, self.variance))
+            mean, variance = (np.broadcast_to(a, sizes) for a in (self.input_mean, self.input_variance))
+            self._given = mean.reshape(self._shape), variance.reshape(self._shape)
         except ValueError:
             raise checks.ShapeError(
-                f"layer {self.name!r}: mean and variance have shape {self.mean.shape}; expected {sizes} for examples "
-                f"of shape {input_shape} and axis {self.axis}"
+                f"layer {self.name!r}: mean and variance have shape {self.input_mean.shape}; expected {sizes} for "
+                f"examples of shape {input_shape} and axis {self.axis}"
             ) from None
+
+    @property
+    def mean(self) -> Floats | None:
+        """The mean that the layer subtracts, in a shape that fits a batch, such as (1, K); None before it is built."""
+        return self._moments_in_use()[0] if self.built else None
+
+    @property
+    def variance(self) -> Floats | None:
+        """The variance that the layer divides by the root of, in the shape of `mean`; None before it is built."""
+        return self._moments_in_use()[1] if self.built else None
 
     def adapt(self, data: Any) -> None:
         """Sets mean and variance to those of a data set, and forgets those of an earlier call.
@@ -100,7 +112,7 @@ class Normalization(Layer):
                 were given to the layer.
             TypeError: if `data` does not hold numbers.
         """
-        if self.mean is not None:
+        if self.input_mean is not None:
             raise ValueError("mean and variance were given to the layer, so it cannot adapt; leave them out")
         before = dict(vars(self))
         try:
@@ -133,12 +145,14 @@ class Normalization(Layer):
             raise ValueError("data has a variance that does not fit float32")
         return mean, variance
 
+    def _moments_in_use(self) -> tuple[Floats, Floats]:
+        if self.input_mean is not None:
+            return self._given
+        return self._mean.numpy().reshape(self._shape), self._variance.numpy().reshape(self._shape)
+
     def _statistics(self) -> tuple[Floats, Floats]:
         """Returns mean and standard deviation, in a shape that fits a batch."""
-        if self.mean is None:
-            mean, variance = (v.numpy().reshape(self._shape) for v in (self._mean, self._variance))
-        else:
-            mean, variance = self._given
+        mean, variance = self._moments_in_use()
         return mean, np.maximum(np.sqrt(variance), np.float32(_EPSILON))
 
     def call(self, x: Floats, training: bool = False) -> Floats:
@@ -151,25 +165,32 @@ class Normalization(Layer):
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config() | {"axis": self.axis}
-        if self.mean is not None and self.variance is not None:
-            config |= {"mean": self.mean.tolist(), "variance": self.variance.tolist()}
+        if self.input_mean is not None and self.input_variance is not None:
+            config |= {"mean": self.input_mean.tolist(), "variance": self.input_variance.tolist()}
         return config | {"invert": True} if self.invert else config
 
     def __repr__(self) -> str:
         parts = [] if self.axis == -1 else [f"axis={self.axis}"]
-        if self.mean is not None and self.variance is not None:
-            parts += [f"mean={self.mean.tolist()}", f"variance={self.variance.tolist()}"]
+        if self.input_mean is not None and self.input_variance is not None:
+            parts += [f"mean={self.input_mean.tolist()}", f"variance={self.input_variance.tolist()}"]
         return f"Normalization({', '.join([*parts, 'invert=True'] if self.invert else parts)})"
 
 
 def _batches(data: Any) -> Iterator[NDArray[Any]]:
-    """Yields the batches of `data`. An iterator or a list of arrays with rows has several, all else is one batch."""
-    several = hasattr(data, "__next__") or (
-        isinstance(data, list | tuple) and len(data) > 0 and getattr(data[0], "ndim", 0) > 1
-    )
-    for part in data if several else [data]:
+    """Yields the batches of `data`: an iterator, a list of arrays or pairs, an object with batches by index, or one."""
+    several = hasattr(data, "__next__")
+    parts = data
+    if isinstance(data, list | tuple):
+        several = len(data) > 0 and _rank(data[0][0] if isinstance(data[0], tuple) and data[0] else data[0]) > 1
+    elif not isinstance(data, str | bytes | dict) and hasattr(data, "__getitem__") and not hasattr(data, "__array__"):
+        several, parts = True, (data[i] for i in range(len(data)))
+    for part in parts if several else [data]:
         # A pair (x, y) stands for x, as in Keras.
         batch = checks.examples("data", part[0] if several and isinstance(part, tuple) else part)
         if 0 in batch.shape[1:]:
             raise ValueError(f"data has shape {batch.shape}: no features")
         yield batch
+
+
+def _rank(value: Any) -> int:
+    return getattr(value, "ndim", 0)
