@@ -10,6 +10,7 @@ from fastnet import checks, rng
 from fastnet.activations import SELU_ALPHA, SELU_SCALE
 from fastnet.checks import Floats
 from fastnet.layers.base import LAYER_ARGUMENTS, Layer, Shape
+from fastnet.layers.noise_shape import check_fits, noise_shape_argument, shape_of_choices
 
 
 class RandomLayer(Layer):
@@ -69,6 +70,52 @@ class GaussianNoise(RandomLayer):
         return f"GaussianNoise({self.stddev:g})"
 
 
+class GaussianDropout(RandomLayer):
+    """Multiplies each number in training by a normally distributed one with mean 1 and variance rate / (1 - rate).
+
+    Mean and variance of the factors are those of `Dropout` with the same rate.
+
+    Source: N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014, section 10.
+
+    Args:
+        rate: in [0, 1).
+        seed: an integer gives the layer its own random numbers; by default they follow `utils.set_random_seed`.
+        name, trainable, input_shape, input_dim: as for `Layer`.
+
+    Raises:
+        ValueError, TypeError: if an argument is invalid.
+
+    Example:
+        >>> GaussianDropout(0.5)(np.ones((1, 3)))
+        array([[1., 1., 1.]], dtype=float32)
+    """
+
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(seed, **kwargs)
+        self.rate = checks.number("rate", rate, least=0, below=1)
+        self._factors: Any = None  # of the last batch; None for ones
+
+    def call(self, x: Floats, training: bool = False) -> Floats:
+        self._factors = None
+        if not training or not self.rate:
+            return x
+        stddev = np.float32((self.rate / (1 - self.rate)) ** 0.5)
+        self._factors = np.float32(1) + stddev * self._generator.standard_normal(x.shape, np.float32)
+        return x * self._factors
+
+    def gradient(self, x: Floats, y: Floats, dy: Floats) -> Floats:
+        return dy if self._factors is None else dy * self._factors
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_factors": None}
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"rate": self.rate}
+
+    def __repr__(self) -> str:
+        return f"GaussianDropout({self.rate:g})"
+
+
 class AlphaDropout(RandomLayer):
     """Replaces randomly chosen numbers in training such that mean and variance stay the same.
 
@@ -95,13 +142,7 @@ class AlphaDropout(RandomLayer):
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(seed, **kwargs)
         self.rate = checks.number("rate", rate, least=0, below=1)
-        self.noise_shape: tuple[int | None, ...] | None = None
-        if noise_shape is not None:
-            if not isinstance(noise_shape, list | tuple):
-                raise TypeError(f"noise_shape must be a batch's shape such as (None, 1, 8), got {noise_shape!r}")
-            self.noise_shape = tuple(
-                None if n is None else checks.integer("noise_shape", n, least=1) for n in noise_shape
-            )
+        self.noise_shape = noise_shape_argument(noise_shape)
         limit = -SELU_ALPHA * SELU_SCALE
         self._factor = ((1 - self.rate) * (1 + self.rate * limit**2)) ** -0.5
         self._replacement = self._factor * limit * (1 - self.rate)  # s a + t
@@ -109,23 +150,13 @@ class AlphaDropout(RandomLayer):
         self._kept: Any = None  # which numbers of the last batch were kept; None for all
 
     def build(self, input_shape: Shape) -> None:
-        shape = self.noise_shape
-        if shape is not None and (
-            len(shape) != 1 + len(input_shape)
-            or any(n not in (None, 1, m) for n, m in zip(shape[1:], input_shape, strict=True))
-        ):
-            raise ValueError(
-                f"layer {self.name!r}: noise_shape is {shape}, which does not fit batches of shape "
-                f"{(None, *input_shape)}"
-            )
+        check_fits(self, self.noise_shape, input_shape)
 
     def call(self, x: Floats, training: bool = False) -> Floats:
         self._kept = None
         if not training or not self.rate:
             return x
-        shape = [m if n is None else n for n, m in zip(self.noise_shape or x.shape, x.shape, strict=True)]
-        if shape[0] not in (1, len(x)):
-            raise ValueError(f"layer {self.name!r}: noise_shape is {self.noise_shape}, but a batch has {len(x)} rows")
+        shape = shape_of_choices(self, self.noise_shape, x.shape)
         self._kept = self._generator.random(shape, np.float32) >= np.float32(self.rate)
         y = np.float32(self._factor) * x + np.float32(self._offset)
         return np.where(self._kept, y, np.float32(self._replacement))

@@ -21,6 +21,7 @@ import contextlib
 import errno
 import functools
 import hashlib
+import inspect
 import json
 import math
 import os
@@ -196,7 +197,9 @@ def dump(config: Any) -> str:
 
 
 def plain_number(value: Any) -> Any:
-    """Converts a NumPy number or array, which users may give as an argument, for JSON."""
+    """Converts a NumPy number or array, which users may give as an argument, for JSON; a function to its name."""
+    if inspect.isfunction(value) and value.__name__.isidentifier():
+        return value.__name__
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     raise TypeError(f"get_config() returned {value!r:.80} of type {type(value).__name__}, which JSON does not have")

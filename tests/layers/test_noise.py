@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fastnet import Sequential
-from fastnet.layers import AlphaDropout, Dense, GaussianNoise, Input
+from fastnet.layers import AlphaDropout, Dense, GaussianDropout, GaussianNoise, Input
 from fastnet.layers.base import Layer
 from fastnet.utils import set_random_seed
 
@@ -85,8 +85,28 @@ def test_the_noise_passes_the_gradient() -> None:
     np.testing.assert_array_equal(back(layer, x, noisy(layer, x), dy), dy)
 
 
-@pytest.mark.parametrize("make", [lambda **a: GaussianNoise(0.5, **a), lambda **a: AlphaDropout(0.5, **a)])
-class TestBoth:
+@pytest.mark.parametrize("rate", [0.1, 0.5])
+def test_gaussian_dropout_multiplies_by_normal_numbers(rate: float) -> None:
+    rng = np.random.default_rng(0)
+    x, dy = (rng.uniform(1, 2, (300, 200)).astype(np.float32) for _ in range(2))
+    layer = GaussianDropout(rate)
+    y = noisy(layer, x)
+    factors = (y / x).astype(np.float64)
+    stddev = np.sqrt(rate / (1 - rate))
+    assert abs(factors.mean() - 1) < 5 * stddev / np.sqrt(x.size)
+    assert abs(factors.std() / stddev - 1) < 5 / np.sqrt(2 * x.size)
+    np.testing.assert_allclose(back(layer, x, y, dy), factors * dy, rtol=1e-5)
+
+
+MAKERS = [
+    lambda **a: GaussianNoise(0.5, **a),
+    lambda **a: AlphaDropout(0.5, **a),
+    lambda **a: GaussianDropout(0.5, **a),
+]
+
+
+@pytest.mark.parametrize("make", MAKERS)
+class TestAll:
     def test_prediction_changes_nothing(self, make: Callable[..., Layer]) -> None:
         x = np.random.default_rng(0).standard_normal((5, 8)).astype(np.float32)
         layer = make()
@@ -137,7 +157,8 @@ class TestBoth:
 
 
 @pytest.mark.parametrize(
-    "text", ["GaussianNoise(0.1)", "AlphaDropout(0.2)", "AlphaDropout(0.2, noise_shape=(None, 1))"]
+    "text",
+    ["GaussianNoise(0.1)", "GaussianDropout(0.1)", "AlphaDropout(0.2)", "AlphaDropout(0.2, noise_shape=(None, 1))"],
 )
 def test_layers_print_as_they_are_typed_and_come_back(text: str) -> None:
     layer = eval(text)
@@ -155,6 +176,7 @@ def test_layers_print_as_they_are_typed_and_come_back(text: str) -> None:
         (lambda: GaussianNoise("a"), TypeError, "stddev must be a number"),
         (lambda: GaussianNoise(1, seed=1.5), TypeError, "seed must be an integer"),
         (lambda: GaussianNoise(1, sed=1), TypeError, r"GaussianNoise\(\) .* 'sed'"),
+        (lambda: GaussianDropout(1.0), ValueError, r"rate must be a finite number in \[0, 1\), got 1.0"),
         (lambda: AlphaDropout(1.0), ValueError, r"rate must be a finite number in \[0, 1\), got 1.0"),
         (lambda: AlphaDropout(-0.1), ValueError, "rate"),
         (lambda: AlphaDropout(0.5, seed=-1), ValueError, "seed must be at least 0"),

@@ -12,7 +12,16 @@ import pytest
 
 from fastnet import Sequential
 from fastnet.initializers import Constant
-from fastnet.layers import BatchNormalization, Dense, Input, LayerNormalization, Normalization
+from fastnet.layers import (
+    BatchNormalization,
+    Dense,
+    GroupNormalization,
+    Input,
+    LayerNormalization,
+    Normalization,
+    RMSNormalization,
+    UnitNormalization,
+)
 from fastnet.layers.base import Layer
 from fastnet.regularizers import L2
 
@@ -449,3 +458,184 @@ def test_options_come_back() -> None:
 def test_bad_arguments(make: Callable[[], Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         make()
+
+
+class Chunks:
+    """Batches by index, like a data set of Keras; an index too large is no error."""
+
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
+    def __len__(self) -> int:
+        return len(self.x) // 4
+
+    def __getitem__(self, i: int) -> Any:
+        return self.x[4 * i : 4 * i + 4], np.zeros(4)
+
+
+def test_adapt_takes_pairs_and_batches_by_index() -> None:
+    x = np.random.default_rng(0).normal(3, 2, (12, 5)).astype(np.float32)
+    expected = Normalization()
+    expected.adapt(x)
+    chunks = Chunks(x)
+    for data in (chunks, [chunks[i] for i in range(3)], (chunks[i] for i in range(3))):
+        layer = Normalization()
+        layer.adapt(data)
+        np.testing.assert_allclose(layer.mean, expected.mean, rtol=1e-6)
+        np.testing.assert_allclose(layer.variance, expected.variance, rtol=1e-5)
+
+
+def test_mean_and_variance_have_the_shape_of_a_batch() -> None:
+    x = np.random.default_rng(0).normal(3, 2, (20, 4, 5)).astype(np.float32)
+    layer = Normalization(axis=1)
+    assert layer.mean is None
+    layer.adapt(x)
+    assert layer.mean is not None
+    np.testing.assert_allclose(layer.mean, x.mean(axis=(0, 2)).reshape(1, 4, 1), rtol=1e-5)
+    np.testing.assert_allclose(layer.variance, x.var(axis=(0, 2)).reshape(1, 4, 1), rtol=1e-5)
+    given = Normalization(mean=[1.0, 2.0], variance=4.0 * np.ones(2))
+    given.ensure_built((2,))
+    np.testing.assert_array_equal(given.mean, [[1, 2]])
+    np.testing.assert_array_equal(given.input_mean, [1, 2])
+
+
+# Group, RMS and unit normalization
+
+
+def by_groups(x: Any, gamma: Any, beta: Any, groups: int, axis: int, epsilon: float) -> Any:
+    """Each group of features of each example by itself, in float64."""
+    y = np.array(x, np.float64)
+    for features in np.split(np.arange(x.shape[axis]), groups):
+        for example in range(len(x)):
+            view = np.moveaxis(y[example], axis - 1, 0)
+            part = view[features]
+            view[features] = (part - part.mean()) / np.sqrt(part.var() + epsilon)
+    shape = [1] * y.ndim
+    shape[axis] = -1
+    return np.reshape(gamma, shape) * y + np.reshape(beta, shape)
+
+
+@pytest.mark.parametrize(
+    ("shape", "groups", "axis"),
+    [((5, 6), 2, -1), ((5, 6), 1, -1), ((4, 3, 6), 3, -1), ((4, 6, 3), 2, 1), ((4, 6), -1, 1)],
+)
+def test_group_normalization_is_the_papers_formula(shape: Any, groups: int, axis: int) -> None:
+    rng = np.random.default_rng(0)
+    x, dy = rng.normal(3, 2, shape).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
+    layer = filled(GroupNormalization(groups, axis, epsilon=0.25), shape[1:])
+    gamma, beta = (v.numpy().astype(np.float64) for v in (layer.gamma, layer.beta))
+    count, place = (shape[axis] if groups == -1 else groups), axis % len(shape)
+
+    def loss(x: Any, gamma: Any, beta: Any) -> float:
+        return float((dy * by_groups(x, gamma, beta, count, place, 0.25)).sum())
+
+    y, dx, gradients = step(layer, x, dy)
+    np.testing.assert_allclose(y, by_groups(x, gamma, beta, count, place, 0.25), rtol=1e-5, atol=1e-6)
+    for which, found in enumerate((dx, gradients["gamma"], gradients["beta"])):
+        np.testing.assert_allclose(found, differences(loss, [x, gamma, beta], which), rtol=1e-4, atol=5e-6)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis", "axes"), [((5, 6), -1, (1,)), ((4, 3, 5), 1, (1,)), ((4, 3, 5), [2, 1], (1, 2))]
+)
+def test_rms_and_unit_normalization_are_their_formulas(shape: Any, axis: Any, axes: Any) -> None:
+    rng = np.random.default_rng(0)
+    x, dy = (rng.standard_normal(shape).astype(np.float32) for _ in range(2))
+    layer = filled(RMSNormalization(axis, epsilon=0.25), shape[1:])
+    (scale,) = (v.numpy().astype(np.float64) for v in layer.weights)
+    fitting = [n if i in axes else 1 for i, n in enumerate(shape)]
+
+    def rms(x: Any, scale: Any) -> Any:
+        return scale.reshape(fitting) * x / np.sqrt((x * x).mean(axis=axes, keepdims=True) + 0.25)
+
+    def unit(x: Any) -> Any:
+        return x / np.sqrt((x * x).sum(axis=axes, keepdims=True))
+
+    y, dx, gradients = step(layer, x, dy)
+    arrays = [x, scale]
+    np.testing.assert_allclose(y, rms(x.astype(np.float64), scale), rtol=1e-5, atol=1e-6)
+    for which, found in enumerate((dx, gradients["scale"])):
+        expected = differences(lambda *a: float((dy * rms(*a)).sum()), arrays, which)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=5e-6)
+    y, dx, _ = step(UnitNormalization(axis), x, dy)
+    np.testing.assert_allclose(y, unit(x.astype(np.float64)), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(dx, differences(lambda a: float((dy * unit(a)).sum()), [x], 0), rtol=1e-4, atol=5e-6)
+
+
+@pytest.mark.parametrize("layer", [GroupNormalization(1, epsilon=0), RMSNormalization(epsilon=0), UnitNormalization()])
+def test_zeros_stay_zeros(layer: Any) -> None:
+    y, dx, _ = step(layer, np.zeros((2, 4), np.float32), np.ones((2, 4), np.float32))
+    assert (y == 0).all()
+    assert np.isfinite(dx).all()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GroupNormalization(groups=4)",
+        "GroupNormalization(groups=-1, axis=1, epsilon=0.5, scale=False)",
+        "RMSNormalization()",
+        "RMSNormalization(axis=[1, 2], epsilon=0.5)",
+        "UnitNormalization(axis=1)",
+    ],
+)
+def test_the_others_print_as_they_are_typed_and_come_back(text: str) -> None:
+    layer = eval(text)
+    made = type(layer).from_config(json.loads(json.dumps(layer.get_config())))
+    assert repr(layer) == repr(made) == text
+    assert made.get_config() == layer.get_config()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: GroupNormalization(0), "groups must be at least 1, or -1"),
+        (lambda: GroupNormalization(3)([[1.0, 2.0, 3.0, 4.0]]), "3 groups do not divide the 4 features of axis -1"),
+        (lambda: GroupNormalization(1, axis=0), "axis must not be 0"),
+        (lambda: RMSNormalization(epsilon=-1), "epsilon"),
+        (lambda: UnitNormalization(axis=3)([[1.0]]), "axis is 3, but examples have shape"),
+    ],
+)
+def test_bad_arguments_of_the_others(make: Callable[[], Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("clipping", [None, {"rmin": 0.9, "rmax": 1.1, "dmax": 0.2}])
+def test_batch_renormalization_is_the_papers_algorithm(clipping: Any) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(3, 2, (4, 3, 5)).astype(np.float32)
+    dy = rng.standard_normal(x.shape).astype(np.float32)
+    layer = BatchNormalization(momentum=0.9, renorm=True, renorm_clipping=clipping, renorm_momentum=0.8)
+    layer = filled(layer, x.shape[1:])
+    gamma, beta, mean, _, stddev, renorm_mean, renorm_stddev = (v.numpy().astype(np.float64) for v in layer.weights)
+    of_batch = x.astype(np.float64).mean(axis=(0, 1))
+    s = np.sqrt(x.astype(np.float64).var(axis=(0, 1)) + 1e-3)
+    r, d = s / renorm_stddev, (of_batch - renorm_mean) / renorm_stddev
+    if clipping:
+        r, d = np.clip(r, 0.9, 1.1), np.clip(d, -0.2, 0.2)
+
+    def loss(x: Any, gamma: Any, beta: Any) -> float:
+        return float((dy * (gamma * (normalized(x, (0, 1), 1, 0, 1e-3) * r + d) + beta)).sum())
+
+    y, dx, gradients = step(layer, x, dy)
+    np.testing.assert_allclose(y, gamma * (normalized(x, (0, 1), 1, 0, 1e-3) * r + d) + beta, rtol=1e-4, atol=1e-5)
+    for which, found in enumerate((dx, gradients["gamma"], gradients["beta"])):
+        np.testing.assert_allclose(found, differences(loss, [x, gamma, beta], which), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(layer.renorm_mean.numpy(), 0.8 * renorm_mean + 0.2 * of_batch, rtol=1e-5)
+    np.testing.assert_allclose(layer.renorm_stddev.numpy(), 0.8 * renorm_stddev + 0.2 * s, rtol=1e-5)
+    np.testing.assert_allclose(layer.moving_mean.numpy(), 0.9 * mean + 0.1 * of_batch, rtol=1e-5)
+    np.testing.assert_allclose(layer.moving_stddev.numpy(), 0.9 * stddev + 0.1 * s, rtol=1e-5)
+    np.testing.assert_allclose(layer.moving_variance.numpy(), (0.9 * stddev + 0.1 * s) ** 2 - 1e-3, rtol=1e-5)
+    made = BatchNormalization.from_config(json.loads(json.dumps(layer.get_config())))
+    assert made.get_config() == layer.get_config()
+    pickle.loads(pickle.dumps(layer))
+
+
+def test_bad_arguments_of_renorm() -> None:
+    with pytest.raises(TypeError, match=r"renorm_clipping.*'rmx'; did you mean 'rmax'"):
+        BatchNormalization(renorm=True, renorm_clipping={"rmx": 1})
+    with pytest.raises(ValueError, match="rmin must be at most rmax"):
+        BatchNormalization(renorm=True, renorm_clipping={"rmin": 2, "rmax": 1})
+    with pytest.raises(ValueError, match="dmax must be a finite number at least 0"):
+        BatchNormalization(renorm=True, renorm_clipping={"dmax": -1})

@@ -38,14 +38,23 @@ from fastnet.utils import set_random_seed
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "Activation": {"activation": "relu"},
     "AlphaDropout": {"rate": 0.25},
+    "CategoryEncoding": {"num_tokens": 7},
     "Dense": {"units": 3, "activation": "tanh", "kernel_regularizer": "l2", "bias_constraint": "non_neg"},
-    "Dropout": {"rate": 0.25, "seed": 5},
+    "Discretization": {"bin_boundaries": [0.0, 2.0], "output_mode": "one_hot"},
+    "Dropout": {"rate": 0.25, "seed": 5, "noise_shape": (None, 1, 4)},
+    "Embedding": {"input_dim": 7, "output_dim": 3, "embeddings_regularizer": "l2"},
     "GaussianDropout": {"rate": 0.25},
     "GaussianNoise": {"stddev": 0.25},
+    "GroupNormalization": {"groups": 2, "axis": 1},
+    "IntegerLookup": {"vocabulary": [0, 1, 2], "output_mode": "tf_idf", "idf_weights": [1.0, 2.0, 3.0]},
+    "Permute": {"dims": (2, 1)},
     "Rescaling": {"scale": 0.5, "offset": 1.0},
     "Reshape": {"target_shape": (2, -1)},
+    "StringLookup": {"vocabulary": ["a", "b"], "mask_token": "m", "output_mode": "count"},
 }
-LAYERS = {name: kind for name, kind in classes_of(layers, Layer).items() if name != "InputLayer"}
+# Lambda has functions, and RepeatVector takes rows: see their own tests.
+OTHERS = {"InputLayer", "Lambda", "RepeatVector"}
+LAYERS = {name: kind for name, kind in classes_of(layers, Layer).items() if name not in OTHERS}
 LOSSES = {name: kind for name, kind in classes_of(losses, losses.Loss).items() if name != "CustomLoss"}
 METRICS = metrics.CLASSES
 OPTIMIZERS = optimizers.CLASSES

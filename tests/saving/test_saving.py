@@ -96,13 +96,17 @@ def test_a_name_that_no_file_can_hold_is_refused_before_anything_is_written(path
     assert path.read_bytes() == b"before"
 
 
-@pytest.mark.parametrize("name", set(configuration.classes_of(layers, Layer)) - {"InputLayer"})
+# Lambda takes functions, RepeatVector rows, StringLookup text: see their own tests.
+OTHERS = {"InputLayer", "Lambda", "RepeatVector", "StringLookup"}
+
+
+@pytest.mark.parametrize("name", sorted(configuration.classes_of(layers, Layer).keys() - OTHERS))
 def test_every_layer_comes_back(path: Path, name: str) -> None:
     from saving.test_configuration import ARGUMENTS
 
     kind = configuration.classes_of(layers, Layer)[name]
     model = Sequential([Input((2, 4)), *([Flatten()] if name == "Dense" else []), kind(**ARGUMENTS.get(name, {}))])
-    x = np.random.default_rng(0).standard_normal((6, 2, 4))
+    x = np.random.default_rng(0).integers(0, 6, (6, 2, 4))  # layers of categories take whole numbers
     values = [np.abs(np.random.default_rng(1).standard_normal(w.shape)) for w in model.get_weights()]
     model.set_weights(values)
     save_model(model, path)
