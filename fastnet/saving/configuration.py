@@ -31,7 +31,8 @@ _INNER: dict[str, Any] = {
     **regularizers.CLASSES,
     **optimizers.schedules.CLASSES,
 }
-_FUNCTIONS = ("activation", "function", "gradient", "learning_rate", "loss")  # arguments that may be functions, described by their names
+# Arguments that may be functions, described by their names.
+_FUNCTIONS = ("activation", "function", "gradient", "learning_rate", "loss")
 _COMPILE = ("optimizer", "loss", "metrics")
 _MAY_COMPILE = ("weighted_metrics", "steps_per_execution")  # not in every description
 
