@@ -100,7 +100,7 @@ def test_a_registered_class_never_stands_for_another_of_the_same_name(tmp_path: 
     utils.register_keras_serializable("mine", "Dense")(Scale)
     utils.register_keras_serializable("mine", "mse")(Halves)
     assert type(Sequential.from_config({"name": "m", "layers": [saved_dense()]}).layers[0]) is Dense
-    assert isinstance(losses.get("mse"), losses.MeanSquaredError)
+    assert isinstance(losses.for_training("mse"), losses.MeanSquaredError)
     with pytest.raises(ValueError, match="unknown layer 0 'Scale'"):  # it was saved before it was registered
         models.load_model(path)
     with pytest.raises(ValueError, match="unknown layer 0 'other>Scale'"):

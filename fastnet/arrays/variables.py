@@ -239,4 +239,4 @@ class MetricVariable(Variable):
         return bool(self.numpy())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        self.__dict__.update(state, packed=np.array(state["packed"]))  # joblib may have mapped it from a file

@@ -87,7 +87,7 @@ def test_without_the_package_it_says_how_to_install_it(monkeypatch: pytest.Monke
         return imported(name, *args)
 
     monkeypatch.setattr(builtins, "__import__", fail)
-    with pytest.raises(ModuleNotFoundError, match=r'pip install "fastnet-mlp\[tensorboard\]"'):
+    with pytest.raises(ModuleNotFoundError, match=r'python -m pip install "fastnet-mlp\[tensorboard\]"'):
         callbacks.TensorBoard()
 
 

@@ -84,7 +84,7 @@ def test_a_saved_model_has_its_loss_again(loss: Loss, tmp_path: Any) -> None:
     again = load_model(tmp_path / "m.safetensors")
     assert again.loss.get_config() == loss.get_config()
     assert again.evaluate(x, y, verbose=0) == model.evaluate(x, y, verbose=0)
-    assert again.metrics[0].loss.get_config() == loss.get_config()
+    assert again.metrics[1].loss.get_config() == loss.get_config()
 
 
 def in_new_process(code: str) -> str:

@@ -379,7 +379,7 @@ def test_a_single_batch_is_not_kept(played: Any) -> None:
     [
         (lambda model: model.loss, "gradient"),
         (lambda model: model.optimizer, "end_step"),
-        (lambda model: model.metrics[0], "update_checked"),
+        (lambda model: model.metrics[1], "update_checked"),
         (lambda model: model.layers[0], "forward"),
         (lambda model: model.layers[0].activation, "backward"),
     ],
