@@ -190,7 +190,9 @@ def _share(argument: str, value: Any) -> float:
 
 def _limits(limits: dict[str, float]) -> dict[str, float]:
     """Checks the limits of `renorm_clipping`; raises ValueError or TypeError if one is invalid."""
-    checks.keywords("renorm_clipping", limits, ("rmin", "rmax", "dmax"))
+    for name in limits:
+        if name not in ("rmin", "rmax", "dmax"):
+            raise ValueError(f"renorm_clipping has a limit {name!r}; expected rmin, rmax and dmax")
     checked = {name: checks.number(name, value, least=0) for name, value in limits.items()}
     if checked.get("rmin", 0) > checked.get("rmax", np.inf):
         raise ValueError(f"rmin must be at most rmax in renorm_clipping, got {limits!r}")
