@@ -32,8 +32,8 @@ Step = dict[str, Any]
 
 WEIGHT_LIMIT = 2**24  # a page of 90 MB; browsers have problems with larger ones
 
-_TRAINING_ONLY = (layers.Dropout, layers.GaussianNoise, layers.AlphaDropout)
-_SAME_NUMBERS = (layers.Flatten, layers.Reshape)
+_TRAINING_ONLY = (layers.Dropout, layers.GaussianDropout, layers.GaussianNoise, layers.AlphaDropout)
+_SAME_NUMBERS = (layers.Flatten, layers.Identity, layers.Reshape)
 _OF_ACTIVATION = (layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU)
 _PLAIN = (
     activations.Relu,
@@ -198,7 +198,7 @@ def _steps_of(layer: Layer) -> list[Step]:
     kind = type(layer)
     if kind in _TRAINING_ONLY or kind in _SAME_NUMBERS:
         return []
-    if isinstance(layer, layers.Rescaling) and kind is layers.Rescaling:
+    if isinstance(layer, layers.Rescaling) and kind is layers.Rescaling and layer._is_plain:
         return [_affine(np.float32(layer.scale), np.float32(layer.offset))]
     if isinstance(layer, layers.Dense) and kind is layers.Dense and layer.takes_rows:
         dense = {"kind": "dense", "kernel": _base64(layer.kernel.numpy()), "bias": _base64(layer._bias.numpy())}
@@ -210,8 +210,9 @@ def _steps_of(layer: Layer) -> list[Step]:
     if kind is layers.Softmax and layer.input_shape == layer.output_shape and len(layer.input_shape or ()) == 1:
         return _activation(layer, activations.softmax)
     raise UnsuitableModelError(
-        f"the page cannot compute layer {layer.name!r}, a {kind.__name__}; it knows Dense, Flatten, Reshape, "
-        "Rescaling, BatchNormalization, Dropout, GaussianNoise, AlphaDropout, Activation, ReLU, LeakyReLU, ELU, Softmax"
+        f"the page cannot compute layer {layer.name!r}, a {kind.__name__}; it knows Dense, Flatten, Identity, "
+        "Reshape, Rescaling by a number, BatchNormalization, Dropout, GaussianDropout, GaussianNoise, AlphaDropout, "
+        "Activation, ReLU, LeakyReLU, ELU, Softmax"
     )
 
 

@@ -85,7 +85,10 @@ MODELS: dict[str, Callable[[], tuple[Sequential, float]]] = {
     "leaky": lambda: (made(layers.Dense(24, "leaky_relu"), layers.Dense(24), layers.LeakyReLU(0.1)), 1.0),
     "clipped": lambda: (made(layers.Dense(24, "relu6"), layers.Dense(24), layers.ReLU(2, 0.3, 0.1)), 1.0),
     "layers that only train": lambda: (
-        made(layers.Dropout(0.5), layers.Dense(24), layers.GaussianNoise(0.5), layers.ELU(0.7)),
+        made(
+            *(layers.Dropout(0.5), layers.Dense(24), layers.GaussianNoise(0.5), layers.ELU(0.7)),
+            *(layers.GaussianDropout(0.5), layers.Identity()),
+        ),
         1.0,
     ),
     "normalized": lambda: (made(layers.Dense(24), layers.BatchNormalization(), layers.Activation("relu")), 1.0),
@@ -196,6 +199,7 @@ UNSUITABLE: dict[str, tuple[Callable[[], Sequential], str]] = {
     "no probabilities": (lambda: made(last="relu"), "no probabilities"),
     "regression": (regression, "no probabilities"),
     "layer": (lambda: made(layers.LayerNormalization()), "'layer_normalization', a LayerNormalization"),
+    "rescaling by an array": (lambda: made(layers.Rescaling([0.5] * 784)), "'rescaling', a Rescaling; it knows"),
     "own layer": (lambda: made(MyDense(9)), "a MyDense"),
     "activation": (lambda: made(layers.Dense(9, "gelu")), "the activation 'gelu' of layer 'dense'"),
     "own activation": (lambda: made(layers.Dense(9, Square())), "the activation 'Square'"),
