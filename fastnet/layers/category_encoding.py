@@ -50,10 +50,11 @@ class CategoricalLayer(WholeNumbersLayer):
 
     def __call__(self, x: Any, training: bool = False) -> Any:
         """Returns the result for an array of any shape: int64 if `output_mode` is ``"int"``, else float32."""
-        return encode(self.categories(x), self.output_mode, self.depth)
+        is_array = isinstance(x, list | tuple | str | bytes | int | float) or hasattr(x, "__array__")
+        return self.outputs(x) if is_array else super().__call__(x, training)
 
-    def outputs(self, x: Floats) -> Any:
-        return self(x)
+    def outputs(self, x: Any) -> Any:
+        return encode(self.categories(x), self.output_mode, self.depth)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         if self.output_mode == "int":

@@ -199,7 +199,7 @@ class Lookup(CategoricalLayer):
             )
         return self._first_oov + (token % self.num_oov_indices if self.num_oov_indices > 1 else 0)
 
-    def __call__(self, x: Any, training: bool = False) -> Any:
+    def outputs(self, x: Any) -> Any:
         """Returns the numbers of tokens, or what `output_mode` makes of them; with `invert`, tokens of numbers."""
         if self.invert:
             numbers = whole_numbers("x", x)
@@ -211,7 +211,7 @@ class Lookup(CategoricalLayer):
             weights = np.zeros(self.depth, np.float32)
             weights[: len(self._idf)] = self._idf
             return counts * weights
-        return super().__call__(x)
+        return super().outputs(x)
 
     @property
     def depth(self) -> int:
@@ -367,7 +367,7 @@ class StringLookup(Lookup):
             kwargs,
         )
 
-    def outputs(self, x: Floats) -> Any:
+    def call(self, x: Floats, training: bool = False) -> Any:
         if not self.invert:
             raise TypeError(
                 f"layer {self.name!r}: a model takes no text; call the StringLookup before: model.fit(lookup(x), y)"

@@ -187,6 +187,7 @@ def test_an_adapted_lookup_is_saved_with_its_vocabulary(tmp_path: Path) -> None:
         (lambda: CategoryEncoding(3, "int"), ValueError, "output_mode"),
         (lambda: CategoryEncoding(3, sparse=True), ValueError, "sparse is not supported"),
         (lambda: CategoryEncoding(3)([[3]]), ValueError, r"x holds 3 at row 0, column 0; expected numbers in \[0, 3\)"),
+        (lambda: CategoryEncoding(3)(object()), TypeError, "x is of type object, which is not numeric"),
         (lambda: CategoryEncoding(3)([[0.5]]), ValueError, "x holds 0.5 .* expected whole numbers"),
         (lambda: CategoryEncoding(3)([0], count_weights=[1]), ValueError, "count_weights is given, but output_mode"),
         (lambda: CategoryEncoding(3, "count")([0], [1, 2]), ValueError, r"count_weights has shape \(2,\), but x"),
