@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import checks
-from fastnet.checks import Floats
 from fastnet.layers.base import LAYER_ARGUMENTS, Shape
 from fastnet.layers.whole_numbers import Integers, WholeNumbersLayer, whole_numbers
 
