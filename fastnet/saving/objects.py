@@ -94,7 +94,7 @@ def _description_of(thing: Any) -> dict[str, Any]:
     ours = is_ours(kind)
     found = {
         "module": _module_of(kind) if ours else kind.__module__,
-        "class_name": kind.__name__,
+        "class_name": next((name for name, model in MODELS.items() if model is kind), kind.__name__),
         "config": serialize_keras_object(config),
         "registered_name": None if ours else get_registered_name(kind),
     }
@@ -107,7 +107,7 @@ def _description_of(thing: Any) -> dict[str, Any]:
 
 def _module_of(kind: type) -> str:
     """Returns the module in which Keras has a class of fastnet."""
-    if kind.__name__ in MODELS:
+    if kind in MODELS.values():
         return "keras"
     parts = kind.__module__.split(".")
     return ".".join(["keras", *(parts[1:3] if "schedules" in parts else parts[1:2])])

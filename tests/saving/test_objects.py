@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fastnet import (
+    Model,
     Sequential,
     activations,
     constraints,
@@ -90,6 +91,11 @@ def test_functions_models_and_plain_values_come_back() -> None:
     model = again(Sequential([layers.Input((3,)), layers.Dense(2, activation="relu")], name="m"))
     assert model.name == "m"
     assert model.count_params() == 8
+    inputs = layers.Input((3,))
+    outer = again(Model(inputs, model(layers.Dense(3)(inputs)), name="outer"))
+    assert (type(outer), outer.name, outer.count_params()) == (Model, "outer", 20)
+    assert [type(layer) for layer in outer.layers] == [layers.InputLayer, layers.Dense, Sequential]
+    assert serialize_keras_object(outer)["class_name"] == "Functional"
     values = [None, True, 2, 0.5, "text", {"a": [1, 2]}, slice(None, 20, 2), ..., b"bytes"]
     assert again(values) == values
     assert again((1, (2,))) == [1, [2]]  # JSON has no tuples
