@@ -740,7 +740,9 @@ def clone_model(
         if recursive and isinstance(entry, Model):
             function = None if isinstance(entry, Sequential) else call_function
             return clone_model(entry, None, clone_function, function, True)
-        return clone_function(entry) if clone_function else type(entry).from_config(entry.get_config())
+        if clone_function is not None:
+            return clone_function(entry)
+        return clone_model(entry) if isinstance(entry, Model) else type(entry).from_config(entry.get_config())
 
     clone: Model
     if clone_function is None and call_function is None and input_tensors is None:

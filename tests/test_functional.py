@@ -485,6 +485,34 @@ def test_a_recursive_clone_reaches_the_layers_of_inner_models() -> None:
     assert clone.predict(X, verbose=0).tobytes() == model.predict(X, verbose=0).tobytes()
 
 
+class Twice(Layer):
+    def call(self, x: Any, training: bool = False) -> Any:
+        return 2 * x
+
+
+@pytest.mark.parametrize("wrap", [lambda tensor: tensor, lambda tensor: [tensor]])
+def test_a_clone_on_a_given_input_has_layers_of_ones_own_in_inner_models(wrap: Any) -> None:
+    inputs = Input((8,))
+    inner = Sequential([Twice(), Dense(3)])
+    for model in Sequential([Input((8,)), inner]), Model(inputs, Sequential([Twice(), Dense(3)])(inputs)):
+        clone = clone_model(model, wrap(Input((8,), name="other")))
+        assert [type(layer) for layer in clone.layers] == [type(layer) for layer in model.layers]
+        assert clone.layers[-1] is not model.layers[-1]
+        clone.set_weights(model.get_weights())
+        assert clone.predict(X, verbose=0).tobytes() == model.predict(X, verbose=0).tobytes()
+        with pytest.raises(TypeError, match="input_tensors must be None or a tensor"):
+            clone_model(model, [1, 2])
+
+
+def test_the_shape_after_a_layer_that_finds_it_by_a_call() -> None:
+    class Halves(Layer):
+        def call(self, x: Any, training: bool = False) -> Any:
+            return x[:, ::2]
+
+    model = Sequential([Halves(), Twice()])
+    assert model.compute_output_shape((None, 6)) == (None, 3)
+
+
 # A model without weights ----------------------------------------------------------------------------------------------
 
 
