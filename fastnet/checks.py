@@ -129,6 +129,12 @@ def describe(thing: Any) -> dict[str, Any]:
     return {"class_name": get_registered_name(type(thing)), "config": thing.get_config()}
 
 
+def float32_only(dtype: Any) -> None:
+    """Raises a ValueError if an argument `dtype` is neither None nor float32."""
+    if dtype not in (None, "float32", np.float32):
+        raise ValueError(f"dtype must be 'float32', the only one that fastnet computes in, got {dtype!r}")
+
+
 def keywords(owner: str, given: dict[str, Any], accepted: Iterable[str], others: Iterable[str] = ()) -> dict[str, Any]:
     """Checks that all keyword arguments are accepted, and returns them.
 

@@ -28,14 +28,14 @@ __all__ = [
 
 def normal(shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None) -> Floats:
     """Draws from the normal distribution of this mean and standard deviation."""
-    _check_dtype(dtype)
+    checks.float32_only(dtype)
     z = _generator(seed).standard_normal(shape, np.float32)
     return np.asarray(np.float32(mean) + np.float32(stddev) * z, np.float32)
 
 
 def truncated_normal(shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None) -> Floats:
     """Draws from the normal distribution; numbers beyond two standard deviations are drawn again."""
-    _check_dtype(dtype)
+    checks.float32_only(dtype)
     z = standard_truncated_normal(_generator(seed), shape)
     return np.asarray(mean + stddev * z, np.float32)
 
@@ -44,7 +44,7 @@ def uniform(shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: Any = N
     """Draws numbers in [minval, maxval), all equally likely; whole numbers if `dtype` is one of integers."""
     if dtype is not None and np.dtype(dtype).kind in "iu":
         return randint(shape, int(minval), int(maxval), dtype, seed)
-    _check_dtype(dtype)
+    checks.float32_only(dtype)
     u = _generator(seed).random(shape, np.float32)
     return np.asarray(np.float32(minval) + np.float32(maxval - minval) * u, np.float32)
 
@@ -89,8 +89,3 @@ def shuffle(x: Any, axis: int = 0, seed: Any = None) -> NDArray[Any]:
 
 def _generator(seed: Any) -> np.random.Generator:
     return rng.generator_of(rng.checked_seed(seed))
-
-
-def _check_dtype(dtype: Any) -> None:
-    if dtype not in (None, "float32", np.float32):
-        raise ValueError(f"dtype must be 'float32', the only one that fastnet computes in, got {dtype!r}")

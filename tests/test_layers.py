@@ -35,6 +35,11 @@ def test_bad_arguments_are_named(arguments: dict[str, Any], error: type[Exceptio
         Dense(**arguments)
 
 
+def test_a_weight_of_another_type_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"dtype must be 'float32'.*got 'int32'"):
+        Dense(3).add_weight((2,), dtype="int32")
+
+
 @pytest.mark.parametrize(
     ("shape", "error"), [((2, 0), ValueError), ((0,), ValueError), (None, ValueError), (("a",), TypeError)]
 )

@@ -46,8 +46,7 @@ class Filler(Initializer):
             ValueError: if a number of `shape` is negative, `dtype` is another, or the initializer needs other axes.
             TypeError: if `shape` is not a shape.
         """
-        if dtype not in (None, "float32", np.float32):
-            raise ValueError(f"dtype must be 'float32', the only one that fastnet computes in, got {dtype!r}")
+        checks.float32_only(dtype)
         if isinstance(shape, int | np.integer):
             shape = (int(shape),)
         try:

@@ -139,8 +139,7 @@ class Layer(Recorded):
         dtype: Any = None,
         activity_regularizer: Any = None,
     ) -> None:
-        if dtype not in (None, "float32", np.float32):
-            raise ValueError(f"dtype must be 'float32', the only one that fastnet computes in, got {dtype!r}")
+        checks.float32_only(dtype)
         if input_shape is not None and input_dim is not None:
             raise ValueError("give input_shape or input_dim, not both")
         self.input_shape: Shape | None = None
@@ -210,6 +209,7 @@ class Layer(Recorded):
         trainable: bool = True,
         regularizer: Any = None,
         constraint: Any = None,
+        dtype: Any = None,
     ) -> Variable:
         """Creates a variable of the layer and returns it.
 
@@ -220,10 +220,12 @@ class Layer(Recorded):
             trainable: True for a weight that is trained; False for state, such as a moving average.
             regularizer: adds a penalty for the variable to the loss; None adds none.
             constraint: projects the variable onto the allowed set after each step; None leaves it as it is.
+            dtype: ``"float32"`` or None, which means the same.
 
         Raises:
             ValueError, TypeError: if an argument is invalid, or the initializer returns another shape.
         """
+        checks.float32_only(dtype)
         shape = () if shape is None else shape_of("shape", shape, least_rank=0)
         if self._shared is not None:
             if not self._shared or self._shared[0].shape != shape:

@@ -92,8 +92,7 @@ class Loss(Recorded):
         if reduction not in REDUCTIONS:
             raise ValueError(f"reduction must be one of {', '.join(map(repr, REDUCTIONS))}, got {reduction!r}")
         self.reduction = reduction
-        if dtype not in (None, "float32", np.float32):
-            raise ValueError(f"dtype must be 'float32', the only one that fastnet computes in, got {dtype!r}")
+        checks.float32_only(dtype)
 
     @property
     def shown(self) -> str:

@@ -75,7 +75,7 @@ def test_weights_of_any_shape_made_in_the_constructor_too() -> None:
             self.scale = self.add_weight((), "ones", name="scale")
 
         def build(self, input_shape: Any) -> None:
-            self.shift = self.add_weight(shape=(input_shape[-1],), initializer="zeros", name="shift", trainable=True)
+            self.shift = self.add_weight(shape=(input_shape[-1],), initializer="zeros", name="shift", dtype="float32")
             self.built = True
 
         def call(self, x: Any) -> Any:
