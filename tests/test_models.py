@@ -383,6 +383,17 @@ def test_summary_and_errors_show_what_is_unprintable_in_a_name_as_escapes(capsys
     assert f"-> {shown} (3,)" in str(caught.value)
 
 
+@pytest.mark.parametrize("show_trainable", [False, True])
+def test_summary_fits_a_terminal_of_80_columns(show_trainable: bool) -> None:
+    found: list[str] = []
+    model = Sequential([Input((8,)), layers.BatchNormalization(), Dense(3, "softmax", name="n" * 20)])
+    model.summary(print_fn=found.append, show_trainable=show_trainable)
+    lines = found[0].splitlines()
+    assert max(map(len, lines)) == (80 if show_trainable else 76)
+    at = next(i for i, line in enumerate(lines) if "batch_normalization" in line)
+    assert lines[at + 1].split()[1] == "(BatchNormalization)"
+
+
 def test_summary_is_the_table_of_keras(capsys: pytest.CaptureFixture[str]) -> None:
     make(features=784, hidden=512, classes=10).summary()
     text = capsys.readouterr().out

@@ -12,6 +12,7 @@ _BOXES = ("┏━┳┓", "┡━╇┩", "├─┼┤", "└─┴┘", "┃",
 _ASCII = ("+-++", "+=++", "+-++", "+-++", "|", "|")
 _HEAD = ("Layer (type)", "Output Shape", "Param #", "Trainable")
 _LEAST = (31, 22, 13, 9)  # minimum widths of the columns
+_LINE = 80  # a terminal's usual width, which the table keeps unless a name alone is too long
 
 
 def format_bytes(size: int) -> str:
@@ -45,26 +46,33 @@ def table(name: str, layers: Sequence[Any], expand_nested: bool = False, show_tr
         show_trainable: whether a fourth column says Y or N for a layer that has weights.
     """
     head = _HEAD if show_trainable else _HEAD[:3]
+    room = _LINE - 1 - sum(_LEAST[1 : len(head)]) - 3 * len(head)  # for the first column
     rows = [
         (
-            "    " * depth + screen.printable(f"{layer.name} ({type(layer).__name__})"),
+            _title(layer, "    " * depth, room),
             _shape(layer),
             f"{layer.count_params():,}" if layer.built else "?",
             "-" if layer.built and not layer.weights else "Y" if layer.trainable else "N",
         )[: len(head)]
         for depth, layer in _rows(layers, expand_nested, 0)
     ]
-    widths = [max(least, *(len(row[i]) for row in [head, *rows])) for i, least in enumerate(_LEAST[: len(head)])]
+    least = (min(_LEAST[0], room), *_LEAST[1 : len(head)])
+    widths = [
+        max(least[i], *(len(part) for row in [head, *rows] for part in row[i].split("\n"))) for i in range(len(head))
+    ]
     top, foot, between, bottom, head_bar, bar = _BOXES if screen.shows("".join(_BOXES)) else _ASCII
 
     def rule(ends: str) -> str:
         return ends[0] + ends[2].join(ends[1] * (width + 2) for width in widths) + ends[3]
 
     def line(cells: tuple[str, ...], bar: str) -> str:
+        title, *more = cells[0].split("\n")
         padded = [
-            cell.rjust(w) if i == 2 else cell.ljust(w) for i, (cell, w) in enumerate(zip(cells, widths, strict=True))
+            cell.rjust(w) if i == 2 else cell.ljust(w)
+            for i, (cell, w) in enumerate(zip((title, *cells[1:]), widths, strict=True))
         ]
-        return f"{bar} " + f" {bar} ".join(padded) + f" {bar}"
+        text = f"{bar} " + f" {bar} ".join(padded) + f" {bar}"
+        return "\n".join([text, *(line((part, *[""] * (len(cells) - 1)), bar) for part in more)])
 
     lines = [f'Model: "{screen.printable(str(name))}"', rule(top), line(head, head_bar), rule(foot)]
     for i, row in enumerate(rows):
@@ -83,6 +91,12 @@ def _rows(layers: Sequence[Any], expand_nested: bool, depth: int) -> Iterator[tu
         yield depth, layer
         if expand_nested and not isinstance(layer, Layer):
             yield from _rows(layer.layers, True, depth + 1)
+
+
+def _title(layer: Any, indent: str, room: int) -> str:
+    """Writes a layer's name and class; the class in a second line if both do not fit into a column of `room`."""
+    name, kind = indent + screen.printable(layer.name), f"({type(layer).__name__})"
+    return f"{name} {kind}" if len(name) + len(kind) < room else f"{name}\n{indent}{kind}"
 
 
 def _shape(layer: Any) -> str:
