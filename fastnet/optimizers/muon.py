@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,6 +14,19 @@ from fastnet.arrays.variables import Variable
 from fastnet.checks import Floats
 from fastnet.kernels import PANEL, padded
 from fastnet.optimizers.base import Optimizer, fraction, length, optional, positive_epsilon
+
+
+def _texts(exclude_layers: Iterable[str] | None) -> tuple[str, ...]:
+    """Checks the argument `exclude_layers`."""
+    if isinstance(exclude_layers, str):
+        raise TypeError(f"exclude_layers must be a list of names, got {exclude_layers!r}; write [{exclude_layers!r}]")
+    texts = tuple(exclude_layers or ())
+    for text in texts:
+        if not isinstance(text, str):
+            raise TypeError(f"exclude_layers must be a list of names, got {text!r} in it")
+        if not text or set(text) & set("\\^$|?*+()[]{}"):
+            raise ValueError(f"exclude_layers must be parts of names, not patterns, got {text!r}")
+    return texts
 
 
 class Muon(Optimizer):
@@ -38,7 +50,8 @@ class Muon(Optimizer):
         adam_beta_1, adam_beta_2, epsilon: as for `Adam`.
         adam_weight_decay: the weight decay of the variables that take Adam's step, or None.
         weight_decay: that of the others, or None.
-        exclude_layers: regular expressions; a variable is excluded if one occurs in its name, such as ``"dense_1"``.
+        exclude_layers: a list of texts; a variable is excluded if one occurs in its name, such as ``"dense_1"``. Keras
+            also takes patterns; they are refused here, since one in a model file could keep Python busy for hours.
         exclude_embeddings: whether to exclude variables with "embedding" in their names.
         muon_a, muon_b, muon_c: the numbers a, b, c of the polynomial.
         adam_lr_ratio: as above, at least 0.
@@ -79,7 +92,7 @@ class Muon(Optimizer):
         self.adam_beta_2 = fraction("adam_beta_2", adam_beta_2)
         self.adam_weight_decay = optional("adam_weight_decay", adam_weight_decay)
         self.epsilon = positive_epsilon(epsilon)
-        self.exclude_layers = tuple(exclude_layers or ())
+        self.exclude_layers = _texts(exclude_layers)
         self.exclude_embeddings = bool(exclude_embeddings)
         self.muon_a = checks.float32_number("muon_a", muon_a)
         self.muon_b = checks.float32_number("muon_b", muon_b)
@@ -87,13 +100,15 @@ class Muon(Optimizer):
         self.adam_lr_ratio = checks.number("adam_lr_ratio", adam_lr_ratio, least=0)
         self.momentum = fraction("momentum", momentum)
         self.ns_steps = checks.integer("ns_steps", ns_steps, least=0)
+        if self.ns_steps > 100:
+            raise ValueError(f"ns_steps must be at most 100, got {self.ns_steps}; 5 is usual")
         self.nesterov = bool(nesterov)
         self.rms_rate = optional("rms_rate", rms_rate)
 
     def _should_use_adamw(self, variable: Variable) -> bool:
         if len(variable.shape) != 2 or (self.exclude_embeddings and "embedding" in variable.name.lower()):
             return True
-        return any(re.search(pattern, variable.name) for pattern in self.exclude_layers)
+        return any(text in variable.name for text in self.exclude_layers)
 
     def _slots_of(self, variable: Variable) -> tuple[str, ...]:
         more = ("velocity",) if self._should_use_adamw(variable) else ()

@@ -204,6 +204,21 @@ def test_muon_leaves_the_layers_that_are_named_to_adam() -> None:
     assert [slot for _, slot in by_muon._slots] == ["momentum"]
 
 
+@pytest.mark.parametrize(
+    ("exclude_layers", "error"), [("out", TypeError), ([3], TypeError), (["(a+)+$"], ValueError), ([""], ValueError)]
+)
+def test_muon_takes_parts_of_names_not_patterns(exclude_layers: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="exclude_layers must be"):
+        optimizers.Muon(exclude_layers=exclude_layers)
+    with pytest.raises(error, match="exclude_layers must be"):  # as from a file
+        optimizers.deserialize({"class_name": "Muon", "config": {"exclude_layers": exclude_layers}})
+
+
+def test_muon_iterates_at_most_100_times() -> None:
+    with pytest.raises(ValueError, match="ns_steps must be at most 100, got 101"):
+        optimizers.Muon(ns_steps=101)
+
+
 def test_muon_decays_what_is_not_excluded() -> None:
     kernel, bias, last = (Variable(np.ones((2, 2)[:n], np.float32), name) for n, name in ((2, "k"), (1, "b"), (2, "l")))
     optimizer = optimizers.Muon(0.5, weight_decay=0.5, adam_weight_decay=1.0)
