@@ -56,7 +56,7 @@ class Muon(Optimizer):
         muon_a, muon_b, muon_c: the numbers a, b, c of the polynomial.
         adam_lr_ratio: as above, at least 0.
         momentum: share of the last m that each step keeps, in [0, 1).
-        ns_steps: number of repetitions, at least 0.
+        ns_steps: number of repetitions, from 0 to 100.
         nesterov: whether to look one step ahead.
         rms_rate: as above, at least 0. With None, the step is learning_rate NewtonSchulz(d).
         clipnorm, clipvalue, global_clipnorm, name and others: as for `Optimizer`.
