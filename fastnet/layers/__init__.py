@@ -53,7 +53,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Imports a layer that few models have when it is first used, so that `import fastnet` stays fast."""
+    """Imports a layer that few models have when it is first used, so that `import fastnet` stays fast.
+
+    `serialize` and `deserialize` are those of `fastnet.saving`, which knows all kinds of objects.
+    """
+    if name in ("serialize", "deserialize"):
+        return getattr(importlib.import_module("fastnet.saving"), f"{name}_keras_object")
     if name not in _LATER:
         raise checks.no_such(sys.modules[__name__], "fastnet has no layer", name, sys._getframe(1))
     found = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)

@@ -353,3 +353,8 @@ def test_an_activation_may_change_between_steps() -> None:
     layer.rate = 0.25
     with pytest.raises(ValueError, match="rate"):
         layer.rate = 1.5
+
+
+def test_a_layer_is_serialized_and_deserialized_by_its_module() -> None:
+    again = layers.deserialize(layers.serialize(Dense(3, "relu", name="first")))
+    assert (repr(again), again.name) == ("Dense(3, activation='relu')", "first")
