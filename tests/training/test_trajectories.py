@@ -211,3 +211,10 @@ def test_a_training_goes_the_way_it_goes_in_keras(name: str) -> None:
     history = train(**arguments)
     np.testing.assert_allclose(history["loss"], losses, rtol=1e-4)
     assert history["val_loss"][-1] == pytest.approx(validation_loss, rel=1e-4)
+
+
+def test_each_optimizer_and_schedule_is_here() -> None:
+    used = [arguments["optimizer"] for arguments, _, _ in CASES.values() if "optimizer" in arguments]
+    assert {type(optimizer).__name__ for optimizer in used} == set(O.CLASSES)
+    rates = [optimizer.get_config()["learning_rate"] for optimizer in used]
+    assert {rate["class_name"] for rate in rates if isinstance(rate, dict)} == set(S.CLASSES)
