@@ -67,6 +67,11 @@ def __getattr__(name: str) -> Any:
     raise checks.no_such(sys.modules[__name__], "fastnet has no", name, sys._getframe(1))
 
 
+def __dir__() -> list[str]:
+    """Returns all names, also those that were not used yet."""
+    return sorted({*globals(), *__all__})
+
+
 # The error for a missing name lists the names that exist.
 for _module, _kind, _names in (
     (layers, "layer", layers.__all__),

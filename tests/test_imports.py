@@ -1,6 +1,8 @@
 """Imports run one way: from the program over the models down to the kernels; late and type-only imports count too."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,3 +67,11 @@ def test_what_is_below_imports_nothing_above(package: str, above: str) -> None:
     }
     assert own
     assert found == set()
+
+
+def test_dir_names_also_what_is_not_yet_imported() -> None:
+    """The prompt completes names from dir, and the site's reference lists them."""
+    code = "import sys, fastnet\nfor m in [m for n, m in sys.modules.items() if n.startswith('fastnet')]:\n"
+    code += "    print(*({*getattr(m, '__all__', ())} - {*dir(m)}))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []

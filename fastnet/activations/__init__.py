@@ -104,6 +104,11 @@ def __getattr__(name: str) -> Any:
     return globals()[name]
 
 
+def __dir__() -> list[str]:
+    """Returns all names, also those that were not used yet."""
+    return sorted({*globals(), *__all__})
+
+
 def _import_all() -> None:
     """Adds the rarely used activations to this module and its tables."""
     for file, kinds in _RARE.items():

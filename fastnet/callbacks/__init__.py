@@ -42,3 +42,8 @@ def __getattr__(name: str) -> Any:
     if name in _LATER:
         return getattr(importlib.import_module(f"fastnet.callbacks.{_LATER[name]}"), name)
     raise checks.no_such(sys.modules[__name__], "fastnet has no callback", name, sys._getframe(1))
+
+
+def __dir__() -> list[str]:
+    """Returns all names, also those that were not used yet."""
+    return sorted({*globals(), *__all__})

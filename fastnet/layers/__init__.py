@@ -63,3 +63,8 @@ def __getattr__(name: str) -> Any:
         raise checks.no_such(sys.modules[__name__], "fastnet has no layer", name, sys._getframe(1))
     found = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
     return found
+
+
+def __dir__() -> list[str]:
+    """Returns all names, also those that were not used yet."""
+    return sorted({*globals(), *__all__})

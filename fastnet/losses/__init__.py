@@ -113,6 +113,11 @@ def __getattr__(name: str) -> Any:
     return globals()[name]
 
 
+def __dir__() -> list[str]:
+    """Returns all names, also those that were not used yet."""
+    return sorted({*globals(), *__all__})
+
+
 def classes(name: Any = None) -> dict[str, type[Loss]]:
     """Returns the classes by name: those imported so far, if `name` is one of them, or else all."""
     if not isinstance(name, str) or name not in CLASSES:

@@ -159,6 +159,11 @@ def __getattr__(name: str) -> Any:
     raise checks.no_such(sys.modules[__name__], "fastnet has no metric", name, sys._getframe(1))
 
 
+def __dir__() -> list[str]:
+    """Returns all names, also those that were not used yet."""
+    return sorted({*globals(), *__all__})
+
+
 def _needs_arguments(kind: type[Metric]) -> bool:
     return any(parameter.default is parameter.empty for parameter in inspect.signature(kind).parameters.values())
 

@@ -52,6 +52,11 @@ def __getattr__(name: str) -> Any:
     raise checks.no_such(sys.modules[__name__], "fastnet has no optimizer", name, sys._getframe(1))
 
 
+def __dir__() -> list[str]:
+    """Returns all names, also those that were not used yet."""
+    return sorted({*globals(), *__all__})
+
+
 class _Classes(Mapping[str, type[Optimizer]]):
     """All optimizers by name. A class is imported when it is looked up."""
 
