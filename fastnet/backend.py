@@ -42,14 +42,14 @@ def backend() -> str:
     return kernels.backend
 
 
-def set_backend(name: str) -> None:
+def set_backend(backend: str) -> None:
     """Chooses the kernels for all following computations.
 
     Args:
-        name: ``"compiled"`` or ``"reference"``.
+        backend: ``"compiled"`` or ``"reference"``.
 
     Raises:
         ValueError: if there is no backend of that name.
-        TypeError: if `name` is not a string.
+        TypeError: if `backend` is not a string.
     """
-    kernels.use_backend(checks.choose("backend", name, _NAMES))
+    kernels.use_backend(checks.choose("backend", backend, _NAMES))

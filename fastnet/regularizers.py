@@ -193,13 +193,9 @@ class OrthogonalRegularizer(Regularizer):
         return {"factor": self.factor, "mode": self.mode}
 
 
-def l1_l2(l1: float = 0.01, l2: float = 0.01) -> L1L2:
-    """Makes an L1L2 with Keras's older defaults."""
-    return L1L2(l1=l1, l2=l2)
-
-
 l1 = L1
 l2 = L2
+l1_l2 = L1L2
 orthogonal_regularizer = OrthogonalRegularizer
 
 CLASSES: dict[str, type[Regularizer]] = {

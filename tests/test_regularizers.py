@@ -21,12 +21,11 @@ W = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)
         (regularizers.l1_l2(0.1, 0.2), 0.1, 0.2),
         (regularizers.get("l1"), 0.01, 0),
         (regularizers.get("l2"), 0, 0.01),
-        (regularizers.get("l1_l2"), 0.01, 0.01),
+        (regularizers.get("l1_l2"), 0, 0),
+        (regularizers.l1_l2(), 0, 0),
     ],
 )
 def test_penalty_and_gradient(regularizer: Any, l1: float, l2: float) -> None:
-    if regularizer.__class__ is regularizers.L1L2 and regularizer.l1 == 0:
-        l1 = l2 = 0
     w = W.astype(np.float64)
     assert regularizer(W) == pytest.approx(l1 * np.abs(w).sum() + l2 * (w**2).sum(), rel=1e-6)
     np.testing.assert_allclose(regularizer.gradient(W), l1 * np.sign(w) + 2 * l2 * w, rtol=1e-6)

@@ -11,14 +11,14 @@ from fastnet.saving.layout import Path, check_suffix, read, write
 from fastnet.saving.state import assign, build_model, check_metrics, check_optimizer, contents_of, set_optimizer
 
 
-def save_model(model: Model, path: Path, overwrite: bool = True) -> None:
+def save_model(model: Model, filepath: Path, overwrite: bool = True) -> None:
     """Saves a model: its architecture, weights and, if it is compiled, compile arguments and the optimizer's state.
 
     The file is never half written: after an error, a crash or a kill, the old file is unchanged.
 
     Args:
         model: the model; it need not be built or compiled.
-        path: the file's name, which ends in ``.safetensors``.
+        filepath: the file's name, which ends in ``.safetensors``.
         overwrite: whether to replace an existing file. The new file gets its mode and, if the process may set it, its
             owner.
 
@@ -30,16 +30,16 @@ def save_model(model: Model, path: Path, overwrite: bool = True) -> None:
         MemoryError: if there is too little memory.
         OSError: if the file cannot be written.
     """
-    name = check_suffix("path", path, weights=False)
+    name = check_suffix("filepath", filepath, weights=False)
     with model._lock:
         write(name, contents_of(model, "model"), overwrite)
 
 
-def load_model(path: Path, custom_objects: Mapping[str, Any] | None = None, compile: bool = True) -> Any:
+def load_model(filepath: Path, custom_objects: Mapping[str, Any] | None = None, compile: bool = True) -> Any:
     """Loads a model from a file that `save_model` wrote.
 
     Args:
-        path: the file's name.
+        filepath: the file's name.
         custom_objects: dict of your own classes and functions by name. Other classes are fastnet's own.
         compile: whether to compile the model as it was, with the optimizer's state.
 
@@ -54,7 +54,7 @@ def load_model(path: Path, custom_objects: Mapping[str, Any] | None = None, comp
         OSError: if the file cannot be read.
     """
     configuration.check_objects(custom_objects)
-    file = read(check_suffix("path", path, weights=False))
+    file = read(check_suffix("filepath", filepath, weights=False))
     if file.about["kind"] != "model":
         raise file.error("holds weights only: make the model as it was, and use load_weights")
     model = build_model(file, custom_objects)
@@ -69,26 +69,26 @@ def load_model(path: Path, custom_objects: Mapping[str, Any] | None = None, comp
     return model
 
 
-def save_weights(model: Model, path: Path, overwrite: bool = True) -> None:
+def save_weights(model: Model, filepath: Path, overwrite: bool = True) -> None:
     """Saves only the weights of a model.
 
     Args:
         model: the model; it must be built.
-        path: the file's name, which ends in ``.weights.safetensors``.
+        filepath: the file's name, which ends in ``.weights.safetensors``.
         overwrite: whether to replace an existing file.
 
     Raises:
         ValueError: if the name has another ending, the model is not built, or a weight is NaN or infinite.
         FileExistsError, OSError: as `save_model`.
     """
-    name = check_suffix("path", path, weights=True)
+    name = check_suffix("filepath", filepath, weights=True)
     if not model.built:
         raise ValueError("the model has no weights yet; put an Input in front, or call build() or fit() first")
     with model._lock:
         write(name, contents_of(model, "weights"), overwrite)
 
 
-def load_weights(model: Model, path: Path) -> None:
+def load_weights(model: Model, filepath: Path) -> None:
     """Sets a model's weights from a file of `save_weights` or `save_model`. Layers are matched by their order.
 
     Raises:
@@ -98,4 +98,4 @@ def load_weights(model: Model, path: Path) -> None:
     """
     if not model.built:
         raise ValueError("the model has no weights yet; put an Input in front, or call build() or fit() first")
-    assign(read(check_suffix("path", path, weights=None)), model)
+    assign(read(check_suffix("filepath", filepath, weights=None)), model)
