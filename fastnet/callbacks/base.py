@@ -13,7 +13,7 @@ class Callback:
     """Base class of all callbacks: override the hooks that you need.
 
     Attributes:
-        model: the `Sequential` that is being trained.
+        model: the model that is being trained.
         params: a dict of the training's ``epochs``, ``steps`` (batches in an epoch) and ``verbose``.
 
     `logs` holds the loss and the metrics by name. In `on_train_batch_end` they are means over the epoch so far, in

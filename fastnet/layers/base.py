@@ -101,7 +101,8 @@ class Layer(Recorded):
             batch's output, divided by the number of examples.
 
     Attributes:
-        input_shape, output_shape: shapes of one example; None before the layer is built.
+        input_shape: shape of one example that the layer takes; None before the layer is built.
+        output_shape: shape of one example that the layer returns; None before the layer is built.
         built: whether the layer has its weights.
         dtype: the type of the weights and of the output, ``"float32"``.
 

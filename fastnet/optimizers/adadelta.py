@@ -23,7 +23,7 @@ class Adadelta(Optimizer):
         learning_rate: factor of a step, at least 0, or a schedule.
         rho: share of the two running means that each step keeps, in [0, 1).
         epsilon: a number above 0. It prevents a division by zero, and the first steps are of its size.
-        weight_decay, clipnorm, clipvalue, global_clipnorm, name and others: as for `Optimizer`.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, name, ...: as for `Optimizer`.
 
     Raises:
         ValueError: if a number is out of its range.

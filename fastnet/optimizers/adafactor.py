@@ -34,7 +34,7 @@ class Adafactor(Optimizer):
         epsilon_2: least size of a weight, at least 0, by which a step is measured.
         clip_threshold: largest root mean square of u, above 0.
         relative_step: accepted for compatibility with Keras. It changes nothing: r is at most 1 / sqrt(t) in any case.
-        weight_decay, clipnorm, clipvalue, global_clipnorm, name and others: as for `Optimizer`.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, name, ...: as for `Optimizer`.
 
     Raises:
         ValueError: if a number is out of its range.

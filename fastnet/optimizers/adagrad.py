@@ -24,7 +24,7 @@ class Adagrad(Optimizer):
         learning_rate: size of a step, at least 0, or a schedule.
         initial_accumulator_value: start of the sums, at least 0.
         epsilon: a number above 0 that prevents a division by zero.
-        weight_decay, clipnorm, clipvalue, global_clipnorm, name and others: as for `Optimizer`.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, name, ...: as for `Optimizer`.
 
     Raises:
         ValueError: if a number is out of its range.

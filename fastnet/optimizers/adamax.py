@@ -24,7 +24,7 @@ class Adamax(Moments):
         beta_1: share of the mean gradient m that each step keeps, in [0, 1).
         beta_2: share of the largest gradient u that each step keeps, in [0, 1).
         epsilon: a number above 0 that prevents a division by zero.
-        weight_decay, clipnorm, clipvalue, global_clipnorm, name and others: as for `Optimizer`.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, name, ...: as for `Optimizer`.
 
     Raises:
         ValueError: if a number is out of its range.

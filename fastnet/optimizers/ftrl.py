@@ -35,7 +35,7 @@ class Ftrl(Optimizer):
         l2_regularization_strength: l2, at least 0.
         l2_shrinkage_regularization_strength: s, at least 0: as if the loss had the penalty s w^2.
         beta: number beta of the paper, at least 0.
-        weight_decay, clipnorm, clipvalue, global_clipnorm, name and others: as for `Optimizer`.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, name, ...: as for `Optimizer`.
 
     Raises:
         ValueError: if a number is out of its range.

@@ -23,7 +23,7 @@ class Lion(Optimizer):
         learning_rate: size of a step, at least 0, or a schedule.
         beta_1: share of the mean m in the sign, in (0, 1]; with 0, m would have no effect.
         beta_2: share of the mean m that each step keeps, in [0, 1].
-        weight_decay, clipnorm, clipvalue, global_clipnorm, name and others: as for `Optimizer`.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, name, ...: as for `Optimizer`.
 
     Raises:
         ValueError: if a number is out of its range.

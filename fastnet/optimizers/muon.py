@@ -59,7 +59,7 @@ class Muon(Optimizer):
         ns_steps: number of repetitions, from 0 to 100.
         nesterov: whether to look one step ahead.
         rms_rate: as above, at least 0. With None, the step is learning_rate NewtonSchulz(d).
-        clipnorm, clipvalue, global_clipnorm, name and others: as for `Optimizer`.
+        clipnorm, clipvalue, global_clipnorm, name, ...: as for `Optimizer`.
 
     Raises:
         ValueError: if a number is out of its range.

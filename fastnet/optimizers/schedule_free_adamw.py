@@ -28,7 +28,7 @@ class ScheduleFreeAdamW(Optimizer):
         beta_2: share of the mean square v that each step keeps, in [0, 1).
         epsilon: a number above 0 that prevents a division by zero.
         warmup_steps: number of first steps t whose learning rate is multiplied by t / warmup_steps.
-        weight_decay, clipnorm, clipvalue, global_clipnorm, name and others: as for `Optimizer`.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, name, ...: as for `Optimizer`.
 
     Raises:
         ValueError: if a number is out of its range.
