@@ -92,8 +92,9 @@ class CustomObjectScope:
         custom_objects: the classes and functions by name.
 
     Example:
-        >>> with CustomObjectScope({"Scale": Scale}):
-        ...     model = load_model("m.safetensors")
+        >>> with CustomObjectScope({"twice": lambda x: 2 * x}):
+        ...     get_registered_object("twice")(4)
+        8
     """
 
     def __init__(self, custom_objects: Objects | None) -> None:

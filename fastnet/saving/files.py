@@ -59,7 +59,8 @@ def replacing(path: str) -> Iterator[BinaryIO]:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    _sync_folder(folder)
+    with contextlib.suppress(MemoryError):  # the new file is there, so this is no reason to report a failure
+        _sync_folder(folder)
 
 
 def check_writable(path: str) -> os.stat_result | None:

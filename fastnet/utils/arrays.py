@@ -68,7 +68,10 @@ def split_dataset(
         TypeError: if a size is not a number, or the data set does not hold arrays.
 
     Example:
-        >>> (x_train, y_train), (x_test, y_test) = split_dataset((x, y), left_size=0.8, shuffle=True, seed=1)
+        >>> x, y = np.zeros((10, 784)), np.arange(10)
+        >>> (x_train, y_train), (x_test, y_test) = split_dataset((x, y), left_size=0.8)
+        >>> x_train.shape, y_test
+        ((8, 784), array([8, 9]))
     """
     lengths = {len(array) for array in _arrays_of(dataset)}
     if len(lengths) != 1:

@@ -49,8 +49,7 @@ def get_file(
         OSError: if the file cannot be downloaded or written.
 
     Example:
-        >>> get_file(origin="https://example.org/digits.npz", file_hash="7d86...", cache_dir="data")
-        'data/datasets/digits.npz'
+        ``get_file(origin="https://example.org/digits.npz", cache_dir="data")`` returns ``"data/datasets/digits.npz"``.
     """
     if not origin:
         raise ValueError("origin must be the URL of the file, got None")

@@ -28,9 +28,7 @@ class Progbar:
         ValueError: if both kinds of names are given.
 
     Example:
-        >>> bar = Progbar(100)
-        >>> for i in range(100):
-        ...     bar.add(1, [("loss", 0.5)])
+        After ``bar = Progbar(100)``, call ``bar.add(1, [("loss", 0.5)])`` in each of 100 steps.
     """
 
     def __init__(
