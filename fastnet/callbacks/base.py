@@ -27,7 +27,7 @@ class Callback:
     the state of a training. `BackupAndRestore` saves and restores them.
     """
 
-    model: Any  # a Sequential; models.py imports this module, so the class cannot be named here
+    model: Any  # a Sequential; models/ imports this module, so the class cannot be named here
     params: dict[str, Any]
     _remembered: tuple[str, ...] = ()  # attributes that BackupAndRestore saves: numbers, or a list of weights
     _idle: frozenset[str] = frozenset()  # hooks of fastnet's own class that do nothing with the arguments given

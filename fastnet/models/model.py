@@ -1,4 +1,4 @@
-"""Model and Sequential: training, evaluation, prediction, inspection and saving.
+"""Model: training, evaluation, prediction, inspection and saving.
 
 The computation of a batch is in training/: step.py has the algorithm, and loop.py the loop around it.
 """
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from fastnet import checks, kernels, losses, optimizers
-from fastnet.activations import Activation
 from fastnet.callbacks import Callback, History, overrides
 from fastnet.checks import Floats
 from fastnet.layers import Dense as _Dense
@@ -24,9 +23,9 @@ from fastnet.layers.base import Fused
 from fastnet.layers.tensor import Tensor, chain
 from fastnet.losses.base import Doubles
 from fastnet.metrics import Mean, Metric, get_all
-from fastnet.recorded import Recorded
 from fastnet.terminal.interrupts import Interrupts
 from fastnet.terminal.progress import ProgressBar, check_verbose
+from fastnet.training.arguments import check_batch_size, check_callbacks, check_frequency, check_sparse, check_steps
 from fastnet.training.batches import Batch, Batches, Buffers, whole
 from fastnet.training.inputs import Data, Expected, check_data, check_examples, joined
 from fastnet.training.loop import Hooks, evaluate, fit, predict, predict_parts, train_once
@@ -39,8 +38,6 @@ from fastnet.training.tape import can_record
 if TYPE_CHECKING:
     from fastnet.inspection.gradient_check import GradientTable
     from fastnet.inspection.profiling import Profile
-
-__all__ = ["Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model"]
 
 
 class Model(Stack):
@@ -149,7 +146,7 @@ class Model(Stack):
         )
         chosen = optimizers.get(optimizer), None if loss is None else losses.for_training(loss)
         found = get_all(metrics, chosen[1], weighted=weighted_metrics)
-        steps = _steps("steps_per_execution", steps_per_execution) or 1
+        steps = check_steps("steps_per_execution", steps_per_execution) or 1
         with self._changing("compile()"):
             self._metrics, self._loss_tracker = found, Mean("loss")
             self.optimizer, self.loss = chosen
@@ -250,15 +247,15 @@ class Model(Stack):
             TypeError: if an argument is of another type.
         """
         loss, _ = self._compiled()
-        batch_size = _batch_size(batch_size)
+        batch_size = check_batch_size(batch_size)
         epochs = checks.integer("epochs", epochs, least=0)
         initial_epoch = checks.integer("initial_epoch", initial_epoch, least=0)
-        is_due = _due(validation_freq)
-        steps = _steps("steps_per_epoch", steps_per_epoch)
+        is_due = check_frequency(validation_freq)
+        steps = check_steps("steps_per_epoch", steps_per_epoch)
         verbose = check_verbose(verbose)
-        entries = _callbacks(callbacks)
+        entries = check_callbacks(callbacks)
         share = checks.number("validation_split", validation_split, least=0, below=1)
-        _check_sparse(sparse)
+        check_sparse(sparse)
         validation = self._validation(loss, validation_data, validation_steps)
         examples = batch_size
         if validation_batch_size is not None:
@@ -278,7 +275,8 @@ class Model(Stack):
                 source, validation = source.split(share)
             steps = source.limited(steps, batch_size, "steps_per_epoch")
         if isinstance(validation, Data):
-            validation = validation.first(_steps("validation_steps", validation_steps), examples, "validation_steps")
+            limit = check_steps("validation_steps", validation_steps)
+            validation = validation.first(limit, examples, "validation_steps")
             validation = validation.fitting(shape, "validation x")  # known only now if x told the model its input shape
 
         with self._lock, self._computing(), self._keeping_records(), Interrupts() as interrupts:
@@ -382,10 +380,10 @@ class Model(Stack):
             RuntimeError, ValueError, TypeError: as for `fit`.
         """
         loss, _ = self._compiled()
-        batch_size, steps = _batch_size(batch_size), _steps("steps", steps)
+        batch_size, steps = check_batch_size(batch_size), check_steps("steps", steps)
         verbose = check_verbose(verbose)
-        entries = _callbacks(callbacks)
-        _check_sparse(sparse)
+        entries = check_callbacks(callbacks)
+        check_sparse(sparse)
         source: Data | Stream
         if is_stream(x, y):
             source = self._stream(loss, x, steps)
@@ -430,10 +428,10 @@ class Model(Stack):
         """
         if verbose == 0 and type(x) is np.ndarray and x.ndim and len(x) == 1 and callbacks is None and self._takes(x):
             return self._predict_one(x)
-        batch_size, steps = _batch_size(batch_size), _steps("steps", steps)
+        batch_size, steps = check_batch_size(batch_size), check_steps("steps", steps)
         verbose = check_verbose(verbose)
-        entries = _callbacks(callbacks)
-        _check_sparse(sparse)
+        entries = check_callbacks(callbacks)
+        check_sparse(sparse)
         data: Any
         with self._naming_shapes():
             if is_stream(x, None):
@@ -564,7 +562,7 @@ class Model(Stack):
         if given is None:
             return None
         if is_stream(given, None):
-            return self._stream(loss, given, _steps("validation_steps", steps), "validation x")
+            return self._stream(loss, given, check_steps("validation_steps", steps), "validation x")
         if not isinstance(given, tuple | list) or len(given) not in (2, 3):
             raise ValueError("validation_data must be a pair (x, y) or a triple (x, y, sample_weight)")
         weights = given[2] if len(given) == 3 else None
@@ -653,156 +651,3 @@ class Model(Stack):
 
         described = {"class_name": configuration.kind_of(self), "config": self.get_config()}
         return json.dumps(described, **{"default": plain_number, **kwargs})
-
-
-class Sequential(Model):
-    """A model made of a list of layers, where the output of each is the input of the next.
-
-    Args:
-        layers: an optional `Input` and the layers, which may be models. `add` adds more.
-        name: the name of the model in `summary`.
-        trainable: whether the layers may be trained.
-
-    Raises:
-        TypeError: if an entry is not a layer.
-        ValueError: if a layer occurs twice, or its input shape does not fit.
-
-    Example:
-        >>> from fastnet.layers import Dense, Input
-        >>> Sequential([Input((784,)), Dense(512, activation="relu"), Dense(10, activation="softmax")])
-        Sequential([Input((784,)), Dense(512, activation='relu'), Dense(10, activation='softmax')])
-    """
-
-    def __init__(self, layers: Iterable[Any] | None = None, name: str | None = None, trainable: bool = True) -> None:
-        Stack.__init__(self, name, "sequential")
-        self._make_untrained()
-        for layer in layers or []:
-            self.add(layer)
-        if not trainable:
-            self.trainable = False
-
-
-def load_model(filepath: Any, custom_objects: dict[str, Any] | None = None, compile: bool = True) -> Any:
-    """Loads a model from a file of `Model.save`; see `fastnet.saving.load_model`."""
-    from fastnet import saving
-
-    return saving.load_model(filepath, custom_objects, compile)
-
-
-def save_model(model: Model, filepath: Any, overwrite: bool = True) -> None:
-    """Saves a model, as ``model.save(filepath)`` does."""
-    model.save(filepath, overwrite)
-
-
-def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:
-    """Makes a new model, with new weights, from the result of `Model.to_json`.
-
-    Raises:
-        ValueError: if the text is not such a result, or names an unknown layer.
-    """
-    import json
-
-    return Sequential.from_config(json.loads(json_string), custom_objects)
-
-
-def clone_model(
-    model: Model,
-    input_tensors: Any = None,
-    clone_function: Callable[[Any], Any] | None = None,
-    call_function: Callable[[Any, Tensor], Tensor] | None = None,
-    recursive: bool = False,
-) -> Any:
-    """Makes a model with the same layers and new weights. If the model is compiled, so is the new one.
-
-    Args:
-        model: the model.
-        input_tensors: the `Input` of the clone; by default a new one of the same shape.
-        clone_function: makes a new layer from each layer; by default one of the same class with the same arguments.
-        call_function: is called with each new layer and a tensor, and returns the tensor on which the next layer is
-            called. It may add layers. Only for a `Model` of tensors, not for a `Sequential`.
-        recursive: whether `clone_function` gets the layers of the models among the layers, instead of these models.
-
-    Returns:
-        A `Sequential` or `Model`, as the model is.
-
-    Raises:
-        ValueError: if there is a `call_function` for a `Sequential`.
-        TypeError: if an argument or what `clone_function` returns is of another type.
-    """
-    if isinstance(model, Sequential) and call_function is not None:
-        raise ValueError("call_function is for a Model of tensors; a Sequential does not call its layers on tensors")
-    if isinstance(input_tensors, list | tuple) and len(input_tensors) == 1:
-        input_tensors = input_tensors[0]
-    if input_tensors is not None and not isinstance(input_tensors, Tensor):
-        raise TypeError(f"input_tensors must be None or a tensor such as Input((784,)), got {input_tensors!r:.80}")
-
-    def cloned(entry: Any) -> Any:
-        if recursive and isinstance(entry, Model):
-            function = None if isinstance(entry, Sequential) else call_function
-            return clone_model(entry, None, clone_function, function, True)
-        if clone_function is not None:
-            return clone_function(entry)
-        return clone_model(entry) if isinstance(entry, Model) else type(entry).from_config(entry.get_config())
-
-    clone: Model
-    if clone_function is None and call_function is None and input_tensors is None:
-        clone = Model.from_config(model.get_config(), _own_classes(model))
-    elif isinstance(model, Sequential):
-        shape = model._input_shape
-        start = [] if shape is None else [InputLayer(shape)]
-        clone = Sequential([*([input_tensors] if input_tensors else start), *map(cloned, model.layers)], model.name)
-    else:
-        last = first = model.input if input_tensors is None else input_tensors
-        for entry in model._entries:
-            layer = cloned(entry)
-            last = layer(last) if call_function is None else call_function(layer, last)
-        clone = Model(first, last, name=model.name)
-    if model.optimizer is not None:
-        kept, weighted = ([copy.copy(m) for m in model._metrics if m.weighted == counts] for counts in (False, True))
-        optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
-        loss = copy.copy(model.loss)
-        clone.compile(optimizer, loss, kept, weighted, steps_per_execution=model.steps_per_execution)
-        clone.reset_metrics()
-    return clone
-
-
-def _own_classes(model: Model) -> dict[str, Any]:
-    """Returns by name the classes and activations that `from_config` needs, some of them the user's own."""
-    objects: dict[str, Any] = {}
-    for layer in model._layers:
-        for thing in (layer, *vars(layer).values()):  # a user's own initializer is an attribute of its layer
-            if isinstance(thing, Recorded):
-                objects[type(thing).__name__] = type(thing)
-            if isinstance(thing, Activation):
-                objects[thing.name] = thing
-    return objects
-
-
-def _batch_size(value: Any) -> int:
-    return 32 if value is None else checks.integer("batch_size", value, least=1)
-
-
-def _due(validation_freq: Any) -> Callable[[int], bool]:
-    """Makes a function that tells whether to evaluate after an epoch, counted from 1."""
-    if isinstance(validation_freq, list | tuple | set):
-        numbers = {checks.integer("validation_freq", number, least=1) for number in validation_freq}
-        return lambda number: number in numbers
-    every = checks.integer("validation_freq", validation_freq, least=1)
-    return lambda number: number % every == 0
-
-
-def _steps(argument: str, value: Any) -> int | None:
-    return None if value is None else checks.integer(argument, value, least=1)
-
-
-def _check_sparse(sparse: Any) -> None:
-    if not (isinstance(sparse, bool) or (isinstance(sparse, str) and sparse == "auto")):
-        raise ValueError(f"sparse must be True, False or 'auto', got {sparse!r}")
-
-
-def _callbacks(callbacks: Any) -> list[Callback]:
-    entries = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or [])
-    for entry in entries:
-        if not isinstance(entry, Callback):
-            raise TypeError(f"callbacks must be fastnet.callbacks.Callback objects, got {entry!r}")
-    return entries
