@@ -4,6 +4,7 @@ Kernels do not check their arguments, so every array passes through here first. 
 changes.
 """
 
+import importlib
 import math
 import numbers
 import operator
@@ -220,6 +221,27 @@ def no_such(module: ModuleType, beginning: str, name: str, asking: FrameType) ->
     if asking.f_code.co_code[asking.f_lasti] == opcode.opmap["IMPORT_FROM"]:
         return ImportError(text, name=module.__name__, path=module.__file__)
     return AttributeError(text, obj=module)  # no name=..., because Python would add a suggestion of its own
+
+
+def optional(module: str, extra: str, purpose: str) -> ModuleType:
+    """Imports a package that only some users need.
+
+    Args:
+        module: the module to import, such as ``"h5py"``.
+        extra: the name of the extra in pyproject.toml that installs it.
+        purpose: what needs it, the start of the message.
+
+    Raises:
+        ImportError: if it is not installed. The message has the command that installs it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module.split(".")[0]:
+            raise
+        raise ImportError(
+            f'{purpose} needs {error.name}, which is not installed: python -m pip install "fastnet-mlp[{extra}]"'
+        ) from None
 
 
 def is_scipy_sparse(x: Any) -> bool:

@@ -629,6 +629,12 @@ class Model(Stack):
 
         saving.load_weights(self, filepath)
 
+    def export(self, filepath: Any, format: Any = None, **options: Any) -> None:
+        """Writes the model in the format of another program, which the ending of the name chooses."""
+        from fastnet.export import export
+
+        export(self, filepath, format, **options)
+
     def get_config(self) -> dict[str, Any]:
         """Returns the model's name and layers, from which `from_config` makes an equal model with new weights."""
         from fastnet.saving import configuration
