@@ -2,9 +2,12 @@
 
 The blocks of a page that are marked `python` run in order in one namespace; a block marked `output` right after one is
 what it prints. If a block ends in an error, that is the last line. Code of other libraries is marked `py` and not run.
+A block whose title is a file's name is that file. A block marked `sh` runs in a shell, in the folder of these files.
+The pages in docs/elsewhere need other programs: tests/elsewhere/test_pages.py runs them.
 
     python tests/docs/test_pages.py            compares
     python tests/docs/test_pages.py --write    puts what was printed into the pages
+    python tests/docs/test_pages.py --write elsewhere/index.md    does so with this page only
 """
 
 import contextlib
@@ -13,6 +16,7 @@ import io
 import json
 import os
 import re
+import subprocess
 import sys
 import tempfile
 import warnings
@@ -29,7 +33,11 @@ from fastnet.datasets import mnist
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(page.name for page in DOCS.glob("*.md"))
 NEED_MNIST = {"tutorial.md"}
-BLOCK = re.compile(r"^```python[^\n]*\n(.*?)^```\n(?:\n*^```output\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(
+    r"^```(?P<language>python|sh)\b[^\n]*\n(?P<code>.*?)^```\n(?:\n*^```output\n(?P<output>.*?)^```\n)?",
+    re.DOTALL | re.MULTILINE,
+)
+FILE = re.compile(r'^```\w+ title="(?P<name>[\w-]+\.\w+)"\n(?P<content>.*?)^```\n', re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture
@@ -50,20 +58,40 @@ def as_it_runs(page: str) -> tuple[str, str]:
     """The page's text as it is, and as it would be if each output were what is printed here and now."""
     text = (DOCS / page).read_text(encoding="utf-8")
     namespace: dict[str, object] = {"__name__": "__main__"}
+    for file in FILE.finditer(text):
+        Path(file["name"]).write_text(file["content"], encoding="utf-8")
     parts, end = [], 0
     for block in BLOCK.finditer(text):
-        code, printed = block[1], io.TextIOWrapper(io.BytesIO(), "utf-8", newline="\n", write_through=True)
-        line = text.count("\n", 0, block.start(1))
+        code, printed = block["code"], io.TextIOWrapper(io.BytesIO(), "utf-8", newline="\n", write_through=True)
+        line = text.count("\n", 0, block.start("code"))
         with contextlib.redirect_stdout(printed):
             try:
-                exec(compile("\n" * line + code, str(DOCS / page), "exec"), namespace)
+                if block["language"] == "sh":
+                    print(in_a_shell(code), end="")
+                else:
+                    exec(compile("\n" * line + code, str(DOCS / page), "exec"), namespace)
             except Exception as error:
                 print(f"{type(error).__name__}: {error}")
         output = printed.buffer.getvalue().decode()
         shown = f"\n```output\n{output}```\n" if output else ""
-        parts += [text[end : block.end(1)], "```\n", shown]
+        parts += [text[end : block.end("code")], "```\n", shown]
         end = block.end()
     return text, "".join(parts) + text[end:]
+
+
+def in_a_shell(code: str) -> str:
+    """What the commands print, the errors too. `python` is this one, and also root may start several processes."""
+    mpi = {
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        "OMPI_MCA_rmaps_base_oversubscribe": "1",
+    }
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-ec", code], env=os.environ | mpi | {"PATH": path}, text=True, timeout=200, check=False,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    return done.stdout + (f"(exit status {done.returncode})\n" if done.returncode else "")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -76,13 +104,18 @@ def test_a_page_shows_what_its_code_prints(
         monkeypatch.setenv("FASTNET_DATA", str(request.getfixturevalue("mnist_folder").resolve()))
     request.getfixturevalue("threads")  # puts their number back
     monkeypatch.chdir(tmp_path)
+    check_page(page)
+
+
+def check_page(page: str) -> None:
+    """Fails if the page shows other outputs than its code prints here and now."""
     text, now = as_it_runs(page)
     difference = "\n".join(difflib.unified_diff(text.splitlines(), now.splitlines(), "shown", "printed", "", "", 2, ""))
     assert not difference, f"docs/{page} is out of date; python tests/docs/test_pages.py --write mends it\n{difference}"
 
 
 def _outputs_of(text: str) -> list[str]:
-    return [block[2] or "" for block in BLOCK.finditer(text)]
+    return [block["output"] or "" for block in BLOCK.finditer(text)]
 
 
 def test_the_tutorial_starts_without_mnist_and_says_so(no_mnist: None, tmp_path: Path, monkeypatch: Any) -> None:
@@ -114,7 +147,7 @@ def test_the_tutorial_starts_wherever_mnist_is(
         monkeypatch.setenv(place, str(named))
     namespace: dict[str, Any] = {}
     for block in list(BLOCK.finditer((DOCS / "tutorial.md").read_text(encoding="utf-8")))[:2]:
-        exec(block[1], namespace)
+        exec(block["code"], namespace)
     assert np.array_equal(namespace["x_train"], x_train)
     header = bytes.fromhex("00 00 08 03 00 00 ea 60 00 00 00 1c 00 00 00 1c")
     assert namespace["raw"] == header + x_train.tobytes()
