@@ -7,7 +7,6 @@ changes.
 import importlib
 import math
 import numbers
-import operator
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FrameType, ModuleType
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from fastnet import kernels
 from fastnet.registered import get_registered_name, is_description
+from fastnet.whole import as_int
 
 Floats = NDArray[np.float32]
 LARGEST = float(np.finfo(np.float32).max)
@@ -33,16 +33,28 @@ class NotCompiledError(RuntimeError, ValueError):
 
 
 def integer(argument: str, value: Any, least: int) -> int:
-    """Checks that `value` is an integer of at least `least`. NumPy's integers are accepted, bools are not."""
-    if isinstance(value, bool | np.bool_):
-        raise TypeError(f"{argument} must be an integer, got {value!r}")
+    """Checks that `value` is an integer of at least `least`: 3, np.int64(3) or 3.0, but not a bool."""
     try:
-        n = operator.index(value)
+        n = as_int(value)
     except TypeError:
         raise TypeError(f"{argument} must be an integer, got {value!r}") from None
     if n < least:
         raise ValueError(f"{argument} must be at least {least}, got {n}")
     return n
+
+
+def is_number(value: Any) -> bool:
+    """Returns whether `value` is one real number or an array without dimensions, not a sequence."""
+    return isinstance(value, numbers.Real) or (isinstance(value, np.ndarray) and value.ndim == 0)
+
+
+def entries(value: Any) -> tuple[Any, ...]:
+    """Returns the entries of a sequence; of a single number a tuple of it, because R has no other vector of length 1.
+
+    Raises:
+        TypeError: if `value` is neither.
+    """
+    return (value,) if is_number(value) else tuple(value)
 
 
 def number(argument: str, value: Any, least: float, below: float = math.inf) -> float:
@@ -513,7 +525,7 @@ def class_weights(argument: str, value: Any, targets: NDArray[Any], units: int) 
     """Returns the weight of each example, (n,), from a dict of the weights of classes.
 
     Targets are rows, (n, units), or labels, (n, 1) int32. A class that is not in the dict has weight 1. A class may be
-    any whole number: 1, 1.0, np.int64(1) or True.
+    any whole number: 1, 1.0, np.int64(1) or True; or "1", because the names in R's lists are strings.
     """
     if not isinstance(value, dict):
         hint = f"; use dict(enumerate({argument}))" if isinstance(value, list | tuple | np.ndarray) else ""
@@ -521,8 +533,8 @@ def class_weights(argument: str, value: Any, targets: NDArray[Any], units: int) 
     classes = units if units > 1 else 2
     table = np.ones(classes, np.float32)
     for key, weight in value.items():
-        is_whole = isinstance(key, bool | np.bool_) or (isinstance(key, float | np.floating) and key.is_integer())
-        label = integer(f"{argument}'s class", int(key) if is_whole else key, least=0)
+        is_written = isinstance(key, bool | np.bool_) or (isinstance(key, str) and key.isdecimal())
+        label = integer(f"{argument}'s class", int(key) if is_written else key, least=0)
         if label >= classes:
             raise ValueError(f"{argument} has class {label}, but the targets have {classes} classes")
         table[label] = number(f"{argument}[{label}]", weight, least=0)

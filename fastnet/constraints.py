@@ -41,6 +41,13 @@ class Constraint(Recorded):
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self._shown().items())})"
 
 
+def _axis(axis: Any) -> Any:
+    """Checks `axis`: an integer, several, or None for all axes."""
+    if axis is None or checks.is_number(axis):
+        return None if axis is None else checks.integer("axis", axis, least=-64)
+    return tuple(checks.integer("axis", entry, least=-64) for entry in axis)
+
+
 def _norms(w: Floats, axis: Any) -> Floats:
     return np.sqrt(np.square(w).sum(axis=axis, keepdims=True))  # type: ignore[no-any-return]
 
@@ -57,7 +64,7 @@ class MaxNorm(Constraint):
 
     def __init__(self, max_value: float = 2, axis: int = 0) -> None:
         self.max_value = checks.number("max_value", max_value, least=0)
-        self.axis = axis
+        self.axis = _axis(axis)
 
     def __call__(self, w: Floats) -> Floats:
         norms = _norms(w, self.axis)
@@ -82,7 +89,7 @@ class UnitNorm(Constraint):
     """
 
     def __init__(self, axis: int = 0) -> None:
-        self.axis = axis
+        self.axis = _axis(axis)
 
     def __call__(self, w: Floats) -> Floats:
         return w / (_EPSILON + _norms(w, self.axis))
@@ -110,7 +117,7 @@ class MinMaxNorm(Constraint):
         self.min_value = checks.number("min_value", min_value, least=0)
         self.max_value = checks.number("max_value", max_value, least=0)
         self.rate = checks.number("rate", rate, least=0)
-        self.axis = axis
+        self.axis = _axis(axis)
 
     def __call__(self, w: Floats) -> Floats:
         norms = _norms(w, self.axis)

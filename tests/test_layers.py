@@ -14,7 +14,7 @@ from fastnet.layers import Dense, Input
     [
         ({"units": 0}, ValueError, "units must be at least 1, got 0"),
         ({"units": -3}, ValueError, "units must be at least 1, got -3"),
-        ({"units": 2.0}, TypeError, "units must be an integer, got 2.0"),
+        ({"units": 2.5}, TypeError, "units must be an integer, got 2.5"),
         ({"units": True}, TypeError, "units"),
         ({"units": None}, TypeError, "units"),
         ({"units": 3, "activation": "rellu"}, ValueError, r"unknown activation 'rellu'; did you mean 'relu'\?"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,14 @@ class RowActivation(Activation):
     of_sums = False
     elementwise = False
 
-    def __call__(self, x: Any, axis: int | tuple[int, ...] = -1) -> Floats:
+    def __call__(self, x: Any, axis: int | Sequence[int] = -1) -> Floats:
         """Returns the activation of x along one axis, or along several as if they were one.
 
         Raises:
             ValueError: if x has no such axis.
         """
         z, shape = float32_copy(x)
-        axes = [checks.integer("axis", entry, least=-64) for entry in (axis if isinstance(axis, tuple) else (axis,))]
+        axes = [checks.integer("axis", entry, least=-64) for entry in checks.entries(axis)]
         if not axes or any(not -len(shape) <= entry < len(shape) for entry in axes):
             raise ValueError(f"axis is {axis}, but x has shape {shape}")
         if not z.size:

@@ -140,6 +140,8 @@ class Variable:
             ValueError, TypeError: if not.
         """
         array = checks.numeric(self.name, value)
+        if self.shape == (1,) and array.ndim == 0:  # R passes a vector of length 1 as a number
+            array = array.reshape(1)
         if array.shape != self.shape:
             raise ValueError(f"{self.name} has shape {self.shape}, but the given value has shape {array.shape}")
         return checks.as_float32(self.name, array)

@@ -6,7 +6,7 @@ import math
 
 from fastnet import checks
 from fastnet.callbacks.base import Logs
-from fastnet.callbacks.monitor import Monitor, whole_number
+from fastnet.callbacks.monitor import Monitor
 from fastnet.checks import Floats
 from fastnet.terminal.progress import say
 
@@ -47,11 +47,11 @@ class EarlyStopping(Monitor):
         start_from_epoch: int = 0,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        self.patience = whole_number("patience", patience)
+        self.patience = checks.integer("patience", patience, least=0)
         self.verbose = verbose
         self.baseline = None if baseline is None else checks.number("baseline", baseline, least=-math.inf)
         self.restore_best_weights = bool(restore_best_weights)
-        self.start_from_epoch = whole_number("start_from_epoch", start_from_epoch)
+        self.start_from_epoch = checks.integer("start_from_epoch", start_from_epoch, least=0)
         self._reset()
 
     _remembered = "wait", "stopped_epoch", "best", "best_epoch", "best_weights"

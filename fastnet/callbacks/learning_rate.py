@@ -8,7 +8,7 @@ from typing import Any
 
 from fastnet import checks
 from fastnet.callbacks.base import Callback, Logs
-from fastnet.callbacks.monitor import Monitor, whole_number
+from fastnet.callbacks.monitor import Monitor
 from fastnet.optimizers import Optimizer
 from fastnet.terminal.progress import say
 
@@ -116,9 +116,9 @@ class ReduceLROnPlateau(Monitor):
         min_delta = checks.keywords("ReduceLROnPlateau", kwargs, ("epsilon",)).get("epsilon", min_delta)
         super().__init__(monitor, mode, min_delta)
         self.factor = checks.number("factor", factor, least=0, below=1)
-        self.patience = whole_number("patience", patience)
+        self.patience = checks.integer("patience", patience, least=0)
         self.verbose = verbose
-        self.cooldown = whole_number("cooldown", cooldown)
+        self.cooldown = checks.integer("cooldown", cooldown, least=0)
         self.min_lr = checks.number("min_lr", min_lr, least=0)
         self._reset()
 

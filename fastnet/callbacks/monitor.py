@@ -149,10 +149,3 @@ def _size_of(metric: Metric, model: Any) -> int:
             return int(np.size(probe.logged()))
     except Exception:  # a user's own metric may need other input; then its first value is checked
         return 1
-
-
-def whole_number(argument: str, value: Any, least: int = 0) -> int:
-    """Checks that `value` is a whole number and returns it as int; a float such as 3.0 is accepted, as in Keras."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return checks.integer(argument, value, least=least)

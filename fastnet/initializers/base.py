@@ -47,10 +47,8 @@ class Filler(Initializer):
             TypeError: if `shape` is not a shape.
         """
         checks.float32_only(dtype)
-        if isinstance(shape, int | np.integer):
-            shape = (int(shape),)
         try:
-            dimensions = tuple(shape)
+            dimensions = checks.entries(shape)
         except TypeError:
             raise TypeError(f"shape must be a shape such as (784, 10), got {shape!r}") from None
         return np.asarray(self.fill(tuple(checks.integer("shape", n, least=0) for n in dimensions)), np.float32)

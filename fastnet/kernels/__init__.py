@@ -13,7 +13,6 @@ Environment, read once at import:
 import contextlib
 import importlib
 import importlib.util
-import operator
 import os
 import sys
 import threading
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from fastnet.kernels import thread_limits
 from fastnet.kernels.allowance import available_cores
+from fastnet.whole import as_int
 
 if TYPE_CHECKING:
     from fastnet.kernels import _baseline as _chosen
@@ -206,10 +206,8 @@ def set_num_threads(threads: SupportsIndex) -> None:
         TypeError: if `threads` is not an integer.
         ValueError: if it is below 1.
     """
-    if isinstance(threads, bool):
-        raise TypeError(f"threads must be an integer, got {threads!r}")
     try:
-        n = operator.index(threads)
+        n = as_int(threads)
     except TypeError:
         raise TypeError(f"threads must be an integer, got {threads!r}") from None
     if n < 1:

@@ -63,10 +63,8 @@ def shape_of(argument: str, shape: Any, least_rank: int = 1) -> Shape:
         ValueError: if a dimension is below 1, or there are fewer than `least_rank`, 1 or 0.
         TypeError: if it is not a shape.
     """
-    if isinstance(shape, int | np.integer):
-        return (checks.integer(argument, shape, least=1),)
     try:
-        dimensions = tuple(shape)
+        dimensions = checks.entries(shape)
     except TypeError:
         raise TypeError(f"{argument} must be a shape such as (784,), got {shape!r}") from None
     if len(dimensions) < least_rank:

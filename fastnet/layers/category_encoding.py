@@ -70,7 +70,8 @@ class CategoricalLayer(WholeNumbersLayer):
 
 def parts_of(data: Any, steps: int | None) -> Iterator[Any]:
     """Yields the parts of a data set: the first `steps` of an iterator, or the data set itself."""
-    yield from itertools.islice(data, steps) if hasattr(data, "__next__") else [data]
+    most = None if steps is None else checks.integer("steps", steps, least=0)
+    yield from itertools.islice(data, most) if hasattr(data, "__next__") else [data]
 
 
 def encode(categories: Integers, mode: str, depth: int, weights: Any = None) -> NDArray[Any]:

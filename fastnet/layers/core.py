@@ -121,11 +121,11 @@ class Reshape(_SameNumbers):
 
     def __init__(self, target_shape: Any, **kwargs: Any) -> None:
         super().__init__(**checks.keywords("Reshape", kwargs, LAYER_ARGUMENTS))
-        dimensions = tuple(target_shape) if not isinstance(target_shape, int) else (target_shape,)
+        dimensions = tuple(checks.integer("target_shape", n, least=-1) for n in checks.entries(target_shape))
         if dimensions.count(-1) > 1:
             raise ValueError(f"target_shape may have one -1, got {target_shape!r}")
         shape_of("target_shape", [n for n in dimensions if n != -1] or [1])
-        self.target_shape: Shape = tuple(int(n) for n in dimensions)
+        self.target_shape: Shape = dimensions
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         count = math.prod(input_shape)

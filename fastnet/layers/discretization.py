@@ -114,7 +114,7 @@ class Discretization(CategoricalLayer):
 
 
 def _boundaries(value: Any) -> list[float]:
-    array = checks.numeric("bin_boundaries", value)
+    array = np.atleast_1d(checks.numeric("bin_boundaries", value))
     if array.ndim != 1 or (np.diff(checks.as_float32("bin_boundaries", array)) < 0).any():
         raise ValueError(f"bin_boundaries must be a list of rising numbers, got {value!r:.200}")
     return array.tolist()

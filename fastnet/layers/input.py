@@ -84,7 +84,7 @@ class InputLayer(Layer):
         if ragged or optional:
             raise ValueError("ragged and optional inputs are not supported; expected False")
         if batch_size is not None:
-            checks.integer("batch_size", batch_size, least=1)
+            batch_size = checks.integer("batch_size", batch_size, least=1)
         example = shape_of("shape", shape, least_rank=0)
         self.batch_shape: tuple[int | None, ...] = (batch_size, *example)
         self.dtype = "float32" if dtype is None else str(getattr(dtype, "__name__", dtype))

@@ -96,9 +96,8 @@ class Metric(Recorded):
         checks.keywords("add_weight", kwargs, ("aggregation", "synchronization"))
         if isinstance(shape, str):  # add_weight("total"), as in older scripts
             shape, name = (), shape
-        shape = (shape,) if isinstance(shape, int | np.integer) else shape
         try:
-            dimensions = tuple(checks.integer("shape", n, least=0) for n in shape)
+            dimensions = tuple(checks.integer("shape", n, least=0) for n in checks.entries(shape))
         except TypeError:
             raise TypeError(f"shape must be a shape such as () or (10,), got {shape!r}") from None
         made = initializers.get("zeros" if initializer is None else initializer)(dimensions)

@@ -60,7 +60,9 @@ class IoU(Checked):
         self.num_classes = checks.integer("num_classes", num_classes, least=1)
         if self.num_classes > _MOST_CLASSES:
             raise ValueError(f"num_classes must be at most {_MOST_CLASSES}, got {self.num_classes}")
-        self.target_class_ids = [checks.integer("target_class_ids", each, least=0) for each in target_class_ids]
+        self.target_class_ids = [
+            checks.integer("target_class_ids", each, least=0) for each in checks.entries(target_class_ids)
+        ]
         if not self.target_class_ids or max(self.target_class_ids) >= self.num_classes:
             raise ValueError(f"target_class_ids must be classes below {self.num_classes}, got {target_class_ids!r}")
         self.ignore_class = (

@@ -79,8 +79,8 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     """values[0] up to step boundaries[0] and including it, then values[1] up to boundaries[1], and so on."""
 
     def __init__(self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant") -> None:
-        self.boundaries = [checks.number("boundaries", b, least=0) for b in boundaries]
-        self.values = [_rate("values", v) for v in values]
+        self.boundaries = [checks.number("boundaries", b, least=0) for b in checks.entries(boundaries)]
+        self.values = [_rate("values", v) for v in checks.entries(values)]
         if len(self.values) != len(self.boundaries) + 1:
             raise ValueError(
                 f"values must be one longer than boundaries, got {len(self.values)} and {len(self.boundaries)}"
@@ -216,8 +216,8 @@ def _rate(argument: str, value: Any) -> float:
 
 
 def _steps(argument: str, value: Any) -> int:
-    """Returns `value` as an integer above 0; 10.0 is accepted for 10."""
-    return checks.integer(argument, int(value) if isinstance(value, float) and value.is_integer() else value, least=1)
+    """Returns `value` as an integer above 0."""
+    return checks.integer(argument, value, least=1)
 
 
 def _name(value: Any) -> str:

@@ -68,8 +68,7 @@ class Iterations(int):
 
     def check(self, value: Any) -> int:
         """Returns `value` as an integer of at least 0."""
-        whole = int(value) if isinstance(value, float | np.floating) and float(value).is_integer() else value
-        return checks.integer("iterations", whole, least=0)
+        return checks.integer("iterations", value, least=0)
 
     def assign(self, value: Any) -> None:
         """Sets the number of steps of the optimizer."""

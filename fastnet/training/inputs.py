@@ -107,6 +107,8 @@ def check_data(
     loss, units = expected.loss, expected.units
     data = check_examples(x, f"{name}x", expected.shape)
     y = _only(y, (units,))
+    if len(data.x) == 1:  # R passes a vector of length 1 as a number
+        y, sample_weight = ([value] if checks.is_number(value) else value for value in (y, sample_weight))
     y_shape: tuple[Any, ...] = getattr(y, "shape", ())
     if len(y_shape) == 3 and y_shape[2] == 1 and not checks.is_scipy_sparse(y):
         y = np.asarray(y)[..., 0]  # Keras accepts this shape too

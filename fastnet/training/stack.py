@@ -136,7 +136,7 @@ class Stack:
         """Creates the weights for batches of this shape, (None, features). `fit` and `predict` do so if necessary."""
         if input_shape is None:
             raise ValueError("input_shape is None; expected a shape such as (None, 784)")
-        shape = (None, input_shape) if isinstance(input_shape, int) else tuple(input_shape)
+        shape = (None, input_shape) if checks.is_number(input_shape) else tuple(input_shape)
         with self._lock:
             self._build(shape_of("input_shape", shape[1:]))
 

@@ -34,6 +34,7 @@ def normalize(x: Any, axis: int = -1, order: float = 2) -> NDArray[Any]:
                [0. , 0. ]])
     """
     array = checks.numeric("x", x)
+    axis = checks.integer("axis", axis, least=-64)
     if not -array.ndim <= axis < array.ndim:
         raise ValueError(f"axis must be one of the {array.ndim} axes of x, got {axis!r}")
     norm = np.linalg.norm(array, order, axis, keepdims=True)
@@ -53,7 +54,7 @@ def split_dataset(
 
     Args:
         dataset: an array, or a tuple, list or dict of arrays of the same length, nested or not.
-        left_size: the share of the examples in the left part, as a float in (0, 1), or their number, as an integer.
+        left_size: the share of the examples in the left part, as a float in (0, 1), or their number: 100 or 100.0.
             The left part begins at the first example. By default the examples that are not in the right part.
         right_size: the same for the right part, which ends at the last example.
         shuffle: whether the examples are put into a random order first.
@@ -88,7 +89,8 @@ def split_dataset(
         )
     order: Any = slice(None)
     if shuffle:
-        order = (rng.generator() if seed is None else np.random.default_rng(seed)).permutation(total)
+        source = rng.generator() if seed is None else np.random.default_rng(checks.integer("seed", seed, least=0))
+        order = source.permutation(total)
     shuffled = _map(lambda array: np.asarray(array)[order], dataset)
     return _map(lambda array: array[:left], shuffled), _map(lambda array: array[total - right :], shuffled)
 
@@ -97,7 +99,7 @@ def _count(argument: str, size: Any, total: int) -> int | None:
     """Returns the number of examples of a part; None if it is not given."""
     if size is None:
         return None
-    if isinstance(size, float | np.floating):
+    if isinstance(size, float | np.floating) and not (size > 1 and size.is_integer()):
         if not 0 < size < 1:
             raise ValueError(f"{argument} must be a share in (0, 1) or a whole number, got {size!r}")
         return round(float(size) * total)

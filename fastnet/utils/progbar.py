@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnet import checks
 from fastnet.terminal import progress, screen
 
 
@@ -25,7 +26,8 @@ class Progbar:
         unit_name: the name of a step in the time per step.
 
     Raises:
-        ValueError: if both kinds of names are given.
+        ValueError: if both kinds of names are given, or a number is negative.
+        TypeError: if a number of steps or the width is not an integer.
 
     Example:
         After ``bar = Progbar(100)``, call ``bar.add(1, [("loss", 0.5)])`` in each of 100 steps.
@@ -43,8 +45,8 @@ class Progbar:
     ) -> None:
         if stateful_metrics is not None and stateless_metrics is not None:
             raise ValueError("Only one of stateful_metrics and stateless_metrics may be given")
-        self.target = target
-        self.width = width
+        self.target = None if target is None else checks.integer("target", target, least=0)
+        self.width = checks.integer("width", width, least=0)
         self.verbose = verbose
         self.interval = interval
         self.unit_name = unit_name
@@ -66,6 +68,7 @@ class Progbar:
             values: pairs of a name and its value in the steps since the last call.
             finalize: whether this is the last call; by default whether `current` has reached the target.
         """
+        current = checks.integer("current", current, least=0)
         if finalize is None:
             finalize = self.target is not None and current >= self.target
         steps = max(1, current - self._done)

@@ -98,7 +98,7 @@ def test_set_num_threads_is_kept_and_clipped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "error"), [(0, ValueError), (-1, ValueError), ("2", TypeError), (1.0, TypeError), (True, TypeError)]
+    ("value", "error"), [(0, ValueError), (-1, ValueError), ("2", TypeError), (1.5, TypeError), (True, TypeError)]
 )
 def test_bad_numbers_of_threads_are_refused(value: object, error: type[Exception]) -> None:
     before = fastnet.get_num_threads()

@@ -182,7 +182,7 @@ def test_names_in_a_model_are_those_of_keras() -> None:
         (lambda: LeakyReLU(0.1, alpha=0.2), ValueError, "give negative_slope or alpha, not both"),
         (lambda: ELU(math.nan), ValueError, "alpha must be a finite number"),
         (lambda: Softmax("a"), TypeError, "axis must be an integer or a list of them, got 'a'"),
-        (lambda: Softmax(1.0), TypeError, "axis must be an integer"),
+        (lambda: Softmax(1.5), TypeError, "axis must be an integer"),
         (lambda: Softmax(0), ValueError, "axis must not be 0"),
         (lambda: Softmax([]), ValueError, "axis must be one axis or several"),
         (lambda: Softmax([1, 1]), ValueError, "axis must be one axis or several different"),
