@@ -49,7 +49,7 @@ def _axis(axis: Any) -> Any:
 
 
 def _norms(w: Floats, axis: Any) -> Floats:
-    return np.sqrt(np.square(w).sum(axis=axis, keepdims=True))  # type: ignore[no-any-return]
+    return np.sqrt(np.square(np.asarray(w, order="C")).sum(axis=axis, keepdims=True))  # type: ignore[no-any-return]
 
 
 class MaxNorm(Constraint):

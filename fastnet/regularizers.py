@@ -93,7 +93,7 @@ class L1L2(Regularizer):
         self.l2 = checks.number("l2", l2, least=0)
 
     def __call__(self, x: Floats) -> float:
-        exact = np.asarray(x, np.float64)
+        exact = np.asarray(x, np.float64, order="C")
         return float(self.l1 * np.abs(exact).sum() + self.l2 * np.square(exact).sum())
 
     def gradient(self, x: Floats) -> Floats:
@@ -178,7 +178,7 @@ class OrthogonalRegularizer(Regularizer):
 
     def _parts(self, x: Floats) -> tuple[Doubles, Doubles, Doubles, float]:
         """Returns the rows of length 1, the lengths, the cosines with zeros on the diagonal, and factor / pairs."""
-        exact = np.asarray(x, np.float64)
+        exact = np.asarray(x, np.float64, order="C")
         if exact.ndim != 2:
             raise ValueError(f"OrthogonalRegularizer takes a matrix, got weights of shape {exact.shape}")
         rows = exact if self.mode == "rows" else exact.T
