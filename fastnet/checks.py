@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet import kernels
+from fastnet import kernels, r_session
 from fastnet.registered import get_registered_name, is_description
 from fastnet.whole import as_int
 
@@ -265,7 +265,7 @@ def numeric(argument: str, value: Any) -> NDArray[Any]:
     """Converts `value` to an array of real numbers, of any type and shape.
 
     A data frame whose columns have different number types becomes one array. So does an array of objects that are
-    Python numbers. In both, missing values (NaN, None, pandas.NA) raise an error.
+    Python numbers. In both, missing values (NaN, None, pandas.NA) raise an error. So does an integer NA of R.
 
     Args:
         argument: the argument's name, for the message.
@@ -275,8 +275,15 @@ def numeric(argument: str, value: Any) -> NDArray[Any]:
         ValueError: if a value is missing or too large, or the rows have different lengths.
         TypeError: if `value` holds something other than numbers, or is a sparse matrix.
     """
-    if type(value) is np.ndarray and value.dtype.kind in "biuf":
-        return value
+    array = value if type(value) is np.ndarray and value.dtype.kind in "biuf" else _as_array(argument, value)
+    if r_session.is_running() and (array.dtype.kind == "i" or array is not value) and (array == r_session.NA).any():
+        where = np.argwhere(array == r_session.NA)[0]
+        raise ValueError(f"{argument} holds NA at {place(where)}; expected a number{_on_missing(argument, value)}")
+    return array
+
+
+def _as_array(argument: str, value: Any) -> NDArray[Any]:
+    """Converts anything but a plain array of numbers, as `numeric` does."""
     if value is None:
         raise TypeError(f"{argument} is None; expected an array")
     if is_scipy_sparse(value):
@@ -386,9 +393,12 @@ def _hint(argument: str, found: str, array: NDArray[Any], column: Any) -> str:
     if found == "text" and not name.endswith("weight"):
         written = f"use np.asarray({name}, dtype='float32')" if all(map(_is_written_number, array.flat)) else ""
         if array.size == len(array) and (column is None or name.startswith("y")):
+            labels = r_session.code(
+                f"classes, {name} = np.unique({name}, return_inverse=True)", f"as.integer(factor({name})) - 1"
+            )
             return (
-                f"; make numbers of labels with classes, {name} = np.unique({name}, return_inverse=True), and one-hot "
-                f"rows of those with fastnet.utils.to_categorical({name})"
+                f"; make numbers of labels with {labels}, and one-hot rows of those with "
+                f"{r_session.code('fastnet.utils.', '')}to_categorical({name})"
                 + (f"; or, for numbers written as text, {written}" if written else "")
             )
         if written:
@@ -419,7 +429,8 @@ def _is_written_number(text: Any) -> bool:
 def _on_missing(argument: str, value: Any) -> str:
     hint = "; fill what is missing, or leave out its row"
     name = name_in_code(argument)
-    return f"{hint}, as with {name}.fillna(0) or {name}.dropna()" if hasattr(value, "fillna") else hint
+    ways = r_session.code(f"{name}.fillna(0) or {name}.dropna()", f"na.omit({name})")
+    return f"{hint}, as with {ways}" if hasattr(value, "fillna") else hint
 
 
 def _quoted(column: Any) -> str:
@@ -448,7 +459,7 @@ def as_float32(argument: str, array: NDArray[Any], names: Sequence[Any] | None =
     """
     floats = array
     if array.dtype != np.float32 or not (array.flags.c_contiguous and array.flags.aligned):
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # R's NA is a NaN that signals
             floats = np.require(array, np.float32, ["C", "A"])
     if not kernels.all_finite(floats.reshape(-1)):
         where = tuple(np.argwhere(~np.isfinite(floats))[0])
@@ -490,7 +501,9 @@ def examples(argument: str, value: Any) -> Floats | NDArray[np.uint8]:
 def no_examples(argument: str, shape: tuple[int, ...]) -> str:
     """Returns the message for an array with fewer than two dimensions where examples are expected."""
     name = name_in_code(argument)
-    hint = f"; for one example use {name}[None], for examples of one number {name}[:, None]" if shape else ""
+    one = r_session.code(f"{name}[None]", f"matrix({name}, 1)")
+    many = r_session.code(f"{name}[:, None]", f"matrix({name})")
+    hint = f"; for one example use {one}, for examples of one number {many}" if shape else ""
     return f"{argument} has {len(shape)} dimensions, shape {shape}; expected examples, (n, ...){hint}"
 
 
@@ -528,7 +541,8 @@ def class_weights(argument: str, value: Any, targets: NDArray[Any], units: int) 
     any whole number: 1, 1.0, np.int64(1) or True; or "1", because the names in R's lists are strings.
     """
     if not isinstance(value, dict):
-        hint = f"; use dict(enumerate({argument}))" if isinstance(value, list | tuple | np.ndarray) else ""
+        by_class = r_session.code(f"dict(enumerate({argument}))", 'list("0" = 1, "1" = 2)')
+        hint = f"; use {by_class}" if isinstance(value, list | tuple | np.ndarray) else ""
         raise TypeError(f"{argument} must be a dict from class to weight, got {value!r}{hint}")
     classes = units if units > 1 else 2
     table = np.ones(classes, np.float32)

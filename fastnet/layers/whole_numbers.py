@@ -55,7 +55,8 @@ def whole_numbers(argument: str, value: Any, below: int | None = None) -> Intege
     """
     array = checks.numeric(argument, value)
     if array.dtype.kind == "f":
-        wrong = ~(array == np.floor(array)) | (np.abs(array) >= (LIMIT if array.dtype == np.float32 else 2**53))
+        with np.errstate(invalid="ignore"):  # R's NA is a NaN that signals
+            wrong = ~(array == np.floor(array)) | (np.abs(array) >= (LIMIT if array.dtype == np.float32 else 2**53))
         if wrong.any():
             where = tuple(np.argwhere(wrong)[0])
             limit = " below 2^24, since larger ones do not fit float32" if array.dtype == np.float32 else ""

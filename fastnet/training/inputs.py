@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastnet import checks
+from fastnet import checks, r_session
 from fastnet.arrays.rows import Rows
 from fastnet.arrays.sparse import Csr
 from fastnet.checks import Floats
@@ -180,10 +180,12 @@ def _fitting(argument: str, shape: Shape, expected: Shape | None) -> Shape:
         return given
     is_one = shape in (expected, (*expected, 1)) or (*shape, 1) == expected
     are_rows = len(expected) == len(given) == 1 and not is_one
-    hint = f"; for one example use {name}[None]" if is_one else ""
+    one = r_session.code(f"{name}[None]", f"array({name}, c(1, dim({name})))")
+    hint = f"; for one example use {one}" if is_one else ""
     size = math.prod(shape)
     if not is_one and len(expected) == 1 and (size == expected[0] or (size % expected[0] == 0 and not are_rows)):
-        hint = f"; use {name}.reshape({size // expected[0]}, {expected[0]})"
+        rows = f"{size // expected[0]}, {expected[0]}"
+        hint = f"; use {r_session.code(f'{name}.reshape({rows})', f'array_reshape({name}, c({rows}))')}"
     text = f"{argument} has {given[0]} features, shape {shape}; the model expects {expected[0]}"
     if not are_rows:
         text = f"{argument} has shape {shape}; the model expects examples of shape {expected}"

@@ -69,7 +69,8 @@ def check_labels(labels: NDArray[Any], classes: int | None) -> None:
         ValueError: if not. The message names the first wrong number and its index.
     """
     if labels.dtype.kind == "f":
-        broken = np.flatnonzero((labels != np.floor(labels)) | np.isinf(labels))  # finds NaN too: NaN != NaN
+        with np.errstate(invalid="ignore"):  # R's NA is a NaN that signals
+            broken = np.flatnonzero((labels != np.floor(labels)) | np.isinf(labels))  # finds NaN too: NaN != NaN
         if broken.size:
             raise ValueError(f"label {labels[broken[0]]} at index {broken[0]} is not a whole number")
     outside = np.flatnonzero((labels < 0) | (False if classes is None else labels >= classes))
