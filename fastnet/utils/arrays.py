@@ -33,7 +33,7 @@ def normalize(x: Any, axis: int = -1, order: float = 2) -> NDArray[Any]:
         array([[0.6, 0.8],
                [0. , 0. ]])
     """
-    array = np.ascontiguousarray(checks.numeric("x", x))
+    array = np.asarray(checks.numeric("x", x), order="C")
     axis = checks.integer("axis", axis, least=-64)
     if not -array.ndim <= axis < array.ndim:
         raise ValueError(f"axis must be one of the {array.ndim} axes of x, got {axis!r}")
