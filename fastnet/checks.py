@@ -300,6 +300,8 @@ def _as_array(argument: str, value: Any) -> NDArray[Any]:
     if array.dtype.kind == "O" and array.ndim == 0:
         is_stream = argument == "x" and hasattr(value, "__next__")
         hint = "; give what makes batches (x, y) alone, without y" if is_stream else ""
+        if isinstance(value, dict) and r_session.is_running():  # which a data frame is, where there is no pandas
+            hint = f"; use as.matrix({name_in_code(argument)})"
         raise TypeError(f"{argument} is of type {type(value).__name__}, which is not numeric; expected an array{hint}")
     columns = _columns_of(value) if array.ndim == 2 else None
     names = None if columns is None else [name for name, _ in columns]
@@ -404,7 +406,8 @@ def _hint(argument: str, found: str, array: NDArray[Any], column: Any) -> str:
         if written:
             return f"; for numbers written as text, {written}"
         frame = name if column is not None else f"pandas.DataFrame({name})"
-        return f"; make columns of 0 and 1 of its categories with pandas.get_dummies({frame}), or leave it out"
+        columns = r_session.code(f"pandas.get_dummies({frame})", f"model.matrix(~ ., {name})[, -1]")
+        return f"; make columns of 0 and 1 of its categories with {columns}, or leave it out"
     part = name if column is None else f"{name}[{_quoted(column)}]"
     if found == "date":
         is_plain = array.dtype.kind == "M" and column is None

@@ -89,6 +89,8 @@ HINTS: dict[str, tuple[Callable[[], Any], str]] = {
     "images": (lambda: model().predict(np.ones((5, 2, 2))), "use array_reshape(x, c(5, 4))"),
     "one image": (lambda: digits().predict(np.ones((28, 28))), "for one example use array(x, c(1, dim(x)))"),
     "a factor": (lambda: model().fit(X, list("ababab")), "make numbers of labels with as.integer(factor(y)) - 1"),
+    "a factor in a matrix": (lambda: model().fit([["a"] * 4] * 6, np.ones(6)), "model.matrix(~ ., x)[, -1]"),
+    "a data frame": (lambda: model().predict({"a": [1.0], "b": [2.0]}), "expected an array; use as.matrix(x)"),
     "class_weight": (lambda: model().fit(X, np.ones(6), class_weight=[1.0, 2.0]), 'use list("0" = 1, "1" = 2)'),
 }  # fmt: skip
 

@@ -59,11 +59,16 @@ def _reported(stream: TextIO | None) -> int | None:
     try:
         return os.get_terminal_size(stream.fileno()).columns
     except (AttributeError, OSError, TypeError, ValueError):
-        return None
+        return 0 if _is_rs_console(stream) and is_terminal(stream) else None
 
 
 def _is_notebook(stream: TextIO) -> bool:
     return type(stream).__module__.startswith("ipykernel.")
+
+
+def _is_rs_console(stream: TextIO) -> bool:
+    """Returns whether R's package reticulate passes the output on to a console such as RStudio's."""
+    return type(stream).__module__ == "rpytools.output"
 
 
 def shows(text: str, stream: TextIO | None = None) -> bool:

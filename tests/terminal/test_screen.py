@@ -7,7 +7,7 @@ import sys
 import termios
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import TextIO
+from typing import Any, TextIO
 
 import pytest
 
@@ -121,6 +121,22 @@ def test_a_notebook_has_no_width_but_that_of_the_terminal_where_it_was_started(w
     assert screen.columns(cell) is None
     assert screen.room(cell) is None
     assert screen.redraws(cell)
+
+
+@pytest.mark.parametrize(("interactive", "room"), [(True, 79), (False, None)])
+def test_rs_console_is_assumed_to_have_the_usual_width(interactive: bool, room: int | None) -> None:
+    class OutputRemap:
+        """As reticulate's: it has the attributes of Python's own output, such as a file number, but no terminal."""
+
+        def isatty(self) -> bool:
+            return interactive
+
+        def fileno(self) -> int:
+            raise OSError
+
+    OutputRemap.__module__ = "rpytools.output"
+    console: Any = OutputRemap()
+    assert (screen.redraws(console), screen.room(console)) == (interactive, room)
 
 
 def test_codes_take_no_room_and_wide_letters_two_columns() -> None:
