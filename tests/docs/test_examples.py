@@ -54,6 +54,7 @@ def test_every_example_is_here_and_on_the_page() -> None:
     assert names == set(PROMISED)
     page = (FOLDER / "index.md").read_text(encoding="utf-8")
     assert set(re.findall(r"{literalinclude} (\w+)\.py", page)) == names
+    assert set(re.findall(r"{literalinclude} (\w+\.R)", page)) == {path.name for path in FOLDER.glob("*.R")}
 
 
 @pytest.mark.parametrize("name", PROMISED)
