@@ -8,6 +8,7 @@ import platform
 import re
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import Cython
@@ -35,6 +36,9 @@ AVX512 = ["-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw"]
 VARIANTS: dict[str, list[str]] = {"_baseline": []}
 if IS_X86:
     VARIANTS |= {"_x86_v3": AVX2, "_x86_v4": AVX2 + AVX512}
+WIDTHS = {"_x86_v3": 8, "_x86_v4": 16}  # floats in a vector
+# MSVC has no vector extensions, so it builds only the baseline, in plain C. See fastnet/kernels/plain.h.
+MSVC = ["/O2", "/std:c11", "/fp:precise"]
 
 # Options to remove, from whatever source: CFLAGS and similar variables, CC="gcc -Ofast", or Python's own settings.
 # - With fast math, GCC also links code that makes the whole process round subnormal numbers to zero.
@@ -47,11 +51,15 @@ UNWANTED = (
 if IS_X86:
     UNWANTED += r"|-m(arch=|cpu=|tune=|fpmath=|sse|ssse|avx|fma|f16c|bmi).*"
 
-# A test program, since a compiler that is a script may add fast-math options after ours.
+# A test program, since a compiler that is a script may add fast-math options after ours, or know no vectors.
 PROBE = """
 #include <Python.h>
 #if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
 #error "it adds -ffast-math or -ffinite-math-only to each call, with which a search for NaN finds nothing"
+#endif
+#include "vec.h"
+#if LANES < NEEDED_LANES
+#error "it has no vector extensions"
 #endif
 """
 
@@ -68,6 +76,10 @@ SANITIZE = (
 INSTALL_COMPILER = (
     "`apt-get install build-essential python3-dev` on Debian or Ubuntu, `dnf install gcc python3-devel` on Fedora, "
     "`xcode-select --install` on macOS"
+)
+NO_FREE_THREADING = (
+    "fastnet has not been tested on free-threaded Python; use a Python with the GIL. "
+    "To build it all the same, set FASTNET_FREE_THREADED=1: Python then turns the GIL on when it imports fastnet"
 )
 
 
@@ -90,16 +102,21 @@ class BuildKernels(build_ext):
                 self.warn(f"could not leave the kernels in the source tree: {error}")
 
     def build_extensions(self) -> None:
+        if sysconfig.get_config_var("Py_GIL_DISABLED") and os.environ.get("FASTNET_FREE_THREADED") != "1":
+            raise PlatformError(NO_FREE_THREADING)
         if tuple(map(int, Cython.__version__.split(".")[:2])) < (3, 3):  # older ones cannot inline recursive functions
             raise PlatformError(
                 f"fastnet needs Cython 3.3 or newer, and {Cython.__version__} is installed: "
                 "python -m pip install --upgrade Cython"
             )
-        self.remove_unwanted_options()
-        self.extensions = [extension for extension in self.extensions if self.can_compile(extension)]
+        if self.compiler.compiler_type == "msvc":
+            self.use_msvc()
+        else:
+            self.remove_unwanted_options()
+            self.extensions = [extension for extension in self.extensions if self.can_compile(extension)]
         self.outdated = [extension for extension in self.extensions if self.is_outdated(extension)]
         for extension in self.outdated:
-            flags = [*self.compiler.compiler_so[1:], *extension.extra_compile_args]
+            flags = [*self.command[1:], *extension.extra_compile_args]
             shown = " ".join(flag for flag in flags if flag != INLINE).replace("\\", "\\\\").replace('"', '\\"')
             extension.define_macros.append(("COMPILER_FLAGS", f'"{shown}"'))
         translated = cythonize(
@@ -128,7 +145,7 @@ class BuildKernels(build_ext):
 
         Cython's own check compares with its C files. In a build by pip these are always new, so it would say yes.
         """
-        options = [Cython.__version__, self.compiler.compiler_so, self.compiler.linker_so]
+        options = [Cython.__version__, self.command, getattr(self.compiler, "linker_so", [])]
         options += [extension.extra_compile_args, extension.extra_link_args]
         record = Path(self.build_temp, f"{extension.name}.options")
         if not record.exists() or record.read_text() != repr(options):
@@ -136,6 +153,18 @@ class BuildKernels(build_ext):
             record.write_text(repr(options))
         files = [*extension.sources, *extension.depends, str(record)]
         return bool(self.force or newer_group(files, self.get_ext_fullpath(extension.name), missing="newer"))
+
+    @property
+    def command(self) -> list[str]:
+        """The command that compiles a file, and its options; MSVC's class keeps them to itself."""
+        return getattr(self.compiler, "compiler_so", ["cl"])
+
+    def use_msvc(self) -> None:
+        """Builds the baseline alone, with the options of MSVC."""
+        self.extensions = [extension for extension in self.extensions if extension.name.endswith("_baseline")]
+        for extension in self.extensions:
+            extension.extra_compile_args = list(MSVC)
+            extension.extra_link_args = []
 
     def remove_unwanted_options(self) -> None:
         """Takes the `UNWANTED` options out of the commands that compile and link."""
@@ -149,13 +178,14 @@ class BuildKernels(build_ext):
             self.warn(f"compiling without {' '.join(sorted(removed))}, which would change the kernels' results")
 
     def can_compile(self, extension: Extension) -> bool:
-        """Tells whether the compiler knows the options of this variant.
+        """Tells whether the compiler knows the options and the vectors of this variant.
 
         Raises:
             PlatformError: if it cannot compile anything. The message says what to install.
         """
-        command = [*self.compiler.compiler_so, *(f"-I{folder}" for folder in self.include_dirs)]
-        command += [*extension.extra_compile_args, "-fsyntax-only", "-x", "c", "-"]
+        width = WIDTHS.get(extension.name.rpartition(".")[2], 1)
+        command = [*self.command, *(f"-I{folder}" for folder in (*self.include_dirs, *extension.include_dirs))]
+        command += [*extension.extra_compile_args, f"-DNEEDED_LANES={width}", "-fsyntax-only", "-x", "c", "-"]
         english = os.environ | {"LC_ALL": "C"}
         try:
             done = subprocess.run(command, input=PROBE, env=english, capture_output=True, text=True, check=False)

@@ -1,5 +1,7 @@
 """How fastnet is built, packed and installed: setup.py with hostile options, without a compiler, and the sdist."""
 
+import importlib.util
+import json
 import os
 import re
 import shutil
@@ -11,13 +13,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers import isa_module
+from kernels.guard import TABLE
+from kernels.test_same_bits import results
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = (".ci", "bench", "docs", "fastnet", "tests")
 FILES = ("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "pyproject.toml", "setup.py")
 CC = (sysconfig.get_config_var("CC") or "cc").split()[0]
 LDSHARED = sysconfig.get_config_var("LDSHARED") or "cc -shared"
-VARIABLES = ("CC", "CFLAGS", "CPPFLAGS", "LDFLAGS", "LDSHARED", "FASTNET_SANITIZE")
+VARIABLES = ("CC", "CFLAGS", "CPPFLAGS", "LDFLAGS", "LDSHARED", "FASTNET_SANITIZE", "FASTNET_FREE_THREADED")
 
 PROBE = """
 #include <Python.h>
@@ -235,6 +240,85 @@ print([extension.name for extension in command.extensions if command.can_compile
     done = run(unbuilt, "-c", code, CC=old)
     assert done.stdout.splitlines()[-1] == "['fastnet.kernels._baseline', 'fastnet.kernels._x86_v3']", done.stderr
     assert "leaving out fastnet.kernels._x86_v4, which the C compiler" in done.stdout + done.stderr
+
+
+# Compilers without vector extensions, and MSVC ------------------------------------------------------------------------
+
+
+def test_plain_c_gives_the_bits_of_the_baseline(tree: Path, tmp_path: Path) -> None:
+    """GCC stands in for a compiler without vector extensions."""
+    if os.uname().machine != "x86_64":
+        pytest.skip("the baseline of other processors has fused multiply-adds, and plain C has none")
+    done = run(tree, "setup.py", "build_ext", "-b", str(tmp_path), "-t", str(tmp_path), CFLAGS="-DFASTNET_PLAIN")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for left in (tree / "fastnet/kernels").glob("*.so"):
+        left.unlink()
+    (built,) = tmp_path.glob("fastnet/kernels/*.so")  # and not those for AVX2 and AVX-512
+    spec = importlib.util.spec_from_file_location("plain._baseline", built)
+    assert spec is not None
+    assert spec.loader is not None
+    plain = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(plain)
+    assert "plain C" in plain.COMPILER
+    assert plain.x86_level() == 0
+    baseline = isa_module("baseline")
+    differ = [entry.name for entry in TABLE if results(plain, entry, 1) != results(baseline, entry, 1)]
+    assert differ == []
+
+
+BUILD_WITH_MSVC = """
+import json, runpy, sys
+from setuptools import Distribution
+from distutils import ccompiler
+built = runpy.run_path("setup.py")
+command = built["BuildKernels"](Distribution({"name": "x", "ext_modules": built["extensions"]}))
+command.build_temp = command.build_lib = sys.argv[1]
+command.ensure_finalized()
+command.compiler = ccompiler.new_compiler(compiler="msvc")
+commands = []
+command.compiler.initialize = lambda *_: None
+command.compiler.cc, command.compiler.linker = "cl.exe", "link.exe"
+command.compiler.initialized, command.compiler.compile_options = True, ["/nologo", "/O2", "/MD"]
+command.compiler._ldflags = {("shared_object", None): ["/DLL"], ("shared_object", False): ["/DLL"]}
+command.compiler.spawn = command.compiler.call = commands.append  # an older name, and a newer one
+command.build_extensions()
+print(json.dumps(commands))
+"""
+
+
+def test_msvc_builds_the_baseline_alone_with_its_own_options(unbuilt: Path, tmp_path: Path) -> None:
+    """MSVC itself is not needed: its commands are noted and not run."""
+    done = run(unbuilt, "-c", BUILD_WITH_MSVC, str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    compile, link = json.loads(done.stdout.splitlines()[-1])
+    assert compile[0] == "cl.exe"
+    assert {"/std:c11", "/fp:precise", "/O2"} <= set(compile)
+    assert [word for word in compile + link if word.startswith(("-O", "-f", "-m", "-std", "-pthread", "-g"))] == []
+    assert [word for word in compile if word.endswith(".c")] == [
+        f"/Tc{next(tmp_path.rglob('_baseline.c'))}"
+    ]
+
+
+# Free-threaded Python -------------------------------------------------------------------------------------------------
+
+FREE_THREADED = """
+import runpy, sysconfig
+asked = sysconfig.get_config_var
+sysconfig.get_config_var = lambda name: 1 if name == "Py_GIL_DISABLED" else asked(name)
+runpy.run_path("setup.py", run_name="__main__")
+"""
+
+
+def test_free_threaded_python_is_refused_with_the_way_to_try_it(unbuilt: Path, tmp_path: Path) -> None:
+    folders = ("--build-base", str(tmp_path))
+    done = run(unbuilt, "-c", FREE_THREADED, "build", *folders)
+    assert done.stderr.splitlines()[-1] == (
+        "error: fastnet has not been tested on free-threaded Python; use a Python with the GIL. "
+        "To build it all the same, set FASTNET_FREE_THREADED=1: Python then turns the GIL on when it imports fastnet"
+    )
+    missing = str(tmp_path / "cc")  # so that this build ends at its next step
+    done = run(unbuilt, "-c", FREE_THREADED, "build", *folders, CC=missing, FASTNET_FREE_THREADED="1")
+    assert "cannot be started" in done.stderr.splitlines()[-1]
 
 
 # The sdist and the distribution's name --------------------------------------------------------------------------------

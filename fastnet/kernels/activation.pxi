@@ -50,7 +50,7 @@ cdef inline vec vec_exp(vec x) noexcept nogil:
 cdef inline vec vec_sigmoid(vec z) noexcept nogil:
     """1 / (1 + exp(-z)). exp is taken of -|z|, which is never positive, so nothing overflows."""
     cdef vec e = vec_exp(-vec_abs(z))
-    return vec_select_less(z, vec_set1(0), e, vec_set1(1)) / (1 + e)
+    return vec_select_less(z, vec_set1(0), e, vec_set1(1)) / (vec_set1(1) + e)
 
 
 cdef inline vec vec_tanh(vec z) noexcept nogil:
@@ -67,7 +67,7 @@ cdef inline vec vec_tanh(vec z) noexcept nogil:
     q = vec_fma(q, s, vec_set1(-3.33332819422e-1))
     cdef vec near = vec_fma(q * s, z, z)
     cdef vec e = vec_exp(-(2 * a))
-    cdef vec far = vec_copysign((1 - e) / (1 + e), z)
+    cdef vec far = vec_copysign((vec_set1(1) - e) / (vec_set1(1) + e), z)
     return vec_select_less(a, vec_set1(0.625), near, far)
 
 
@@ -85,7 +85,7 @@ cdef inline vec differentiate(int activation, vec y, vec dy) noexcept nogil:
     if activation == RELU:
         return vec_where_positive(dy, y)
     if activation == SIGMOID:
-        return dy * (y * (1 - y))
+        return dy * (y * (vec_set1(1) - y))
     if activation == TANH:
         return dy * vec_fma(-y, y, vec_set1(1))
     return dy

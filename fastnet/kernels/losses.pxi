@@ -187,7 +187,7 @@ cdef inline void binary_crossentropy_lanes(
     cdef vec x = vec_load(z)
     cdef vec target = vec_load(t) * q.keep + q.add
     cdef vec e = vec_exp(-vec_abs(x))
-    cdef vec probability = vec_select_less(x, zero, e, vec_set1(1)) / (1 + e)
+    cdef vec probability = vec_select_less(x, zero, e, vec_set1(1)) / (vec_set1(1) + e)
     cdef vec common = vec_log1p(e)
     cdef vec log_p = vec_min(x, zero) - common
     cdef vec log_rest = -vec_max(x, zero) - common
@@ -196,7 +196,7 @@ cdef inline void binary_crossentropy_lanes(
         log_rest = vec_min(vec_max(log_rest, vec_set1(LOG_REST_MIN)), vec_set1(LOG_MAX))
     vec_store(p, probability)
     vec_store(dz, (probability - target) * q.share)
-    vec_store(loss, -(target * log_p + (1 - target) * log_rest))
+    vec_store(loss, -(target * log_p + (vec_set1(1) - target) * log_rest))
 
 
 def binary_crossentropy(

@@ -53,7 +53,7 @@ cdef inline vec vec_expm1(vec x) noexcept nogil:
 cdef inline vec vec_log1p(vec x) noexcept nogil:
     """log(1 + x) for 0 <= x <= 1. The rounding error of u = 1 + x is added, times the derivative 1 / u."""
     cdef vec u = 1 + x
-    return vec_log(u) + (x - (u - 1)) / u
+    return vec_log(u) + (x - (u - vec_set1(1))) / u
 
 
 cdef inline vec vec_normal_density(vec x, float scale, vec exponent) noexcept nogil:

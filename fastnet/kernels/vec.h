@@ -1,6 +1,7 @@
 /* The SIMD vocabulary of the kernels: one vector type `vec` of LANES floats, and a dozen operations on it.
  *
  * The compiler's flags decide how wide it is, so one source serves every instruction set. There is no algorithm in here.
+ * A compiler without vector extensions, such as MSVC, or one with -DFASTNET_PLAIN, gets the operations of plain.h.
  * Promises: loads and stores need no alignment; vec_fma rounds once wherever the machine can (AVX2, AVX-512, NEON) and
  * twice where it cannot (SSE2); every other operation is exactly rounded IEEE arithmetic, the same at every width.
  */
@@ -9,6 +10,13 @@
 
 #include <stdint.h>
 #include <string.h>
+
+#if !defined(__clang__) && !(defined(__GNUC__) && __GNUC__ >= 5) && !defined(FASTNET_PLAIN)
+#define FASTNET_PLAIN
+#endif
+#if defined(FASTNET_PLAIN)
+#include "plain.h"
+#else
 
 #if defined(__AVX512F__)
 #define LANES 16
@@ -135,4 +143,5 @@ static inline vec vec_mantissa(vec a) { return (vec)(((ivec)a & 0x7fffff) | (126
 /* 2^n, n an integer in [-126, 127] given as 1.5 * 2^23 + n: its low bits are moved to the exponent's place. */
 static inline vec vec_power_of_two(vec shifted) { return (vec)(((uvec)shifted << 23) + (127u << 23)); }
 
+#endif
 #endif
