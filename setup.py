@@ -185,7 +185,7 @@ class BuildKernels(build_ext):
         """
         width = WIDTHS.get(extension.name.rpartition(".")[2], 1)
         command = [*self.command, *(f"-I{folder}" for folder in (*self.include_dirs, *extension.include_dirs))]
-        command += [*extension.extra_compile_args, f"-DNEEDED_LANES={width}", "-fsyntax-only", "-x", "c", "-"]
+        command += [*extension.extra_compile_args, f"-DNEEDED_LANES={width}", "-c", "-x", "c", "-", "-o", os.devnull]
         english = os.environ | {"LC_ALL": "C"}
         try:
             done = subprocess.run(command, input=PROBE, env=english, capture_output=True, text=True, check=False)

@@ -54,14 +54,19 @@ def main(folders: list[str], rounds: int) -> None:
     least: list[dict[str, float]] = [{}, {}]
     workers = [
         subprocess.Popen(
-            [sys.executable, __file__], cwd=folder, env={"PYTHONPATH": folder}, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, text=True,
+            [sys.executable, __file__],
+            cwd=folder,
+            env={"PYTHONPATH": folder},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for folder in folders
     ]
     for _ in range(rounds):
         for worker, best in zip(workers, least, strict=True):
-            assert worker.stdin is not None and worker.stdout is not None
+            assert worker.stdin is not None
+            assert worker.stdout is not None
             worker.stdin.write("\n")
             worker.stdin.flush()
             for name, time in json.loads(worker.stdout.readline()).items():

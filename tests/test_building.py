@@ -159,7 +159,7 @@ def test_harmless_options_are_used_and_shown(unbuilt: Path, tmp_path: Path) -> N
 def test_a_second_build_compiles_only_what_has_changed(unbuilt: Path, tmp_path: Path) -> None:
     source, log = tmp_path / "probe.c", tmp_path / "log"
     source.write_text(PROBE)
-    compiler = script(tmp_path / "cc", f'case "$*" in *" -c "*) echo compiled >> {log};; esac', f'exec {CC} "$@"')
+    compiler = script(tmp_path / "cc", f'case "$*" in *".c -o "*) echo compiled >> {log};; esac', f'exec {CC} "$@"')
 
     def compilations(**options: str) -> int:
         log.write_text("")
@@ -294,9 +294,7 @@ def test_msvc_builds_the_baseline_alone_with_its_own_options(unbuilt: Path, tmp_
     assert compile[0] == "cl.exe"
     assert {"/std:c11", "/fp:precise", "/O2"} <= set(compile)
     assert [word for word in compile + link if word.startswith(("-O", "-f", "-m", "-std", "-pthread", "-g"))] == []
-    assert [word for word in compile if word.endswith(".c")] == [
-        f"/Tc{next(tmp_path.rglob('_baseline.c'))}"
-    ]
+    assert [word for word in compile if word.endswith(".c")] == [f"/Tc{next(tmp_path.rglob('_baseline.c'))}"]
 
 
 # Free-threaded Python -------------------------------------------------------------------------------------------------

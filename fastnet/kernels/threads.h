@@ -14,7 +14,7 @@
  *
  * A worker spins for a while after its last share, since the next kernel usually comes within microseconds, then
  * sleeps. Who spins offers the core to others every few microseconds, which costs nothing where nobody wants it.
- * Where there are no POSIX threads everything runs on the caller's.
+ * Where there are no POSIX threads, as on Windows, everything runs on the caller's.
  */
 #ifndef FASTNET_THREADS_H
 #define FASTNET_THREADS_H
@@ -30,7 +30,7 @@
 /* Computes items [begin, end) of a kernel's work. */
 typedef void (*task_fn)(void *args, ptrdiff_t begin, ptrdiff_t end);
 
-#if defined(__unix__) || defined(__APPLE__)
+#if (defined(__unix__) || defined(__APPLE__)) && !defined(__STDC_NO_ATOMICS__)
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>

@@ -6,7 +6,8 @@
 #   a * b + c          rounds twice, vec_fma(a, b, c) once. The bits differ: never write one for the other
 #   1 - a, rate * a    a number beside a vector stands for a vector of equal numbers
 #   vec_set1(0.1)      is needed for a literal that float32 cannot hold exactly, for a negative one, for a divisor, and
-#                      where a vector is assigned, passed or returned
+#                      where a vector is assigned, passed or returned. It is also needed where the expression goes on: in
+#                      plain.h a vec is a float, and 1 / (1 + e) is computed in double precision
 #   vec_select_less    and its like compare: a < b is no vector of floats
 
 from libc.string cimport memcpy, memset

@@ -13,9 +13,10 @@ from typing import BinaryIO
 
 try:
     import fcntl
-except ImportError:  # without POSIX there are no locks, so no temporary file is removed
+except ImportError:  # without POSIX, as on Windows, there are no locks, so no temporary file is removed
     fcntl = None  # type: ignore[assignment]
 
+O_BINARY: int = getattr(os, "O_BINARY", 0)  # without it, Windows changes line ends
 _TEMPORARY = re.compile(r"\.fastnet-[0-9a-f]{16}\.tmp")
 
 
@@ -49,11 +50,13 @@ def replacing(path: str) -> Iterator[BinaryIO]:
     temporary, descriptor = new_temporary(folder)
     try:
         with open(descriptor, "wb") as file:
-            if old is not None:
+            if old is not None and fcntl is not None:
                 _take_over(descriptor, old)
             yield file
             file.flush()
             os.fsync(descriptor)
+            if fcntl is None:
+                file.close()  # Windows renames no open file
             os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -105,7 +108,7 @@ def new_temporary(folder: str) -> tuple[str, int]:
     """
     while True:
         path = os.path.join(folder, f".fastnet-{secrets.token_hex(8)}.tmp")
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | O_BINARY, 0o666)
         if fcntl is None:
             return path, descriptor
         with contextlib.suppress(OSError):  # a file system without locks
@@ -132,7 +135,9 @@ def _remove_abandoned(folder: str) -> None:
 
 
 def _sync_folder(folder: str) -> None:
-    """Writes a folder to the disk, so that a file's new name survives a power failure."""
+    """Writes a folder to the disk, so that a file's new name survives a power failure; Windows opens no folders."""
+    if fcntl is None:
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

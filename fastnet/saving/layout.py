@@ -36,7 +36,7 @@ from fastnet._version import __version__
 from fastnet.arrays.variables import Variable
 from fastnet.checks import Floats
 from fastnet.layers.base import Shape
-from fastnet.saving.files import replacing
+from fastnet.saving.files import O_BINARY, replacing
 from fastnet.terminal import screen
 
 MODEL_SUFFIX = ".safetensors"
@@ -258,7 +258,7 @@ def _refuse(path: str, what: str, error: BaseException | None = None) -> NoRetur
 
 def _open_regular(path: str) -> int:
     """Opens a regular file; refuses a device and a pipe, which may never end."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    descriptor = os.open(path, os.O_RDONLY | O_BINARY | getattr(os, "O_NONBLOCK", 0))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         _refuse(path, "is no file but a folder, a pipe or a device")
