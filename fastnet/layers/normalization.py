@@ -14,7 +14,7 @@ from fastnet.layers.axes import axes_of, axis_argument
 from fastnet.layers.base import LAYER_ARGUMENTS, Layer, Shape
 
 Doubles = NDArray[np.float64]
-_EPSILON = 1e-7  # the least standard deviation that the layer divides by, as in Keras
+LEAST_DEVIATION = 1e-7  # the least standard deviation that the layer divides by, as in Keras
 _BLOCK = 1024  # number of rows whose squares are in memory at once
 
 
@@ -153,7 +153,7 @@ class Normalization(Layer):
     def _statistics(self) -> tuple[Floats, Floats]:
         """Returns mean and standard deviation, in a shape that fits a batch."""
         mean, variance = self._moments_in_use()
-        return mean, np.maximum(np.sqrt(variance), np.float32(_EPSILON))
+        return mean, np.maximum(np.sqrt(variance), np.float32(LEAST_DEVIATION))
 
     def call(self, x: Floats, training: bool = False) -> Floats:
         mean, deviation = self._statistics()

@@ -629,11 +629,45 @@ class Model(Stack):
 
         saving.load_weights(self, filepath)
 
-    def export(self, filepath: Any, format: Any = None, **options: Any) -> None:
-        """Writes the model in the format of another program, which the ending of the name chooses."""
+    def export(
+        self,
+        filepath: Any,
+        format: Any = None,
+        verbose: Any = None,
+        input_signature: Any = None,
+        *,
+        overwrite: bool = True,
+        **options: Any,
+    ) -> None:
+        """Writes the model, as it predicts, to a file of another program's format.
+
+        The file is never half written: after an error, the old file is unchanged. It has no optimizer and no loss, so
+        the training cannot go on from it: for that, use `save`.
+
+        Args:
+            filepath: the file's name. Its ending chooses the format: ``.onnx`` for ONNX Runtime and other programs.
+            format: the format's name, such as ``"onnx"``, as in Keras. It must fit the ending.
+            verbose: whether to print the file's name and size.
+            input_signature: what the input looks like, as in Keras, such as ``model.inputs``. It must be the model's
+                own input. The batch may have any size anyway.
+            overwrite: whether to replace an existing file.
+            options: for ``.onnx``: ``opset_version``, the set of standard operators, from 13 to 28. By default it is
+                28, or the newest that the installed package onnx has. An older program may need an older set.
+
+        Raises:
+            ValueError: if the name has another ending, the model is not built, a weight is NaN or infinite, or an
+                argument does not fit.
+            TypeError: if there is no such option, or the format has nothing for a layer or an activation, as for a
+                `Lambda` or your own class. The message names it.
+            ImportError: if a package is missing that the format needs. The message has the command that installs it.
+            FileNotFoundError: if there is no such folder.
+            FileExistsError: if the file exists and `overwrite` is False.
+            PermissionError: if the file is read-only, or the folder is.
+            OSError: if the file cannot be written.
+        """
         from fastnet.export import export
 
-        export(self, filepath, format, **options)
+        export(self, filepath, format, verbose, input_signature, overwrite, **options)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the model's name and layers, from which `from_config` makes an equal model with new weights."""

@@ -66,6 +66,22 @@ def replacing(path: str) -> Iterator[BinaryIO]:
         _sync_folder(folder)
 
 
+def check_place(path: str, overwrite: bool) -> str:
+    """Checks that a file can be put at `path`; returns the path without links.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+        FileExistsError: if there is a file and `overwrite` is False.
+    """
+    path = os.path.realpath(path)  # the file that a link points to is replaced, not the link
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", folder)
+    if os.path.lexists(path) and not overwrite:
+        raise FileExistsError(errno.EEXIST, "the file is there, and overwrite is False", path)
+    return path
+
+
 def check_writable(path: str) -> os.stat_result | None:
     """Checks that the file at `path` is not read-only; returns its `os.stat`, or None if there is no file.
 
@@ -108,7 +124,10 @@ def new_temporary(folder: str) -> tuple[str, int]:
     """
     while True:
         path = os.path.join(folder, f".fastnet-{secrets.token_hex(8)}.tmp")
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | O_BINARY, 0o666)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | O_BINARY, 0o666)
+        except PermissionError as error:  # the user knows the folder, not the temporary file
+            raise PermissionError(error.errno, "no file can be written into this folder", folder) from None
         if fcntl is None:
             return path, descriptor
         with contextlib.suppress(OSError):  # a file system without locks

@@ -18,7 +18,6 @@ before memory is allocated. A header has at most 1 MiB. Every fault in a file's 
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import hashlib
 import inspect
@@ -36,7 +35,7 @@ from fastnet._version import __version__
 from fastnet.arrays.variables import Variable
 from fastnet.checks import Floats
 from fastnet.layers.base import Shape
-from fastnet.saving.files import O_BINARY, replacing
+from fastnet.saving.files import O_BINARY, check_place, replacing
 from fastnet.terminal import screen
 
 MODEL_SUFFIX = ".safetensors"
@@ -115,12 +114,7 @@ class Contents(NamedTuple):
 
 def write(path: str, contents: Contents, overwrite: bool = True) -> None:
     """Writes a file with its checksum, one array after another; errors as `save_model`."""
-    path = os.path.realpath(path)  # replaces the file that a link points to, not the link
-    folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(errno.ENOENT, "there is no such folder", folder)
-    if os.path.lexists(path) and not overwrite:
-        raise FileExistsError(errno.EEXIST, "the file is there, and overwrite is False", path)
+    path = check_place(path, overwrite)
     names = sorted(contents.packed)
     shapes = {name: contents.packed[name][0].shape for name in names}
     about, head = header_of(contents.about, shapes)
