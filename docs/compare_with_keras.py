@@ -82,7 +82,7 @@ ABSENT: dict[str, dict[str, str]] = {
         "models with a `call` of their own": r"call|symbolic_call|compute_(loss|metrics|output_spec)|"
         r"(predict|test)_step|make_\w+_function|add_(loss|metric|variable|weight)",
         "masks": "compute_mask",
-        "Keras's files": r"export|(build|compile)_from_config|get_(build|compile)_config|(load|save)_own_variables",
+        "Keras's files": r"(build|compile)_from_config|get_(build|compile)_config|(load|save)_own_variables",
         "quantization": r"quantize\w*|get_quantization\w+",
         "stateless calls": r"stateless\w+|[gs]et_state_tree|rematerialized_call",
     },
@@ -121,6 +121,8 @@ WHY = {
     "fastnet's own bar": "`(width|interval)`:",
     "sparse matrices of SciPy": "more: `sparse`",
     "no file contains code": "fewer: .*`safe_mode`",
+    "as in `save`": "more: `overwrite`",
+    "the file's name says it": "`format`: `None`",
     "a model is one file": "fewer: .*`(zipped|max_shard_size)`",
     "all weights must fit": "fewer: .*`skip_mismatch`",
     "the next use builds the model": "fewer: `rebuild`",

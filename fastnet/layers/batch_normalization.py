@@ -142,7 +142,7 @@ class BatchNormalization(AffineNormalization):
         """Returns n r + d, and updates the averages of `renorm`. Arguments: n, and the batch's mean and deviation."""
         limits = self.renorm_clipping or {}
         moving = np.maximum(self.renorm_stddev.numpy().astype(np.float64), np.sqrt(self.epsilon)).reshape(self._shape)
-        r = np.clip(stddev / moving, limits.get("rmin"), limits.get("rmax"))
+        r = np.clip(stddev / moving, limits.get("rmin", 0), limits.get("rmax", np.inf))
         d = (mean - self.renorm_mean.numpy().reshape(self._shape)) / moving
         if "dmax" in limits:
             d = np.clip(d, -limits["dmax"], limits["dmax"])

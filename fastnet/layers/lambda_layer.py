@@ -58,7 +58,10 @@ class Lambda(Layer):
         self.function = function
         self.arguments = arguments or {}
         self._gradient = gradient
-        self._passes_training = "training" in inspect.signature(function).parameters
+        try:
+            self._passes_training = "training" in inspect.signature(function).parameters
+        except ValueError:  # compiled functions may have no signature, such as np.tanh in NumPy 1
+            self._passes_training = False
 
     def call(self, x: Floats, training: bool = False) -> Any:
         further = self.arguments | ({"training": training} if self._passes_training else {})

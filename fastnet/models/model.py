@@ -656,9 +656,9 @@ class Model(Stack):
 
         Raises:
             ValueError: if the name has another ending, the model is not built, a weight is NaN or infinite, or an
-                argument does not fit.
-            TypeError: if there is no such option, or the format has nothing for a layer or an activation, as for a
-                `Lambda` or your own class. The message names it.
+                argument does not fit; if the format has nothing for a layer or an activation, as for a `Lambda` or
+                your own class. The message names it.
+            TypeError: if there is no such option, or an argument is of another type.
             ImportError: if a package is missing that the format needs. The message has the command that installs it.
             FileNotFoundError: if there is no such folder.
             FileExistsError: if the file exists and `overwrite` is False.

@@ -10,7 +10,7 @@ import onnxruntime
 
 from fastnet.export import onnx as writer
 
-OPSETS = (writer.OLDEST_OPSET, writer.NEWEST_OPSET)
+OPSETS = (writer.OLDEST_OPSET, min(writer.NEWEST_OPSET, onnx.defs.onnx_opset_version()))
 Make = Callable[[], Any]
 
 

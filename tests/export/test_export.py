@@ -1,5 +1,6 @@
 """Model.export: the checks that all formats share. A format of the test's own stands for any."""
 
+import errno
 import os
 import stat
 import sys
@@ -14,6 +15,7 @@ import fastnet
 from fastnet import export, layers
 from fastnet.export.kinds import kind_of
 from fastnet.layers import Dense, Input
+from fastnet.saving.files import replace_file
 
 
 @pytest.fixture
@@ -130,6 +132,25 @@ def test_a_file_is_replaced_unless_it_must_not_be(written: list[Any], tmp_path: 
     path.chmod(stat.S_IRUSR | stat.S_IWUSR)
     small().export(path)
     assert path.read_bytes() == b"new"
+
+
+def test_a_folder_that_takes_no_files_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may write everywhere, so the system's answer is replaced."""
+
+    def write(model: Any, path: str) -> None:
+        replace_file(path, b"new")
+
+    def refuse(path: str, *_: Any) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    module = types.ModuleType("a_format")
+    module.write = write  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "a_format", module)
+    monkeypatch.setitem(export.FORMATS, ".fmt", "a_format")
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(PermissionError, match=f"no file can be written into this folder: '{tmp_path}'"):
+        small().export(tmp_path / "m.fmt")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_package_is_named_with_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """PReLU, Lambda, ActivityRegularization, Permute, RepeatVector, Identity, pooling: their formulas, there and back."""
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,12 @@ def test_lambda_gets_its_arguments_and_training() -> None:
     np.testing.assert_array_equal(layer(X), X + 3)
     layer(X, training=True)
     assert seen == [False, False, True]  # the first call finds the shape
+
+
+def test_lambda_takes_a_function_without_a_signature() -> None:
+    with pytest.raises(ValueError, match="no signature"):
+        inspect.signature(max)
+    assert Lambda(max)._passes_training is False
 
 
 def test_lambda_needs_a_gradient_only_after_trained_layers() -> None:

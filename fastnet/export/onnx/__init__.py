@@ -40,8 +40,9 @@ def write(model: Any, path: str, *, opset_version: Any = None) -> None:
 
     Raises:
         ImportError: if the package onnx is not installed.
-        TypeError: if there is no standard operator for a layer or an activation, as for a user's own.
-        ValueError: if `opset_version` is out of its range, or the file would have more than 2 GB.
+        ValueError: if there are no standard operators for a layer or an activation, as for a user's own,
+            `opset_version` is out of its range, or the file would have more than 2 GB.
+        TypeError: if `opset_version` is not an integer.
         OSError: if the file cannot be written.
     """
     onnx = checks.optional("onnx", "onnx", "model.export to an .onnx file")

@@ -28,13 +28,13 @@ def write_activation(graph: Graph, activation: Activation, x: str, units: int, o
         The name of the result.
 
     Raises:
-        TypeError: if it is a user's own activation.
+        ValueError: if it is a user's own activation.
     """
     kind = kind_of(activation)
     if kind in _NAMED:
         return graph.node(_NAMED[kind], x)
     if kind not in ACTIVATIONS:
-        raise TypeError(
+        raise ValueError(
             f"layer {owner!r} cannot be exported to ONNX: its activation {activation.name!r} is Python code of class "
             f"{type(activation).__name__}, and ONNX has standard operators alone. Use an activation of fastnet"
         )

@@ -32,8 +32,10 @@ def discretization(graph: Graph, layer: layers.Discretization, x: str) -> str:
     if layer.bin_boundaries is None:
         raise ValueError(f"layer {layer.name!r} has no boundaries yet; call adapt(data) first")
     boundaries = graph.weight("bin_boundaries", np.array(layer.bin_boundaries, np.float32))
-    reached = graph.node("GreaterOrEqual", graph.node("Unsqueeze", x, [-1]), boundaries)
-    return _encoded(graph, layer, graph.reduce("ReduceSum", graph.cast(reached, "FLOAT"), [-1], keep=False))
+    assert layer.input_shape is not None
+    axis = 1 + len(layer.input_shape)
+    reached = graph.node("GreaterOrEqual", graph.node("Unsqueeze", x, [axis]), boundaries)
+    return _encoded(graph, layer, graph.reduce("ReduceSum", graph.cast(reached, "FLOAT"), [axis], keep=False))
 
 
 def integer_lookup(graph: Graph, layer: layers.IntegerLookup, x: str) -> str:
@@ -57,7 +59,7 @@ def integer_lookup(graph: Graph, layer: layers.IntegerLookup, x: str) -> str:
 
 
 def string_lookup(graph: Graph, layer: layers.StringLookup, x: str) -> str:
-    raise TypeError(
+    raise ValueError(
         f"layer {layer.name!r} cannot be exported: a model takes no text. Call the StringLookup before the model, and "
         "export a model without it"
     )

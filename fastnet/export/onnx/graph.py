@@ -84,7 +84,8 @@ class Graph:
     def reduce(self, operator: str, x: str, axes: Sequence[int], keep: bool = True) -> str:
         """Adds a node such as ReduceMean, which computes one number of all numbers along some axes.
 
-        Before opset 18, most of these operators take the axes as an attribute.
+        Before opset 18, most of these operators take the axes as an attribute. Without `keep`, count the axes
+        from the front: ONNX Runtime before 1.32 else gets the shape wrong if there are no examples.
         """
         if self.opset < 18 and operator != "ReduceSum":
             return self.node(operator, x, axes=list(axes), keepdims=int(keep))

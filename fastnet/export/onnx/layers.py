@@ -35,12 +35,12 @@ def write_layer(graph: Graph, layer: Layer, x: str) -> str:
         The name of its output.
 
     Raises:
-        TypeError: if it is a user's own layer, or fastnet has no operators for it.
+        ValueError: if it is a user's own layer, or fastnet has no operators for it.
     """
     kind = kind_of(layer)
     write = LAYERS.get(kind) or CATEGORICAL.get(kind)
     if write is None:
-        raise TypeError(
+        raise ValueError(
             f"layer {layer.name!r} of class {type(layer).__name__} cannot be exported to ONNX: it is Python code, and "
             "ONNX has standard operators alone. Use layers of fastnet instead; or export the part of the model before "
             "it, as with Model(model.inputs, model.layers[i].output), and compute the rest in the other program"
