@@ -11,8 +11,8 @@ from fastnet import checks, kernels
 from fastnet.saving.files import check_place, check_writable
 from fastnet.saving.state import NotFiniteError
 
-# The ending of a file's name, and the module whose function `write(model, path, *, options)` writes such a file.
-FORMATS: dict[str, str] = {".onnx": "fastnet.export.onnx"}
+# The ending of a file's name, the format, and the module whose function `write(model, path, *, options)` writes it.
+FORMATS: dict[str, tuple[str, str]] = {".onnx": ("onnx", "fastnet.export.onnx"), ".h": ("c", "fastnet.export.c")}
 
 
 def export(
@@ -29,7 +29,7 @@ def export(
     if not (verbose is None or (isinstance(verbose, bool | int) and verbose in (0, 1))):
         raise TypeError(f"verbose must be None, True or False, got {verbose!r}")
     checks.flag("overwrite", overwrite)
-    write = importlib.import_module(FORMATS[ending]).write
+    write = importlib.import_module(FORMATS[ending][1]).write
     known = [p.name for p in inspect.signature(write).parameters.values() if p.kind is p.KEYWORD_ONLY]
     for option in options:
         if option not in known:
@@ -62,8 +62,9 @@ def _name_and_ending(filepath: Any, format: Any) -> tuple[str, str]:
     ending = next((known for known in FORMATS if name.endswith(known)), None)
     if ending is None or "\0" in name:
         raise ValueError(f"filepath must end in {' or '.join(map(repr, FORMATS))}, got {name!r}")
-    if format not in (None, ending[1:]):
-        raise ValueError(f"format must be None or {ending[1:]!r} for the file {name!r}, got {format!r}")
+    expected = FORMATS[ending][0]
+    if format not in (None, expected):
+        raise ValueError(f"format must be None or {expected!r} for the file {name!r}, got {format!r}")
     return name, ending
 
 
