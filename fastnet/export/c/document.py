@@ -7,12 +7,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from fastnet._version import __version__
-from fastnet.export.c import text
+from fastnet.export.c import sizes, text
 from fastnet.export.c.steps import Step
-
-# Bytes of code of each function, for Cortex-M4, by Clang 14 with -Os. tests/export/test_c.py compares.
-CODE: dict[str, dict[str, int]] = {}
-_A_CALL = 24  # bytes of a call with its arguments
 
 
 class Call(NamedTuple):
@@ -74,7 +70,7 @@ class Document(NamedTuple):
         about: paragraphs for the comment at the beginning.
         macros: more macros: name, value, meaning.
         tests: rows and their outputs, in the form's types, and the tolerance.
-        classes: the function that finds the class; "" if there are no classes.
+        extra: functions besides those of the calls: "class" or "class_of_one" if the outputs are classes.
     """
 
     form: str
@@ -88,7 +84,7 @@ class Document(NamedTuple):
     about: str
     macros: list[tuple[str, str, str]]
     tests: tuple[Any, Any, str]
-    classes: str
+    extra: list[str]
 
     def __str__(self) -> str:
         guard = f"{self.prefix.upper()}_FASTNET_H"
@@ -121,12 +117,12 @@ class Document(NamedTuple):
     @property
     def code(self) -> int:
         """An estimate of the size of the code: the functions, and the calls."""
-        sizes = CODE.get(self.form, {})
-        functions = sum(sizes.get(name.removesuffix("_bytes"), 0) for name in self._blocks())
-        return 10 * math.ceil((functions + _A_CALL * (1 + len(self.calls))) / 10)
+        of_function = sizes.FLOATING if self.form == "floating" else sizes.INTEGER
+        functions = sum(of_function[name.removesuffix("_bytes")] for name in self._blocks())
+        return 10 * math.ceil((functions + sizes.A_CALL * (1 + len(self.calls))) / 10)
 
     def _blocks(self) -> dict[str, str]:
-        return text.functions_used(self.form, [*(call.function for call in self.calls), self.classes])
+        return text.functions_used(self.form, [*(call.function for call in self.calls), *self.extra])
 
     def _about(self) -> str:
         p, upper, model = self.prefix, self.prefix.upper(), self.model
@@ -136,7 +132,8 @@ class Document(NamedTuple):
             for layer in model._layers
         )
         number = self.types[1]
-        answer = f"\n    int found = {p}_class(y);" if self.classes else ""
+        has_classes = any(name.startswith("class") for name in self.extra)
+        answer = f"\n    int found = {p}_class(y);" if has_classes else ""
         return (
             f"A neural network in C99, {kind}, written by fastnet {__version__}: {text.plain(model.name)}, with inputs "
             f"{model.input_shape[1:]} and outputs {model.output_shape[1:]}.\n\n{layers}\n\n"
@@ -198,7 +195,7 @@ class Document(NamedTuple):
                 lines.append(f"{function}({call.arguments.format(x=x, y=y, p=p)});")
         about = text.comment("Computes the outputs y of the example x. x, y and scratch must not overlap.")
         head = f"static inline void {p}_predict(const {self.types[0]} *x, {n} *y, {n} *scratch)"
-        return "\n".join([about, head, "{", *(f"    {line}" for line in lines), "}"])
+        return text.wrapped("\n".join([about, head, "{", *(f"    {line}" for line in lines), "}"]))
 
     def _test(self) -> str:
         rows, outputs, tolerance = self.tests

@@ -1,4 +1,4 @@
-/* The functions of the float form. `functions.py` copies those that a network needs, with its name for `name`. */
+/* The functions of the float form. `text.py` copies those that a network needs, with its name for `name`. */
 
 /* == name_dense == */
 /* y = x . kernel + bias for each row: a row of the kernel holds the weights of one output. Sums run in index order,

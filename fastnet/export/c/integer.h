@@ -1,4 +1,4 @@
-/* The functions of the integer form. `functions.py` copies those that a network needs, with its name for `name`. The
+/* The functions of the integer form. `text.py` copies those that a network needs, with its name for `name`. The
    same functions in NumPy are in `quantized.py`. Only unsigned numbers are shifted, since a right shift of a negative
    number is not the same with each compiler. */
 
@@ -208,6 +208,13 @@ static inline void name_softmax(const int16_t *x, int16_t *y, size_t rows, size_
             y[i] = (int16_t)(p < NAME_LIMIT ? p : NAME_LIMIT);
         }
     }
+}
+
+/* == name_input_shift == */
+/* An input v of place i is given as v 2^shift, rounded. */
+static inline int name_input_shift(size_t i)
+{
+    return NAME_READ_I8(name_input_shifts + i);
 }
 
 /* == name_class == */

@@ -191,6 +191,7 @@ def document(model: Any, prefix: str, rows: Any) -> Document:
         calls[0] = calls[0]._replace(function=f"{calls[0].function}_bytes")
     arrays = arrays_of(network.steps)
     upper, shifts = prefix.upper(), network.shifts
+    extra: list[str] = []
     macros = [("LIMIT", str(quantized.LIMIT), "the largest number between two layers")]
     if shifts is None:
         how = "The inputs are bytes, as in the examples."
@@ -198,12 +199,14 @@ def document(model: Any, prefix: str, rows: Any) -> Document:
         how = f"An input v is given as v * 2^{upper}_INPUT_SHIFT(i), rounded to an int16_t, for the i-th number."
         shift = f"({shifts[0]})"
         if len(shifts) > 1:
-            arrays["input_shift"] = shifts.astype(np.int8)
-            shift = f"{upper}_READ_I8({prefix}_input_shift + (i))"
+            arrays["input_shifts"] = shifts.astype(np.int8)
+            shift = f"{prefix}_input_shift(i)"
+            extra.append("input_shift")
         macros.append(("INPUT_SHIFT(i)", shift, ""))
     macros.append(("OUTPUT_SHIFT", f"({network.output})", "an output y means y / 2^shift"))
     has_classes, limit = is_classifier(model, plain)
     one = plain[-1].outputs == 1
+    extra += ["class_of_one" if one else "class"] if has_classes else []
     if has_classes and one:
         macros.append(("CLASS_LIMIT", str(round(limit * 2.0**network.output)), "above it, the class is 1"))
     tests = network.inputs(test_rows(rows))
@@ -221,7 +224,7 @@ def document(model: Any, prefix: str, rows: Any) -> Document:
         f"none can overflow. {_compared(network, rows, expected(model, rows), has_classes)}",
         macros,
         (tests, network.run(tests), "0"),
-        ("class_of_one" if one else "class") if has_classes else "",
+        extra,
     )
 
 

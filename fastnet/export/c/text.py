@@ -119,6 +119,19 @@ def blocks_of(form: str) -> dict[str, str]:
     return dict(zip(parts[1::2], (part.rstrip() + "\n" for part in parts[2::2]), strict=True))
 
 
-def named(text: str, prefix: str) -> str:
-    """Puts the network's name for `name` and `NAME`."""
-    return text.replace("name_", f"{prefix}_").replace("NAME_", f"{prefix.upper()}_")
+def named(code: str, prefix: str) -> str:
+    """Puts the network's name for `name` and `NAME`, and breaks lines that become too long."""
+    return wrapped(code.replace("name_", f"{prefix}_").replace("NAME_", f"{prefix.upper()}_"))
+
+
+def wrapped(code: str) -> str:
+    """Breaks the lines of functions that are too long, at a blank."""
+    lines = []
+    for line in code.split("\n"):
+        indent = " " * (len(line) - len(line.lstrip()) + 4)
+        while len(line) > WIDTH:
+            start = line[:WIDTH].rfind(" ")
+            lines.append(line[:start])
+            line = indent + line[start + 1 :]
+        lines.append(line)
+    return "\n".join(lines)
