@@ -192,10 +192,7 @@ def _read_Softmax(layer: layers.Softmax) -> list[Step]:  # noqa: N802
     shape = layer.input_shape or ()
     numbers = math.prod(shape)
     return _along(
-        layer,
-        shape,
-        layer._axes,
-        lambda units: RowActivation(layer.name, numbers, numbers, activations.softmax, units),
+        layer, shape, layer._axes, lambda units: RowActivation(layer.name, numbers, numbers, activations.softmax, units)
     )
 
 

@@ -13,7 +13,7 @@ FLOATING = {
 }  # fmt: skip
 INTEGER = {
     "affine": 344, "class": 28, "class_of_one": 14, "clip": 40, "dense": 130, "embedding": 120, "gather": 22,
-    "glu": 142, "input_shift": 12, "looked_up": 54, "mean": 82, "normalize": 538, "pointwise": 44, "power": 108, "prelu": 120,
-    "rescaled": 142, "root": 112, "softmax": 288,
+    "glu": 142, "input_shift": 12, "looked_up": 54, "mean": 82, "normalize": 538, "pointwise": 44, "power": 108,
+    "prelu": 120, "rescaled": 142, "root": 112, "softmax": 288,
 }  # fmt: skip
 A_CALL = 24  # a call with its arguments

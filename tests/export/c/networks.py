@@ -95,7 +95,7 @@ def _of_layers() -> dict[str, tuple[tuple[int, ...], list[Any]]]:
         "rescaling_axes": ((2, 3), [Rescaling(np.array([[1.0], [2.0]]), np.ones(3)), Flatten(), Dense(3)]),
         "rescaling_inside": ((12,), [Dense(7), Rescaling(3, 1), Dense(3)]),
         "normalization": ((4,), [Normalization(mean=[1, -2, 300, 0], variance=[1, 4, 1e4, 1e-4]), Dense(3)]),
-        "normalization_rows": ((3, 4), [Normalization(axis=1, mean=[1, 2, 3], variance=[1, 4, 9]), Flatten(), Dense(3)]),
+        "normalization_rows": ((3, 4), [Normalization(1, [1, 2, 3], [1, 4, 9]), Flatten(), Dense(3)]),
         "normalization_all": ((4,), [Normalization(axis=None, mean=1.5, variance=4.0), Dense(3)]),
         "normalization_inverse": ((4,), [Dense(3), Normalization(mean=[1, 2, 3], variance=[4, 5, 6], invert=True)]),
         "batch_norm": ((12,), [Dense(9), BatchNormalization(), Activation("relu"), BatchNormalization(), Dense(3)]),
@@ -136,3 +136,42 @@ def networks() -> dict[str, tuple[Any, Any]]:
             x = (x * np.sqrt(layers[0].variance[0]) + layers[0].mean[0]).astype(np.float32)
         made[name] = model, x
     return made
+
+
+def of_bytes(random: np.random.Generator) -> dict[str, tuple[Any, Any]]:
+    """Networks whose inputs are bytes, one for each kind of first step."""
+    firsts: dict[str, list[Any]] = {
+        "rescaling": [Rescaling(1 / 255, -0.5)],
+        "normalization": [Normalization(mean=np.linspace(5, 250, 12), variance=np.linspace(1, 9000, 12))],
+        "dense": [],
+        "tanh": [Rescaling(1 / 128), Activation("tanh")],
+        "activation": [Activation("sigmoid")],
+        "permute": [Reshape((3, 4)), Permute((2, 1)), Flatten()],
+        "relu": [ReLU()],
+        "embedding": [Embedding(256, 3), Flatten()],
+    }
+    found = {}
+    for name, layers in firsts.items():
+        model = Sequential(
+            [Input((12,)), *layers, Dense(6, "relu"), Dense(3, "softmax" if name == "rescaling" else None)]
+        )
+        found[name] = model, random.integers(0, 256, (40, 12), np.uint8)
+    return found
+
+
+def heavy(random: np.random.Generator) -> dict[str, tuple[Any, Any]]:
+    """Networks whose sums would leave 32 bits if all weights used all of int8, or with weights of very uneven size."""
+    found = {}
+    for name, kernel, bias in (
+        ("sums", np.ones((1000, 3)), np.zeros(3)),
+        ("bias", random.normal(0, 1e-4, (20, 3)), np.array([100.0, -100.0, 0.0])),
+        ("zeros", np.zeros((20, 3)), np.array([1.0, 0.0, -1.0])),
+        ("uneven", random.normal(0, 1, (20, 3)) * [1e-6, 1, 1e6], np.zeros(3)),
+        ("tiny", random.normal(0, 1e-20, (20, 3)), np.zeros(3)),
+        ("great", random.normal(0, 1e20, (20, 3)), np.zeros(3)),
+    ):
+        model = Sequential([Input((len(kernel),)), Dense(3)])
+        model.set_weights([kernel.astype(np.float32), bias.astype(np.float32)])
+        signs = np.sign(random.normal(0, 1, (20, len(kernel))))
+        found[name] = model, np.concatenate([signs, np.ones((1, len(kernel))), -np.ones((1, len(kernel)))])
+    return found
