@@ -19,6 +19,7 @@ PROMISED: dict[str, tuple[list[str], str, float, float]] = {
     "custom_loss": ([], r"trained with the quantile loss: (\S+)% lie below", 85, 95),
     "learning_rate_schedule": (["--epochs", "2"], r"falling along a cosine .*test accuracy (\S+)", 0.94, 1),
     "early_stopping": ([], r"test accuracy (\S+)", 0.85, 1),
+    "in_c": (["--epochs", "1"], r"accuracy in C, integers +(\S+)", 0.9, 1),
     "sweep": (["--epochs", "1", "--examples", "6000"], r"accuracy on the test set: (\S+)", 0.8, 1),
 }
 
@@ -102,3 +103,9 @@ def test_the_sweep_is_ranked(tmp_path: Path) -> None:
     ranked = numbers(r"(?m)^ +\d+ +\d\.\d +\S+ +(\S+)$", output)
     assert len(ranked) == 12
     assert ranked == sorted(ranked, reverse=True)
+
+
+def test_both_forms_in_c_are_as_good_as_fastnet(tmp_path: Path) -> None:
+    output = run("in_c", "--epochs", "1", folder=tmp_path)
+    ours, *in_c = numbers(r"accuracy (?:of fastnet|in C, \w+) +(\S+)", output)
+    assert in_c == pytest.approx([ours, ours], abs=0.003)

@@ -10,6 +10,7 @@ from fastnet import checks
 from fastnet.checks import Floats
 from fastnet.export.c import floating, text
 from fastnet.export.c.document import Document
+from fastnet.export.c.folding import folded
 from fastnet.export.c.shapes import drawn_rows, is_classifier, steps_of
 from fastnet.saving.files import replace_file
 from fastnet.training.inputs import check_examples
@@ -85,14 +86,18 @@ def expected(model: Any, rows: Any) -> Floats:
     """Returns fastnet's outputs for rows of inputs, (n, outputs)."""
     shaped = rows.reshape(len(rows), *model.input_shape[1:])
     outputs: Floats = model.predict(shaped, verbose=0).reshape(len(rows), -1)
+    if not np.isfinite(outputs).all():
+        raise ValueError("the model's output for an example is NaN or infinity; give other rows as examples")
     return outputs
 
 
 def _floating(model: Any, prefix: str, rows: Floats | None) -> Document:
-    steps = steps_of(model)
+    plain = steps_of(model)
+    steps = folded(plain, with_mean=False)
     calls = [floating.call_of(step, k) for k, step in enumerate(steps, 1)]
-    tests = test_rows(drawn_rows(model, steps, 3) if rows is None else rows).astype(np.float32)
-    has_classes, limit = is_classifier(model, steps)
+    tests = test_rows(drawn_rows(plain, 3) if rows is None else rows).astype(np.float32)
+    outputs = expected(model, tests)
+    has_classes, limit = is_classifier(model, plain)
     one = steps[-1].outputs == 1
     origin = "three of the examples" if rows is not None else "drawn by a program"
     tolerance = floating.tolerance(steps, tests)
@@ -108,6 +113,6 @@ def _floating(model: Any, prefix: str, rows: Floats | None) -> Document:
         f"The outputs differ from those of fastnet by rounding: by less than {tolerance:.0e} for the test rows, which "
         f"are {origin}. {prefix.upper()}_TOLERANCE follows from the lengths of the sums.",
         [("CLASS_LIMIT", text.number(limit), "above it, the class is 1")] if has_classes and one else [],
-        (tests, expected(model, tests), text.number(tolerance)),
+        (tests, outputs, text.number(tolerance)),
         ["class_of_one" if one else "class"] if has_classes else [],
     )

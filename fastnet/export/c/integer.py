@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from fastnet import activations
+from fastnet.activations.base import SILENT
 from fastnet.checks import Floats
 from fastnet.export.c import quantized, steps
 from fastnet.export.c.document import Document
+from fastnet.export.c.folding import folded
 from fastnet.export.c.shapes import is_classifier, steps_of
 
 MARGIN = 2.0  # how much larger than in the examples the numbers may become
@@ -30,7 +32,7 @@ class Network:
 
     def __init__(self, plain: list[steps.Step], rows: Any) -> None:
         takes_bytes = rows.dtype == np.uint8
-        plain = quantized.folded(plain)
+        plain = folded(plain, with_mean=True)
         if takes_bytes and not isinstance(plain[0], steps.Dense | steps.Affine | steps.Embedding):
             n = plain[0].inputs
             plain = [steps.Affine("", n, n, steps.Pattern(1, 1, n), factor=np.ones(1, np.float32)), *plain]
@@ -121,13 +123,14 @@ def _keeps_unit(step: steps.Step) -> bool:
 def _useful(activation: Any, size: float) -> float:
     """Returns the |x| from which on the activation is constant, but at most `size`: the table need not be wider."""
     places = np.linspace(-size, size, 1025)
-    values = activation(places)
-    while size > 1e-3:
-        smaller = size * 0.75
-        off = np.abs(values - activation(np.clip(places, -smaller, smaller))).max()
-        if not off <= 2.0**-15 * np.abs(values).max():
-            return size
-        size = smaller
+    with np.errstate(**SILENT):
+        values = activation(places)
+        while size > 1e-3:
+            smaller = size * 0.75
+            off = np.abs(values - activation(np.clip(places, -smaller, smaller))).max()
+            if not off <= 2.0**-15 * np.abs(values).max():
+                return size
+            size = smaller
     return size
 
 

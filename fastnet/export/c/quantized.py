@@ -20,7 +20,7 @@ import numpy as np
 from fastnet.activations.base import SILENT
 from fastnet.export.c import steps as plain
 from fastnet.export.c.document import Call
-from fastnet.export.c.steps import Integers, Pattern
+from fastnet.export.c.steps import Integers
 
 LIMIT = 32767  # the largest number between the steps
 _LARGEST = 2**31 - 1
@@ -343,38 +343,3 @@ class Softmax(Step):
     def call(self, k: int) -> Call:
         sizes = f"{self.inputs // self.units}, {self.units}"
         return Call("softmax", f"{{x}}, {{y}}, {sizes}, {self.factor[0]}, {self.shift}, {{p}}_powers_{k}")
-
-
-def folded(steps: list[plain.Step]) -> list[plain.Step]:
-    """Puts each affine step into the Dense after it, if it is one factor for all numbers, or into the one before it."""
-    result: list[plain.Step] = []
-    for step in steps:
-        last = result[-1] if result else None
-        if isinstance(step, plain.Dense) and isinstance(last, plain.Affine) and last.pattern.features == 1:
-            mean, factor, shift = _numbers(last)
-            kernel = step.kernel.astype(np.float64)
-            added = (shift - mean * factor) * kernel.sum(axis=0)
-            result[-1] = _changed(step, kernel * factor, added + (0 if step.bias is None else step.bias))
-        elif isinstance(step, plain.Affine) and isinstance(last, plain.Dense) and _fits(step.pattern, last):
-            mean, factor, shift = _numbers(step)
-            bias = (0 if last.bias is None else last.bias.astype(np.float64)) - mean
-            result[-1] = _changed(last, last.kernel.astype(np.float64) * factor, bias * factor + shift)
-        else:
-            result.append(step)
-    return result
-
-
-def _numbers(step: plain.Affine) -> list[Any]:
-    given = ((step.mean, 0.0), (step.factor, 1.0), (step.shift, 0.0))
-    return [np.float64(default) if array is None else array.astype(np.float64) for array, default in given]
-
-
-def _fits(pattern: Pattern, dense: plain.Dense) -> bool:
-    return pattern.features == 1 or (pattern.inner == 1 and pattern.features == dense.kernel.shape[1])
-
-
-def _changed(step: plain.Dense, kernel: Any, bias: Any) -> plain.Dense:
-    bias = np.broadcast_to(bias, kernel.shape[1:])
-    return plain.Dense(
-        step.layer, step.inputs, step.outputs, step.rows, kernel.astype(np.float32), bias.astype(np.float32)
-    )

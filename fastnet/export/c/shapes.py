@@ -241,7 +241,7 @@ def is_classifier(model: Any, steps: list[Step]) -> tuple[bool, float]:
     return of_units or is_sigmoid or type(model.loss).__name__ == "CategoricalHinge", 0.5
 
 
-def drawn_rows(model: Any, steps: list[Step], count: int) -> Floats:
+def drawn_rows(steps: list[Step], count: int) -> Floats:
     """Returns rows that look like data, by a fixed seed: inputs between 0 and 1 behind a first layer that scales."""
     random = np.random.default_rng(0).random((count, steps[0].inputs), np.float32)
     first = steps[0]

@@ -1,6 +1,6 @@
 """How many bytes of code each function has: compiled for a Cortex-M4 by Clang 14 with -Os.
 
-The estimate in a header adds them up. `tests/export/test_c_sizes.py` compares it with what a compiler makes.
+The estimate in a header adds them up. `tests/export/c/test_programs.py` compares it with what a compiler makes.
 """
 
 FLOATING = {

@@ -172,6 +172,16 @@ def test_a_read_only_file_stays(tmp_path: Path) -> None:
     assert path.read_text() == "old"
 
 
+@pytest.mark.parametrize("integer", [False, True])
+def test_outputs_that_are_not_finite_are_refused(integer: bool, tmp_path: Path) -> None:
+    model = simple(Dense(1, "exponential"), shape=(1,))
+    model.set_weights([np.full((1, 1), 100, np.float32), np.zeros(1, np.float32)])
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        model.export(tmp_path / "model.h", integer=integer, examples=np.ones((2, 1)))
+    assert not list(tmp_path.iterdir())
+    model.export(tmp_path / "model.h", integer=integer, examples=np.full((2, 1), 0.8))
+
+
 def test_examples_may_be_anything_that_predict_takes(tmp_path: Path) -> None:
     sparse = pytest.importorskip("scipy.sparse")
     x = np.eye(4, dtype=np.float32)[[0, 1, 2, 3, 0]]

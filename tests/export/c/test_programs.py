@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from export.c.compiling import C99, CPP11, STRICT, Exported, compiled, listed, macro, needs_compiler, simple, types_of
 
-from fastnet.layers import Dense
+from fastnet import Sequential
+from fastnet.layers import Dense, Flatten, Input
 
 
 @needs_compiler
@@ -169,3 +170,15 @@ def test_two_networks_and_two_files_of_one_program(tmp_path: Path) -> None:
     ):
         (tmp_path / name).write_text(code)
     listed(*C99, *STRICT, str(tmp_path / "one.c"), str(tmp_path / "two.c"), "-o", str(tmp_path / "out"), "-lm")
+
+
+@needs_compiler
+def test_the_program_on_the_page_reads_a_digit(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "c.md").read_text(encoding="utf-8")
+    program = next(code for code in re.findall(r"```c\n(.*?)```", page, re.DOTALL) if "int main" in code)
+    model = Sequential([Input((28, 28)), Flatten(), Dense(10, "softmax")])
+    model.export(tmp_path / "digits.h")
+    (tmp_path / "main.c").write_text(program)
+    x = np.random.default_rng(0).integers(0, 256, (1, 28, 28), np.uint8)
+    done = subprocess.run([str(compiled(C99, tmp_path / "main.c"))], input=x.tobytes(), capture_output=True, check=True)
+    assert int(done.stdout) == model.predict_classes(x)[0]
