@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from fastnet import checks
 from fastnet.checks import Floats
 from fastnet.export.c import floating, text
+from fastnet.export.c import integer as integers
 from fastnet.export.c.document import Document
 from fastnet.export.c.folding import folded
-from fastnet.export.c.shapes import drawn_rows, is_classifier, steps_of
+from fastnet.export.c.rows import chosen_rows, drawn_rows, expected, given_rows
+from fastnet.export.c.shapes import is_classifier, steps_of
 from fastnet.saving.files import replace_file
-from fastnet.training.inputs import check_examples
-
-MOST_EXAMPLES = 10_000  # of more examples, every second, third ... is taken
 
 
 def write(model: Any, path: str, *, integer: bool = False, examples: Any = None, name: str | None = None) -> None:
@@ -44,58 +41,26 @@ def write(model: Any, path: str, *, integer: bool = False, examples: Any = None,
     """
     checks.flag("integer", integer)
     prefix = text.prefix_of(name, path)
-    rows = None if examples is None else _rows(model, examples)
+    rows = None if examples is None else given_rows(model, examples)
     if integer:
-        from fastnet.export.c.integer import document
-
         if rows is None:
             raise ValueError(
                 "integer=True needs examples: some hundred rows of the training data, from which the integer form "
                 "learns the range of the numbers inside the network, as in examples=x_train[:500]"
             )
         with model._lock:
-            content = document(model, prefix, rows)
+            content = integers.document(model, prefix, rows)
     else:
         with model._lock:
             content = _floating(model, prefix, rows)
     replace_file(path, str(content).encode("ascii"))
 
 
-def _rows(model: Any, examples: Any) -> Any:
-    """Returns the examples as rows, (n, inputs), of float32 or uint8.
-
-    Raises:
-        ValueError, TypeError: as `predict`, or if there are no examples.
-    """
-    data = check_examples(examples, "examples", model.input_shape[1:])
-    count = len(data.x)
-    if not count:
-        raise ValueError("examples holds 0 rows; expected at least 1")
-    taken = slice(None, None, -(-count // MOST_EXAMPLES))
-    if checks.is_scipy_sparse(examples):
-        return np.asarray(examples.tocsr()[taken].toarray(), np.float32)
-    return data.x.array[taken]  # type: ignore[union-attr]
-
-
-def test_rows(rows: Any) -> Any:
-    """Returns the first, the middle and the last row; fewer if there are fewer."""
-    return rows[sorted({0, len(rows) // 2, len(rows) - 1})]
-
-
-def expected(model: Any, rows: Any) -> Floats:
-    """Returns fastnet's outputs for rows of inputs, (n, outputs)."""
-    shaped = rows.reshape(len(rows), *model.input_shape[1:])
-    outputs: Floats = model.predict(shaped, verbose=0).reshape(len(rows), -1)
-    if not np.isfinite(outputs).all():
-        raise ValueError("the model's output for an example is NaN or infinity; give other rows as examples")
-    return outputs
-
-
 def _floating(model: Any, prefix: str, rows: Floats | None) -> Document:
     plain = steps_of(model)
     steps = folded(plain, with_mean=False)
     calls = [floating.call_of(step, k) for k, step in enumerate(steps, 1)]
-    tests = test_rows(drawn_rows(plain, 3) if rows is None else rows).astype(np.float32)
+    tests = chosen_rows(drawn_rows(plain, 3) if rows is None else rows).astype("float32")
     outputs = expected(model, tests)
     has_classes, limit = is_classifier(model, plain)
     one = steps[-1].outputs == 1

@@ -145,8 +145,8 @@ def tolerance(steps: list[Step], rows: Floats) -> float:
     Rounding errors are taken as independent. The error of a sum of n terms is about u sqrt(n / 2) times the root of its
     terms' squares, or the sum if that is larger, with u = 2^-24; that of any other step is a few u of its result. Such
     errors, made 256 times larger, are added to 16 copies of the rows, and the steps carry them to the outputs. The
-    tolerance is three times the largest difference, about seven standard deviations. Sources: N. Higham and T. Mary, "A new approach to probabilistic rounding
-    error analysis", 2019; D. Parker, "Monte Carlo arithmetic", 1997.
+    tolerance is three times the largest difference, about seven standard deviations. Sources: N. Higham and T. Mary,
+    "A new approach to probabilistic rounding error analysis", 2019; D. Parker, "Monte Carlo arithmetic", 1997.
     """
     u, larger, copies = 2.0**-24, 256, 16
     random = np.random.default_rng(0)

@@ -13,6 +13,7 @@ from fastnet.checks import Floats
 from fastnet.export.c import quantized, steps
 from fastnet.export.c.document import Document
 from fastnet.export.c.folding import folded
+from fastnet.export.c.rows import chosen_rows, expected
 from fastnet.export.c.shapes import is_classifier, steps_of
 
 MARGIN = 2.0  # how much larger than in the examples the numbers may become
@@ -185,8 +186,6 @@ def document(model: Any, prefix: str, rows: Any) -> Document:
         prefix: the prefix of all names in C.
         rows: examples, (n, inputs), of float32 or uint8.
     """
-    from fastnet.export.c import expected, test_rows
-
     plain = steps_of(model)
     network = Network(plain, rows)
     calls = [step.call(k) for k, step in enumerate(network.steps, 1)]
@@ -212,7 +211,7 @@ def document(model: Any, prefix: str, rows: Any) -> Document:
     extra += ["class_of_one" if one else "class"] if has_classes else []
     if has_classes and one:
         macros.append(("CLASS_LIMIT", str(round(limit * 2.0**network.output)), "above it, the class is 1"))
-    tests = network.inputs(test_rows(rows))
+    tests = network.inputs(chosen_rows(rows))
     return Document(
         "integer",
         prefix,

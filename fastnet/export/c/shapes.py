@@ -10,7 +10,6 @@ import numpy as np
 from fastnet import activations, layers
 from fastnet.activations import Activation
 from fastnet.activations.base import SILENT
-from fastnet.checks import Floats
 from fastnet.export.c.steps import (
     Affine,
     Dense,
@@ -239,19 +238,3 @@ def is_classifier(model: Any, steps: list[Step]) -> tuple[bool, float]:
     of_units = isinstance(last, RowActivation) and last.units == last.outputs > 1
     is_sigmoid = isinstance(last, Pointwise) and type(last.activation) is activations.Sigmoid
     return of_units or is_sigmoid or type(model.loss).__name__ == "CategoricalHinge", 0.5
-
-
-def drawn_rows(steps: list[Step], count: int) -> Floats:
-    """Returns rows that look like data, by a fixed seed: inputs between 0 and 1 behind a first layer that scales."""
-    random = np.random.default_rng(0).random((count, steps[0].inputs), np.float32)
-    first = steps[0]
-    if isinstance(first, Embedding):
-        return np.floor(random * len(first.table)).astype(np.float32)
-    if isinstance(first, Affine):
-        spread = {name: first.pattern.spread(array.astype(np.float64)) for name, array in first.arrays.items()}
-        factor = spread.get("factor", 1.0)
-        safe = np.where(np.abs(factor) < 1e-6, 1.0, factor)
-        with np.errstate(**SILENT):
-            rows = (random - spread.get("shift", 0.0)) / safe + spread.get("mean", 0.0)
-        return rows.astype(np.float32)
-    return random

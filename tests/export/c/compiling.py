@@ -44,7 +44,7 @@ RUN = """
 static void run_@P@(const char *in, const char *out)
 {
     enum { N = @ROWS@, EDGE = 8 };
-    FILE *file = fopen(in, "rb");
+    FILE *file = fopen(in, "rb"), *classes = fopen("@P@.class", "wb");
     @X@ *x = (@X@ *)many(file, sizeof(@X@) * N * @U@_INPUTS);
     @Y@ y[@U@_OUTPUTS + 2 * EDGE], s[@U@_SCRATCH + 2 * EDGE], y2[@U@_OUTPUTS], s2[@U@_SCRATCH];
     @X@ room[@U@_INPUTS];
@@ -57,10 +57,12 @@ static void run_@P@(const char *in, const char *out)
         @P@_predict(x + r * @U@_INPUTS, y + EDGE, s + EDGE);
         @P@_predict(x + (N - 1 - r) * @U@_INPUTS, y2, s2);
         fwrite(y + EDGE, sizeof *y, @U@_OUTPUTS, file);
+        @CLASS@
     }
     for (i = 0; i < EDGE; i++)
         if (y[i] != 77 || s[i] != 77 || y[@U@_OUTPUTS + EDGE + i] != 77 || s[@U@_SCRATCH + EDGE + i] != 77) exit(4);
     fclose(file);
+    fclose(classes);
     free(x);
     if (@P@_test(room, y2, s2)) { printf("@P@: %d outputs wrong\\n", @P@_test(room, y2, s2)); exit(5); }
 }
@@ -106,7 +108,9 @@ class Exported:
             self.inputs[name] = inputs = as_inputs(header, x)
             inputs.tofile(folder / f"{name}.in")
             rows = str(len(x))
-            parts = {"P": name, "U": name.upper(), "X": kinds[0], "Y": kinds[1], "ROWS": rows}
+            has_classes = f"int {name}_class(" in header
+            found = f"fputc({name}_class(y + EDGE), classes);" if has_classes else ""
+            parts = {"CLASS": found, "P": name, "U": name.upper(), "X": kinds[0], "Y": kinds[1], "ROWS": rows}
             functions.append(re.sub("@([A-Z]+)@", lambda match, parts=parts: parts[match[1]], RUN))
             calls.append(f'    run_{name}("{name}.in", "{name}.out");')
         includes = "".join(f'#define {name.upper()}_TEST\n#include "{name}.h"\n' for name in given)
@@ -121,8 +125,15 @@ class Exported:
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         outputs = {}
         for name, (_, x) in self.given.items():
-            kind = {"float": np.float32, "int16_t": np.int16}[types_of((self.folder / f"{name}.h").read_text())[1]]
-            outputs[name] = np.fromfile(self.folder / f"{name}.out", kind).reshape(len(x), -1)
+            header = (self.folder / f"{name}.h").read_text()
+            kind = {"float": np.float32, "int16_t": np.int16}[types_of(header)[1]]
+            y = outputs[name] = np.fromfile(self.folder / f"{name}.out", kind).reshape(len(x), -1)
+            classes = np.fromfile(self.folder / f"{name}.class", np.uint8)
+            if f"int {name}_class(" in header:
+                expected = (
+                    y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0] > float(macro(header, "CLASS_LIMIT").strip("f"))
+                )
+                assert np.array_equal(classes, expected), name
         return outputs
 
 
