@@ -37,7 +37,7 @@ names: Counter[str] = Counter()  # how many objects have got a name like this
 
 def snake_case(name: str) -> str:
     """Converts a class name as Keras does: BatchNormalization becomes batch_normalization."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", name).lower()
 
 
 def numbered(kind: str) -> str:

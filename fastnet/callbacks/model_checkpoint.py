@@ -42,8 +42,8 @@ class ModelCheckpoint(SaveFrequency, Monitor):
     a warning says so, and the last good file stays.
 
     Args:
-        filepath: the file's path, which ends in ``.safetensors`` or, with `save_weights_only`, in
-            ``.weights.safetensors``. It may be a template such as ``"{epoch:02d}-{val_loss:.2f}.safetensors"``. The
+        filepath: the file's path, which ends in ``.safetensors`` or ``.keras``; with `save_weights_only`, in
+            ``.weights.safetensors`` or ``.weights.h5``. It may be a template such as ``"{epoch:02d}-{val_loss:.2f}.safetensors"``. The
             template is filled with the epoch, from 1, and the logs; also with the batch, from 1, if `save_freq` is a
             number. Missing folders are created.
         monitor: name of the metric in the logs that decides which model is best.
@@ -59,6 +59,7 @@ class ModelCheckpoint(SaveFrequency, Monitor):
         ValueError, TypeError: if an argument is wrong; before the first epoch, if the model cannot be saved, if "auto"
             does not know the direction with `save_best_only`, or if `monitor` or a name in `filepath` is an array of
             several numbers.
+        ImportError: before the first epoch, if h5py is not installed, which Keras's formats need.
         KeyError: in training, if a name in `filepath` is not in the logs.
         OSError: in training, if a file cannot be written.
     """
@@ -99,8 +100,7 @@ class ModelCheckpoint(SaveFrequency, Monitor):
         for _, field, _, _ in string.Formatter().parse(self.filepath):
             if field:
                 self.refuse_several(field)
-        if not self.save_weights_only:
-            saving.check_savable(self.model)  # fails now, not after the first epoch
+        saving.check_savable(self.model, path=self.filepath)  # fails now, not after the first epoch
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._epoch = epoch

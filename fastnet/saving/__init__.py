@@ -1,4 +1,4 @@
-"""Saves and loads models. layout.py describes the file format."""
+"""Saves and loads models. layout.py describes fastnet's file format, keras_archive.py Keras's."""
 
 from fastnet.registered import (
     CustomObjectScope,

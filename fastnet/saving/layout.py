@@ -40,6 +40,8 @@ from fastnet.terminal import screen
 
 MODEL_SUFFIX = ".safetensors"
 WEIGHTS_SUFFIX = ".weights.safetensors"
+KERAS_SUFFIX = ".keras"
+KERAS_WEIGHTS_SUFFIX = ".weights.h5"
 FORMAT_VERSION = 1
 LAYER_LIMIT = 1024
 METRIC_LIMIT = 256
@@ -70,13 +72,14 @@ class ModelFormatError(ValueError):
     """A file is not a model file of fastnet, is damaged, or does not fit the model that loads it."""
 
 
-def check_suffix(argument: str, path: Path, weights: bool | None) -> str:
+def check_suffix(argument: str, path: Path, weights: bool | None, keras: bool = True) -> str:
     """Checks the ending of a file's name and returns it as a string.
 
     Args:
         argument: the argument's name, for the message.
         path: the file's name.
         weights: True for a file of weights, False for a model file, None for either.
+        keras: whether Keras's formats will do, too.
 
     Raises:
         ValueError: if the ending is wrong.
@@ -88,13 +91,24 @@ def check_suffix(argument: str, path: Path, weights: bool | None) -> str:
         raise TypeError(f"{argument} must be a file's name, got {path!r}") from None
     if not isinstance(name, str):
         raise TypeError(f"{argument} must be a string or a pathlib.Path, got {path!r}")
-    of_weights = name.endswith(WEIGHTS_SUFFIX)
-    if "\0" in name or not name.endswith(MODEL_SUFFIX) or (weights is not None and weights != of_weights):
-        expected = WEIGHTS_SUFFIX if weights else MODEL_SUFFIX
+    suffixes = (MODEL_SUFFIX, KERAS_SUFFIX) if keras else (MODEL_SUFFIX,)
+    of_weights = name.endswith((WEIGHTS_SUFFIX, KERAS_WEIGHTS_SUFFIX))
+    is_known = name.endswith(suffixes) or (keras and name.endswith(KERAS_WEIGHTS_SUFFIX))
+    if "\0" in name or not is_known or (weights is not None and weights != of_weights):
+        expected = (WEIGHTS_SUFFIX, KERAS_WEIGHTS_SUFFIX) if weights else suffixes
         what = "weights" if weights else "a model"
-        note = f" ({WEIGHTS_SUFFIX} is for weights alone)" if weights is False else ""
-        raise ValueError(f"{argument} must end in {expected!r} for {what}{note}, got {name!r}")
+        note = ""
+        if weights is False and of_weights:
+            note = f"; {name[name.rindex('.weights.') :]} is for weights alone"
+        elif name.endswith((".h5", ".hdf5")):
+            note = "; a model that Keras 2 saved as .h5 is opened in Keras 3, and saved there as .keras"
+        raise ValueError(f"{argument} must end in {' or '.join(map(repr, expected))} for {what}, got {name!r}{note}")
     return name
+
+
+def is_keras(name: str) -> bool:
+    """Tells whether a file's name has the ending of one of Keras's formats."""
+    return name.endswith((KERAS_SUFFIX, KERAS_WEIGHTS_SUFFIX))
 
 
 # Writing --------------------------------------------------------------------------------------------------------------
@@ -208,27 +222,20 @@ class File(NamedTuple):
     path: str
     about: dict[str, Any]
     shapes: dict[str, Shape]
-    arrays: dict[str, Floats]
+    arrays: Mapping[str, Floats]
 
     def error(self, what: str) -> ModelFormatError:
         return ModelFormatError(f"{self.path!r} {what}")
 
-    @contextlib.contextmanager
-    def refusals(self, what: str) -> Iterator[None]:
+    def refusals(self, what: str) -> contextlib.AbstractContextManager[None]:
         """Turns every error inside the block, such as a constructor's, into a ModelFormatError."""
-        try:
-            yield
-        except (ModelFormatError, MemoryError):
-            raise
-        except Exception as error:
-            reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-            raise self.error(f"{what}: {screen.printable(reason[:_MESSAGE_LIMIT], keep=chr(10))}") from error
+        return refusals(self.path, what)
 
 
 def read(path: str) -> File:
     """Reads a file and checks everything that can be checked without a model."""
     ask_for_memory()
-    with open(_open_regular(path), "rb") as file:
+    with open(open_regular(path), "rb") as file:
         metadata, shapes = _header(path, file, os.fstat(file.fileno()).st_size)
         about = _metadata(path, metadata)
         _check_names(path, about, shapes)
@@ -236,26 +243,39 @@ def read(path: str) -> File:
         for name, shape in shapes.items():
             array = np.empty(shape, "<f4")  # the header was compared with the file's size before
             if file.readinto(array.reshape(-1).data.cast("B")) != array.nbytes:
-                _refuse(path, "changed while it was read")
+                refuse(path, "changed while it was read")
             arrays[name] = array.astype(np.float32, copy=False)
         if file.read(1):
-            _refuse(path, "changed while it was read")
+            refuse(path, "changed while it was read")
     text = metadata.removeprefix(_BEFORE_DIGEST)
     if digest_of(text[64:], shapes, {name: array.reshape(-1).data for name, array in arrays.items()}) != text[:64]:
-        _refuse(path, "is damaged: its SHA-256 is another than when it was written")
+        refuse(path, "is damaged: its SHA-256 is another than when it was written")
     return File(path, about, shapes, arrays)
 
 
-def _refuse(path: str, what: str, error: BaseException | None = None) -> NoReturn:
+def refuse(path: str, what: str, error: BaseException | None = None) -> NoReturn:
+    """Raises a ModelFormatError about a file."""
     raise ModelFormatError(f"{path!r} {what}") from error
 
 
-def _open_regular(path: str) -> int:
+@contextlib.contextmanager
+def refusals(path: str, what: str) -> Iterator[None]:
+    """Turns every error inside the block into a ModelFormatError about a file."""
+    try:
+        yield
+    except (ModelFormatError, MemoryError):
+        raise
+    except Exception as error:
+        reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) and error.args else str(error)
+        refuse(path, f"{what}: {screen.printable(reason[:_MESSAGE_LIMIT], keep=chr(10))}", error)
+
+
+def open_regular(path: str) -> int:
     """Opens a regular file; refuses a device and a pipe, which may never end."""
     descriptor = os.open(path, os.O_RDONLY | O_BINARY | getattr(os, "O_NONBLOCK", 0))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        _refuse(path, "is no file but a folder, a pipe or a device")
+        refuse(path, "is no file but a folder, a pipe or a device")
     return descriptor
 
 
@@ -264,27 +284,27 @@ def _header(path: str, file: IO[bytes], size: int) -> tuple[str, dict[str, Shape
     first = file.read(8)
     length = struct.unpack("<Q", first)[0] if len(first) == 8 else 0
     if not 2 <= length <= size - 8:
-        _refuse(path, "is no safetensors file, or was cut short")
+        refuse(path, "is no safetensors file, or was cut short")
     if length > _HEADER_LIMIT:
-        _refuse(path, f"has a header of {length} bytes; a model file of fastnet has at most {_HEADER_LIMIT}")
-    entries = _parse(path, file.read(length))
+        refuse(path, f"has a header of {length} bytes; a model file of fastnet has at most {_HEADER_LIMIT}")
+    entries = parse(path, file.read(length))
     metadata, found = _as_the_library_reads(path, file.fileno(), 8 * length)
     text = metadata.get("fastnet")
     if text is None:
-        _refuse(path, "was not written by fastnet")
+        refuse(path, "was not written by fastnet")
     if len(metadata) != 1 or not text.startswith(_BEFORE_DIGEST):
-        _refuse(path, "is damaged: its metadata are not those of fastnet")
+        refuse(path, "is damaged: its metadata are not those of fastnet")
     if {"__metadata__", *found} != set(entries):
-        _refuse(path, "changed while it was read")
+        refuse(path, "changed while it was read")
     shapes = {}
     for name in sorted(found, key=lambda name: entries[name]["data_offsets"]):
         kind, shape = found[name]
         if kind != "F32":
-            _refuse(path, f"holds {name!r:.80} in type {kind!r:.20}; fastnet has F32 alone")
+            refuse(path, f"holds {name!r:.80} in type {kind!r:.20}; fastnet has F32 alone")
         if len(shape) > RANK_LIMIT or 0 in shape:
-            _refuse(path, f"is damaged: {name!r:.80} has shape {shape!r:.80}")
+            refuse(path, f"is damaged: {name!r:.80} has shape {shape!r:.80}")
         if set(entries[name]) != {"dtype", "shape", "data_offsets"}:
-            _refuse(path, f"is damaged: the entry of {name!r:.80} is not that of an array")
+            refuse(path, f"is damaged: the entry of {name!r:.80} is not that of an array")
         shapes[name] = tuple(shape)
     return text, shapes
 
@@ -314,14 +334,14 @@ def _as_the_library_reads(path: str, descriptor: int, room: int) -> tuple[dict[s
             found = {name: (part.get_dtype(), part.get_shape()) for name, part in slices.items()}
             return opened.metadata() or {}, found
     except SafetensorError as error:
-        _refuse(path, f"is damaged: {screen.printable(str(error)[:_MESSAGE_LIMIT])}", error)
+        refuse(path, f"is damaged: {screen.printable(str(error)[:_MESSAGE_LIMIT])}", error)
     except OSError as error:
         if "os error 12" in str(error):  # older versions of the library report a lack of memory so
             raise MemoryError(str(error)) from error
         raise
 
 
-def _parse(path: str, text: bytes | str) -> dict[str, Any]:
+def parse(path: str, text: bytes | str, what: str = "its header") -> dict[str, Any]:
     """Parses a JSON object; refuses repeated keys, NaN, and nesting deeper than Python's stack."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -338,18 +358,18 @@ def _parse(path: str, text: bytes | str) -> dict[str, Any]:
         parsed = json.loads(text, object_pairs_hook=once, parse_constant=no_constant)
         json.dumps(parsed, ensure_ascii=False).encode()  # fails on half a surrogate pair
     except (ValueError, RecursionError) as error:
-        _refuse(path, f"is damaged: its header is not JSON as it should be ({error})", error)
+        refuse(path, f"is damaged: {what} is not JSON as it should be ({error})", error)
     if not isinstance(parsed, dict):
-        _refuse(path, "is damaged: its header is no JSON object")
+        refuse(path, f"is damaged: {what} is no JSON object")
     return parsed
 
 
 def _metadata(path: str, text: str) -> dict[str, Any]:
     """Parses and checks our JSON."""
-    about = _parse(path, text)
+    about = parse(path, text)
     version = about.get("format_version")
     if type(version) is int and version > FORMAT_VERSION:
-        _refuse(
+        refuse(
             path,
             f"has format {version}, written by fastnet {about.get('fastnet_version')!r:.40}; "
             f"this is fastnet {__version__}, which reads format {FORMAT_VERSION}: install a newer one",
@@ -365,7 +385,7 @@ def _metadata(path: str, text: str) -> dict[str, Any]:
         and len(set(weights)) == len(weights)
     )
     if not right:
-        _refuse(path, "is damaged: fastnet's part of the metadata is not as it was written")
+        refuse(path, "is damaged: fastnet's part of the metadata is not as it was written")
     return about
 
 
@@ -376,12 +396,12 @@ def _check_names(path: str, about: dict[str, Any], shapes: dict[str, Shape]) -> 
     """
     missing = [name for name in about["weights"] if name not in shapes]
     if missing:
-        _refuse(path, f"is damaged: {missing[0]!r:.80} is not in it")
+        refuse(path, f"is damaged: {missing[0]!r:.80} is not in it")
     weights = set(about["weights"])
     for name in set(shapes) - weights:
         kind, _, rest = name.partition("/")
         weight = f"layers/{rest.rpartition('/')[0]}"
         if kind not in ("optimizer", "callbacks") or weight not in weights:
-            _refuse(path, f"is damaged: {name!r:.80} belongs to nothing")
+            refuse(path, f"is damaged: {name!r:.80} belongs to nothing")
         if shapes[name] != shapes[weight]:
-            _refuse(path, f"is damaged: {name!r:.80} has shape {shapes[name]}, {weight!r} has {shapes[weight]}")
+            refuse(path, f"is damaged: {name!r:.80} has shape {shapes[name]}, {weight!r} has {shapes[weight]}")

@@ -1,4 +1,4 @@
-"""Saves and loads whole models, and weights alone."""
+"""Saves and loads whole models, and weights alone. The ending of the file's name chooses the format."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from fastnet.saving import configuration
 from fastnet.saving.configuration import Model
-from fastnet.saving.layout import Path, check_suffix, read, write
+from fastnet.saving.layout import Path, check_suffix, is_keras, read, write
 from fastnet.saving.state import assign, build_model, check_metrics, check_optimizer, contents_of, set_optimizer
 
 
@@ -18,13 +18,15 @@ def save_model(model: Model, filepath: Path, overwrite: bool = True) -> None:
 
     Args:
         model: the model; it need not be built or compiled.
-        filepath: the file's name, which ends in ``.safetensors``.
+        filepath: the file's name. It ends in ``.safetensors``, or in ``.keras`` for a file that Keras 3 opens, too.
         overwrite: whether to replace an existing file. The new file gets its mode and, if the process may set it, its
             owner.
 
     Raises:
         ValueError: if the name has another ending, a weight is NaN or infinite, or the model has too many layers.
-        TypeError: if an argument of a layer, a loss or another object cannot be saved; the message says what to do.
+        TypeError: if an argument of a layer, a loss or another object cannot be saved; the message says what to do. In
+            a ``.keras`` file these are all classes and functions of your own, and `Lambda`.
+        ImportError: for a ``.keras`` file, if h5py is not installed.
         FileExistsError: if the file exists and `overwrite` is False.
         PermissionError: if the file exists and is read-only, even with `overwrite`.
         MemoryError: if there is too little memory.
@@ -32,11 +34,16 @@ def save_model(model: Model, filepath: Path, overwrite: bool = True) -> None:
     """
     name = check_suffix("filepath", filepath, weights=False)
     with model._lock:
-        write(name, contents_of(model, "model"), overwrite)
+        if is_keras(name):
+            from fastnet.saving import keras_writing
+
+            keras_writing.save_model(model, name, overwrite)
+        else:
+            write(name, contents_of(model, "model"), overwrite)
 
 
 def load_model(filepath: Path, custom_objects: Mapping[str, Any] | None = None, compile: bool = True) -> Any:
-    """Loads a model from a file that `save_model` wrote.
+    """Loads a model from a file that `save_model` wrote, or from a ``.keras`` file that Keras 3 wrote.
 
     Args:
         filepath: the file's name.
@@ -44,17 +51,24 @@ def load_model(filepath: Path, custom_objects: Mapping[str, Any] | None = None, 
         compile: whether to compile the model as it was, with the optimizer's state.
 
     Returns:
-        The model, a new `Sequential`.
+        The model, a new `Sequential` or `Model`.
 
     Raises:
-        ModelFormatError: if the file is not a model file, is damaged, needs a newer version, or has an unknown class.
+        ModelFormatError: if the file is not a model file, is damaged, needs a newer version, has an unknown class, or
+            something else that fastnet cannot compute as Keras does.
         ValueError: if the name has another ending.
         TypeError: if `custom_objects` is not such a dict.
+        ImportError: for a ``.keras`` file, if h5py is not installed.
         FileNotFoundError: if the file does not exist.
         OSError: if the file cannot be read.
     """
     configuration.check_objects(custom_objects)
-    file = read(check_suffix("filepath", filepath, weights=False))
+    name = check_suffix("filepath", filepath, weights=False)
+    if is_keras(name):
+        from fastnet.saving import keras_loading
+
+        return keras_loading.load_model(name, custom_objects, compile)
+    file = read(name)
     if file.about["kind"] != "model":
         raise file.error("holds weights only: make the model as it was, and use load_weights")
     model = build_model(file, custom_objects)
@@ -70,32 +84,48 @@ def load_model(filepath: Path, custom_objects: Mapping[str, Any] | None = None, 
 
 
 def save_weights(model: Model, filepath: Path, overwrite: bool = True) -> None:
-    """Saves only the weights of a model.
+    """Saves only the weights of a model. A ``.weights.h5`` file also holds the optimizer's state, as Keras's do.
 
     Args:
         model: the model; it must be built.
-        filepath: the file's name, which ends in ``.weights.safetensors``.
+        filepath: the file's name. It ends in ``.weights.safetensors``, or in ``.weights.h5`` for a file that Keras 3
+            opens, too.
         overwrite: whether to replace an existing file.
 
     Raises:
         ValueError: if the name has another ending, the model is not built, or a weight is NaN or infinite.
+        ImportError: for a ``.weights.h5`` file, if h5py is not installed.
         FileExistsError, OSError: as `save_model`.
     """
     name = check_suffix("filepath", filepath, weights=True)
     if not model.built:
         raise ValueError("the model has no weights yet; put an Input in front, or call build() or fit() first")
     with model._lock:
-        write(name, contents_of(model, "weights"), overwrite)
+        if is_keras(name):
+            from fastnet.saving import keras_writing
+
+            keras_writing.save_weights(model, name, overwrite)
+        else:
+            write(name, contents_of(model, "weights"), overwrite)
 
 
 def load_weights(model: Model, filepath: Path) -> None:
-    """Sets a model's weights from a file of `save_weights` or `save_model`. Layers are matched by their order.
+    """Sets a model's weights from a file of `save_weights` or `save_model`, or of Keras 3. The rest stays as it is.
+
+    Layers are matched by their order; in Keras's files, by their order among the layers of the same class.
 
     Raises:
         ModelFormatError: if the file is not a model file, is damaged, or does not fit. The model is unchanged then.
         ValueError: if the name has another ending, or the model is not built.
+        ImportError: for a file of Keras, if h5py is not installed.
         OSError: if the file cannot be read.
     """
     if not model.built:
         raise ValueError("the model has no weights yet; put an Input in front, or call build() or fit() first")
-    assign(read(check_suffix("filepath", filepath, weights=None)), model)
+    name = check_suffix("filepath", filepath, weights=None)
+    if is_keras(name):
+        from fastnet.saving import keras_loading
+
+        keras_loading.load_weights(model, name)
+    else:
+        assign(read(name), model)

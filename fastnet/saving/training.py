@@ -18,7 +18,18 @@ from fastnet.checks import Floats, NotCompiledError
 from fastnet.metrics import Metric
 from fastnet.saving import configuration
 from fastnet.saving.configuration import Model
-from fastnet.saving.layout import File, Path, as_json_has_it, check_suffix, header_of, read, write
+from fastnet.saving.layout import (
+    KERAS_WEIGHTS_SUFFIX,
+    WEIGHTS_SUFFIX,
+    File,
+    Path,
+    as_json_has_it,
+    check_suffix,
+    header_of,
+    is_keras,
+    read,
+    write,
+)
 from fastnet.saving.state import (
     assign,
     check_optimizer,
@@ -76,24 +87,32 @@ def save_training(model: Model, path: Path, place: Place | int, callbacks: Any =
         place: where the training goes on; a number is an epoch.
         callbacks: the callbacks whose attributes, named by their `_remembered`, are saved.
     """
-    name = check_suffix("path", path, weights=False)
+    name = check_suffix("path", path, weights=False, keras=False)
     with model._lock:
         contents = contents_of(model, "model")
         about, arrays = _training(model, Place(place) if isinstance(place, int) else place, callbacks, contents.about)
         write(name, contents._replace(about=contents.about | {"training": about}, packed=contents.packed | arrays))
 
 
-def check_savable(model: Model, training: bool = False, in_epoch: bool = False) -> None:
+def check_savable(model: Model, training: bool = False, in_epoch: bool = False, path: str = "") -> None:
     """Checks before a training that the model can be saved after it.
 
     Args:
         model: the model; it need not be built or compiled.
         training: whether the state of a training will be saved too.
         in_epoch: whether it will be saved in the middle of an epoch.
+        path: the file's name, whose ending chooses the format.
 
     Raises:
-        ValueError, TypeError: as `save_model`. The values of the weights are not checked.
+        ValueError, TypeError, ImportError: as `save_model`. The values of the weights are not checked.
     """
+    if is_keras(path):
+        from fastnet.saving import keras_writing
+
+        keras_writing.check_savable(model, weights_only=path.endswith(KERAS_WEIGHTS_SUFFIX))
+        return
+    if path.endswith(WEIGHTS_SUFFIX):
+        return
     about = description_of(model, "model")
     if training:
         about["training"], _ = _training(model, Place(0, 0, {} if in_epoch else None), (), about)
@@ -178,7 +197,7 @@ def restore_training(model: Model, path: Path, callbacks: Any = ()) -> Restored:
         raise NotCompiledError("call compile() first, as in model.compile('rmsprop', 'categorical_crossentropy')")
     if not model.built:
         raise ValueError("the model must be built before its training is restored; put an Input in front")
-    file = read(check_suffix("path", path, weights=False))
+    file = read(check_suffix("path", path, weights=False, keras=False))
     saved = file.about["compile"]
     if file.about["training"] is None or saved is None:
         raise file.error("is no backup of a training")
