@@ -30,6 +30,7 @@ _WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
     "data_format": ("channels_last",),
     "encoding": ("utf-8",),
     "ragged": (False,),
+    "rms_scaling": (False,),
     "sparse": (False,),
 }
 _DERIVED = ("vocabulary_size", "shared_object_id")  # values that follow from others

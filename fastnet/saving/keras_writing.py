@@ -167,8 +167,9 @@ def _model(model: Any) -> Config:
     if len(set(names)) < len(names):
         raise ValueError(f"the model has two layers called {names[0]!r}, which Keras does not allow; rename one")
     config["layers"] = _chain(model.layers)
-    config["input_layers"] = _end(model.layers[0])
-    config["output_layers"] = _end(model.layers[-1])
+    config["input_layers"] = [names[0], 0, 0]
+    # The number of the call that made the output; a functional model counts its own making as a call.
+    config["output_layers"] = [names[-1], int(class_of(model.layers[-1]) == "Functional"), 0]
     return {"class_name": "Functional", "config": config, **_FUNCTIONAL, "build_config": {"input_shape": None}}
 
 
@@ -217,13 +218,8 @@ def _chain(layers: list[Any]) -> list[Config]:
 def _tensor(layer: Any) -> Config:
     shape = [None, *layer.output_shape] if isinstance(layer, Layer) else list(layer.output_shape)
     dtype = layer.dtype if isinstance(layer, InputLayer) else "float32"
-    config = {"shape": shape, "dtype": dtype, "keras_history": _end(layer)}
+    config = {"shape": shape, "dtype": dtype, "keras_history": [layer.name, 0, 0]}
     return {"class_name": "__keras_tensor__", "config": config}
-
-
-def _end(layer: Any) -> list[Any]:
-    """Returns what Keras calls the history of a layer's output: its name, the number of its call, and 0."""
-    return [layer.name, int(class_of(layer) == "Functional"), 0]  # a functional model counts its own making as a call
 
 
 # The compile arguments ------------------------------------------------------------------------------------------------

@@ -1,0 +1,577 @@
+"""Keras's files with the real Keras: what one writes, the other opens, predicts alike and trains on alike."""
+
+import inspect
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import fastnet
+from fastnet import activations, constraints, initializers, layers, losses, metrics, optimizers, regularizers
+from fastnet.layers import Input
+from fastnet.optimizers import schedules
+from fastnet.saving import configuration, load_model
+from fastnet.saving.keras_weights import snake_case
+
+RANDOM = np.random.default_rng(0)
+ROWS = RANDOM.standard_normal((12, 6)).astype(np.float32)
+LABELS = np.eye(3, dtype=np.float32)[np.arange(12) % 3]
+GRID = RANDOM.standard_normal((5, 4, 6)).astype(np.float32)
+WHOLE = RANDOM.integers(0, 5, (7, 3)).astype(np.float32)
+
+pytestmark = pytest.mark.filterwarnings("default")  # for what Keras and JAX warn of; the tests say what they expect
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "m.keras"
+
+
+def random_weights(model: Any) -> None:
+    """Gives each weight other numbers than at its beginning; those that are variances stay positive."""
+    model.set_weights([np.abs(RANDOM.standard_normal(w.shape)).astype(np.float32) + 0.1 for w in model.weights])
+
+
+def opened_by_keras(path: Path) -> Any:
+    """Opens a file in Keras, which must not warn."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        return keras.models.load_model(path)  # in safe mode, the default
+
+
+def assert_same_predictions(model: Any, theirs: Any, x: Any) -> None:
+    expected = np.asarray(theirs(x, training=False))
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-6, atol=1e-6)
+
+
+def there_and_back(model: Any, path: Path, x: Any) -> Any:
+    """Saves a model, opens it in Keras, saves it there and opens that file; all must agree. Returns Keras's model."""
+    model.save(path)
+    theirs = opened_by_keras(path)
+    assert_same_predictions(model, theirs, x)
+    theirs.save(path)
+    again = load_model(path)
+    assert (again.predict(x, verbose=0) == model.predict(x, verbose=0)).all()
+    assert configuration.model_config(again) == configuration.model_config(model)
+    assert all((a == b).all() for a, b in zip(again.get_weights(), model.get_weights(), strict=True))
+    return theirs
+
+
+# Layers ---------------------------------------------------------------------------------------------------------------
+
+
+def adapted(layer: Any, data: Any) -> Any:
+    layer.adapt(data)
+    return layer
+
+
+LAYERS: list[tuple[Callable[[], Any], Any]] = [
+    (lambda: layers.Activation("gelu"), ROWS),
+    (lambda: layers.ActivityRegularization(0.1, 0.2), ROWS),
+    (lambda: layers.AlphaDropout(0.3, noise_shape=(None, 1), seed=3), ROWS),
+    (lambda: layers.BatchNormalization(), ROWS),
+    (lambda: layers.BatchNormalization(axis=1, momentum=0.5, epsilon=0.01, center=False), GRID),
+    (lambda: layers.BatchNormalization(scale=False, beta_regularizer="l1", beta_initializer="ones"), ROWS),
+    (lambda: layers.BatchNormalization(renorm=True, renorm_clipping={"rmax": 2.0}, renorm_momentum=0.5), ROWS),
+    (lambda: layers.BatchNormalization(trainable=False), ROWS),
+    (lambda: layers.CategoryEncoding(5), WHOLE),
+    (lambda: layers.CategoryEncoding(5, output_mode="one_hot"), WHOLE),
+    (lambda: layers.CategoryEncoding(5, output_mode="count"), WHOLE),
+    (lambda: layers.Dense(4), ROWS),
+    (lambda: layers.Dense(4, "tanh", use_bias=False, activity_regularizer="l2", trainable=False), GRID),
+    (lambda: layers.Discretization([-0.5, 0.5]), ROWS),
+    (lambda: layers.Discretization([-0.5, 0.5], output_mode="one_hot"), ROWS),
+    (lambda: adapted(layers.Discretization(num_bins=3), ROWS), ROWS),
+    (lambda: layers.Dropout(0.3), ROWS),
+    (lambda: layers.Dropout(0.3, noise_shape=(None, 1), seed=1), ROWS),
+    (lambda: layers.ELU(0.5), ROWS),
+    (lambda: layers.Embedding(5, 4, embeddings_regularizer="l2"), WHOLE),
+    (lambda: layers.Flatten(), GRID),
+    (lambda: layers.GaussianDropout(0.3, seed=4), ROWS),
+    (lambda: layers.GaussianNoise(0.3), ROWS),
+    (lambda: layers.GlobalAveragePooling1D(), GRID),
+    (lambda: layers.GlobalAveragePooling1D(data_format="channels_first", keepdims=True), GRID),
+    (lambda: layers.GroupNormalization(3), GRID),
+    (lambda: layers.GroupNormalization(-1, epsilon=0.1, center=False), ROWS),
+    (lambda: layers.Identity(), ROWS),
+    (lambda: layers.LayerNormalization(), ROWS),
+    (lambda: layers.LayerNormalization(axis=[1, 2], epsilon=0.1, scale=False), GRID),
+    (lambda: layers.LeakyReLU(0.2), ROWS),
+    (lambda: layers.Normalization(), ROWS),
+    (lambda: adapted(layers.Normalization(axis=None), ROWS), ROWS),
+    (lambda: adapted(layers.Normalization(axis=1, invert=True), GRID), GRID),
+    (lambda: layers.Normalization(mean=[1.0] * 6, variance=[2.0] * 6), ROWS),
+    (lambda: layers.PReLU(alpha_initializer=initializers.Constant(0.25)), ROWS),
+    (lambda: layers.PReLU(shared_axes=[1], alpha_constraint="non_neg"), GRID),
+    (lambda: layers.Permute((2, 1)), GRID),
+    (lambda: layers.RMSNormalization(epsilon=0.1), ROWS),
+    (lambda: layers.ReLU(max_value=1.0, negative_slope=0.1, threshold=0.2), ROWS),
+    (lambda: layers.RepeatVector(3), ROWS),
+    (lambda: layers.Rescaling(0.5, offset=1.0), ROWS),
+    (lambda: layers.Rescaling([0.5] * 6, offset=[1.0] * 6), ROWS),
+    (lambda: layers.Reshape((2, -1)), ROWS),
+    (lambda: layers.Softmax(axis=1), GRID),
+    (lambda: layers.UnitNormalization(axis=-1), ROWS),
+]
+WITHOUT = {"Layer", "InputLayer", "Lambda"}  # the base, a layer that every model here has, and one that is refused
+NEED_TENSORFLOW = {"IntegerLookup", "StringLookup"}  # Keras has these with TensorFlow alone
+
+
+def test_the_list_has_every_layer() -> None:
+    named = {type(make()).__name__ for make, _ in LAYERS}
+    assert named == set(configuration.classes_of(layers, layers.Layer)) - WITHOUT - NEED_TENSORFLOW
+
+
+@pytest.mark.parametrize(("make", "x"), LAYERS, ids=[type(make()).__name__ for make, _ in LAYERS])
+@pytest.mark.parametrize("functional", [False, True], ids=["Sequential", "Model"])
+def test_a_layer_predicts_alike(make: Callable[[], Any], x: Any, functional: bool, path: Path) -> None:
+    layer, start = make(), Input(x.shape[1:])
+    model = fastnet.Model(start, layer(start)) if functional else fastnet.Sequential([start, layer])
+    random_weights(model)
+    theirs = there_and_back(model, path, x)
+    assert isinstance(theirs, keras.Sequential) is not functional
+    assert theirs.layers[-1].trainable == layer.trainable or not layer.weights
+
+
+def test_every_name_of_a_class_is_that_of_keras() -> None:
+    to_snake_case = inspect.getmodule(keras.layers.Dense).__dict__  # noqa: F841
+    for kind in configuration.classes_of(layers, layers.Layer):
+        assert snake_case(kind) == _automatic_name(kind), kind
+
+
+def _automatic_name(kind: str) -> str:
+    from keras.src.utils import naming
+
+    name: str = naming.to_snake_case(kind)
+    return name
+
+
+def test_models_in_models(path: Path) -> None:
+    inner = fastnet.Sequential([layers.Dense(5, "tanh"), layers.Dense(4)], name="inner")
+    start = Input((6,), name="start")
+    functional = fastnet.Model(start, layers.Dense(6, "relu")(layers.Dense(3)(start)), name="parts")
+    model = fastnet.Sequential([Input((6,)), layers.Dense(6), functional, layers.Dense(2), inner, layers.Dense(3)])
+    there_and_back(model, path, ROWS)
+    begin = Input((6,))
+    outer = fastnet.Model(begin, fastnet.Sequential([layers.Dense(2)])(fastnet.models.clone_model(functional)(begin)))
+    there_and_back(outer, path, ROWS)
+    last = Input((6,))
+    ends = fastnet.Model(last, fastnet.models.clone_model(functional)(layers.Dense(6)(last)))
+    there_and_back(ends, path, ROWS)
+
+
+def test_models_of_keras_in_models_of_keras(path: Path) -> None:
+    start = keras.Input((6,))
+    x = keras.layers.Dense(6, activation=keras.layers.LeakyReLU(0.1))(start)
+    inside = keras.Input((6,))
+    x = keras.Model(inside, keras.layers.Dense(4, keras.activations.tanh)(inside))(x)
+    x = keras.layers.Dropout(0.5)(x)
+    x = keras.Sequential([keras.layers.Dense(3), keras.layers.BatchNormalization(trainable=False)])(x)
+    theirs = keras.Model([start], [x])
+    theirs.compile("adam", keras.losses.mean_squared_error, metrics=[["mae"]])
+    theirs.save(path)
+    model = load_model(path)
+    assert_same_predictions(model, theirs, ROWS)
+    assert repr(model.layers[1].activation) == "LeakyRelu(negative_slope=0.1)"
+    assert model.metrics_names == ["loss", "mae"]
+    assert not model.layers[4].layers[1].trainable
+
+
+def test_a_frozen_model_stays_frozen(path: Path) -> None:
+    theirs = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3), keras.layers.Dense(2)])
+    theirs.trainable = False
+    theirs.layers[1].trainable = True  # has no effect in Keras, since the model around it is frozen
+    theirs.save(path)
+    assert [w.name for w in load_model(path).trainable_weights] == [w.name for w in theirs.trainable_weights]
+
+
+def test_a_model_that_is_not_built(path: Path) -> None:
+    model = fastnet.Sequential([layers.Dense(3, "relu"), layers.Dense(2)])
+    model.compile("adam", "mse")
+    model.save(path)
+    theirs = opened_by_keras(path)
+    assert not theirs.built
+    with pytest.warns(UserWarning, match="not yet been built"):
+        theirs.save(path)
+    assert not load_model(path).built
+    load_model(path).fit(ROWS, LABELS[:, :2], verbose=0)
+
+
+# Arguments ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", activations.NAMES)
+def test_every_activation(name: str, path: Path) -> None:
+    model = fastnet.Sequential([Input((6,)), layers.Dense(4, name)])
+    there_and_back(model, path, ROWS)
+
+
+@pytest.mark.parametrize(
+    "activation",
+    [activations.ClippedRelu(0.1, 2.0, 0.5), activations.LeakyRelu(0.05), activations.Elu(0.5), layers.ReLU(6.0)],
+)
+def test_activations_with_arguments(activation: Any, path: Path) -> None:
+    there_and_back(fastnet.Sequential([Input((6,)), layers.Dense(4, activation)]), path, ROWS)
+
+
+def test_every_initializer_regularizer_and_constraint(path: Path) -> None:
+    orthogonal = regularizers.OrthogonalRegularizer(0.02, mode="columns")
+    given = {
+        "initializer": [
+            *(kind() for name, kind in initializers.CLASSES.items()),
+            initializers.Constant(0.5),
+            initializers.VarianceScaling(2.0, "fan_avg", "uniform", seed=3),
+            initializers.Orthogonal(2.0, seed=1),
+            initializers.RandomUniform(-1.0, 2.0),
+            initializers.TruncatedNormal(0.5, 0.1, seed=2),
+        ],
+        "regularizer": [regularizers.L1(0.1), regularizers.L2(0.2), regularizers.L1L2(0.1, 0.2), orthogonal],
+        "constraint": [
+            constraints.MaxNorm(1.5, axis=1),
+            constraints.MinMaxNorm(0.5, 1.5, 0.9, axis=1),
+            constraints.NonNeg(),
+            constraints.UnitNorm(axis=1),
+        ],
+    }
+    model = fastnet.Sequential([Input((6,))])
+    for kind, things in given.items():
+        for thing in things:
+            model.add(layers.Dense(6, **{f"kernel_{kind}": thing}))
+    model.save(path)
+    theirs = opened_by_keras(path)
+    theirs.save(path)
+    assert configuration.model_config(load_model(path)) == pytest.approx(configuration.model_config(model))
+
+
+# Training goes on -----------------------------------------------------------------------------------------------------
+
+EVERY = (  # a name, and arguments
+    ("SGD", {}),
+    ("SGD", {"momentum": 0.9}),
+    ("SGD", {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+    ("RMSprop", {"learning_rate": 0.01}),
+    ("RMSprop", {"momentum": 0.5, "centered": True, "clipnorm": 0.1}),
+    ("Adam", {"learning_rate": 0.01}),
+    ("Adam", {"amsgrad": True, "use_ema": True, "ema_momentum": 0.5, "ema_overwrite_frequency": 2}),
+    ("Adam", {"gradient_accumulation_steps": 2, "global_clipnorm": 0.5}),
+    ("Adam", {"gradient_accumulation_steps": 2, "use_ema": True, "loss_scale_factor": 4.0, "clipvalue": 0.1}),
+    ("AdamW", {"weight_decay": 0.1}),
+    ("Adagrad", {"initial_accumulator_value": 0.2}),
+    ("Adadelta", {"learning_rate": 0.5}),
+    ("Adamax", {}),
+    ("Nadam", {}),
+    ("Ftrl", {"l1_regularization_strength": 0.001}),
+    ("Lion", {}),
+    ("Lamb", {}),
+    ("Adafactor", {}),
+    ("Muon", {"exclude_layers": ["last"], "adam_weight_decay": None}),
+    ("ScheduleFreeAdamW", {"warmup_steps": 3}),
+)
+
+
+def test_the_list_has_every_optimizer() -> None:
+    assert {name for name, _ in EVERY} == set(optimizers.CLASSES)
+
+
+def small(optimizer: Any, loss: Any = "categorical_crossentropy", **kwargs: Any) -> Any:
+    model = fastnet.Sequential(
+        [
+            Input((6,)),
+            layers.Dense(5, "tanh", kernel_regularizer="l2"),
+            layers.LayerNormalization(),
+            layers.Dense(4, "relu", trainable=False),
+            layers.Dense(3, "softmax", kernel_constraint="max_norm", name="last"),
+        ]
+    )
+    return model.compile(optimizer, loss, **kwargs)
+
+
+def trained(model: Any, steps: int = 3) -> list[float]:
+    """Trains a model of fastnet or Keras on batches in order; returns the losses."""
+    if isinstance(model, keras.Model):
+        model.run_eagerly = True
+    found = []
+    for start in range(0, 4 * steps, 4):
+        batch = slice(start % 12, start % 12 + 4)
+        loss = model.train_on_batch(ROWS[batch], LABELS[batch])
+        found.append(float(loss[0] if isinstance(loss, list | tuple) else loss))
+    return found
+
+
+@pytest.mark.parametrize(("name", "arguments"), EVERY, ids=[f"{n}-{'-'.join(a) or 'plain'}" for n, a in EVERY])
+def test_training_goes_on(name: str, arguments: dict[str, Any], path: Path) -> None:
+    model = small(getattr(optimizers, name)(**arguments))
+    trained(model)
+    model.save(path)
+    theirs = opened_by_keras(path)
+    assert int(theirs.optimizer.iterations) == model.optimizer.iterations
+    assert trained(theirs) == pytest.approx(trained(model), rel=2e-5)
+    for mine, other in zip(model.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-4, atol=2e-5)
+    theirs.save(path)
+    again = load_model(path)
+    assert again.optimizer.iterations == model.optimizer.iterations
+    assert trained(again) == pytest.approx(trained(theirs), rel=2e-5)
+    for mine, other in zip(again.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-4, atol=2e-5)
+
+
+def test_our_own_file_goes_on_with_the_same_bits(path: Path) -> None:
+    for name, arguments in EVERY:
+        model = small(getattr(optimizers, name)(**arguments))
+        model.optimizer.learning_rate = float(np.float32(model.optimizer.learning_rate))  # as the file has it
+        trained(model)
+        model.save(path)
+        again = load_model(path)
+        assert (trained(again), again.get_config()) == (trained(model), model.get_config()), name
+
+
+def test_an_optimizer_that_has_done_no_step(path: Path) -> None:
+    model = small("adagrad")
+    model.save(path)
+    theirs = opened_by_keras(path)  # without a warning about the optimizer's state
+    assert trained(theirs) == pytest.approx(trained(model), rel=2e-5)
+
+
+def test_an_optimizer_that_keras_had_not_built(path: Path) -> None:
+    theirs = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])
+    theirs.compile(keras.optimizers.Adam(0.5), "mse")
+    theirs.optimizer.iterations.assign(7)
+    theirs.save(path)
+    model = load_model(path)
+    assert (model.optimizer.iterations, float(model.optimizer.learning_rate)) == (7, 0.5)
+
+
+def test_a_state_for_other_weights_begins_anew_with_a_warning(path: Path) -> None:
+    theirs = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3), keras.layers.Dense(3)])
+    theirs.compile("adam", "mse")
+    trained(theirs)
+    theirs.layers[0].trainable = False  # Keras warns too when it opens such a file
+    theirs.save(path)
+    with pytest.warns(UserWarning, match="begins without its former state"):
+        model = load_model(path)
+    assert model.optimizer.iterations == 0
+    assert trained(model)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        schedules.ExponentialDecay(0.1, 3, 0.5, staircase=True),
+        schedules.InverseTimeDecay(0.1, 3, 0.5),
+        schedules.PiecewiseConstantDecay([2, 4], [0.1, 0.05, 0.01]),
+        schedules.PolynomialDecay(0.1, 5, 0.01, power=2.0, cycle=True),
+        schedules.CosineDecay(0.1, 10, 0.1, warmup_target=0.2, warmup_steps=2),
+        schedules.CosineDecayRestarts(0.1, 3, 2.0, 0.5, 0.1),
+    ],
+    ids=lambda schedule: type(schedule).__name__,
+)
+def test_every_schedule(schedule: Any, path: Path) -> None:
+    model = small(optimizers.SGD(schedule))
+    trained(model, 1)
+    model.save(path)
+    theirs = opened_by_keras(path)
+    theirs.save(path)
+    again = load_model(path)
+    assert again.optimizer.get_config() == model.optimizer.get_config()
+    for step in range(12):
+        theirs.optimizer._iterations.assign(step)
+        assert float(theirs.optimizer.learning_rate) == pytest.approx(schedule(step), rel=1e-5), step
+    assert set(schedules.CLASSES) == {
+        "ExponentialDecay", "InverseTimeDecay", "PiecewiseConstantDecay", "PolynomialDecay", "CosineDecay",
+        "CosineDecayRestarts",
+    }  # fmt: skip
+
+
+# Losses and metrics ---------------------------------------------------------------------------------------------------
+
+LOSSES: list[Any] = [
+    *(kind() for name, kind in sorted(losses.classes().items())),
+    losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.1),
+    losses.CategoricalCrossentropy(label_smoothing=0.1),
+    losses.SparseCategoricalCrossentropy(ignore_class=1),
+    losses.CategoricalFocalCrossentropy(alpha=0.5, gamma=1.0),
+    losses.BinaryFocalCrossentropy(apply_class_balancing=True),
+    losses.CategoricalGeneralizedCrossEntropy(q=0.3),
+    losses.Circle(gamma=2.0, margin=0.1),
+    losses.Tversky(alpha=0.3, beta=0.7),
+]
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
+def test_every_loss(loss: Any, path: Path) -> None:
+    model = small("sgd", loss)
+    model.save(path)
+    theirs = opened_by_keras(path)
+    targets = LABELS.argmax(axis=1) if loss.of_labels else LABELS
+    predictions = model.predict(ROWS, verbose=0)
+    expected = float(theirs.loss(targets, predictions))
+    if loss.of_rows:
+        assert float(loss(targets, predictions)) == pytest.approx(expected, rel=1e-5)
+    theirs.save(path)
+    assert load_model(path).loss.get_config() == pytest.approx(loss.get_config())
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "IoU": {"num_classes": 3, "target_class_ids": [0, 2]},
+    "MeanIoU": {"num_classes": 3},
+    "OneHotIoU": {"num_classes": 3, "target_class_ids": [0, 2]},
+    "OneHotMeanIoU": {"num_classes": 3},
+    "PrecisionAtRecall": {"recall": 0.5, "num_thresholds": 20},
+    "RecallAtPrecision": {"precision": 0.5},
+    "SensitivityAtSpecificity": {"specificity": 0.5},
+    "SpecificityAtSensitivity": {"sensitivity": 0.5},
+    "AUC": {"num_thresholds": 50, "curve": "PR"},
+    "Precision": {"class_id": 1, "top_k": 2},
+    "FBetaScore": {"beta": 2.0, "average": "macro"},
+    "TopKCategoricalAccuracy": {"k": 2},
+}
+OF_LABELS = {"SparseCategoricalAccuracy", "SparseCategoricalCrossentropy", "SparseTopKCategoricalAccuracy"}
+NOT_IN_COMPILE = {"Mean", "Sum", "MeanMetricWrapper", "Metric", "AccuracyByShape", "FunctionMetric", "LossMetric"}
+
+
+def test_every_metric(path: Path) -> None:
+    kinds = {name: kind for name, kind in metrics.CLASSES.items() if name[0].isupper()}
+    made = [kind(**KINDS.get(name, {})) for name, kind in kinds.items() if name not in NOT_IN_COMPILE | OF_LABELS]
+    of_loss = losses.Huber(0.5)
+    model = small("sgd", metrics=["acc", "mse", *made, of_loss], weighted_metrics=["accuracy"])
+    model.save(path)
+    theirs = opened_by_keras(path)
+    theirs.run_eagerly = True
+    mine = model.evaluate(ROWS, LABELS, verbose=0, return_dict=True)
+    found = theirs.evaluate(ROWS, LABELS, verbose=0, return_dict=True)
+    theirs.save(path)
+    again = load_model(path)
+    described = [configuration.serialize(metric) for metric in model._metrics]
+    assert [configuration.serialize(metric) for metric in again._metrics] == described
+    assert len(found) > 40
+    for name, value in found.items():
+        np.testing.assert_allclose(value, mine[name], rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+def test_metrics_of_labels(path: Path) -> None:
+    kinds = [getattr(metrics, name)() for name in sorted(OF_LABELS)]
+    model = small("sgd", "sparse_categorical_crossentropy", metrics=["accuracy", *kinds])
+    model.save(path)
+    theirs = opened_by_keras(path)
+    theirs.run_eagerly = True
+    labels = LABELS.argmax(axis=1)
+    found = theirs.evaluate(ROWS, labels, verbose=0, return_dict=True)
+    assert found == pytest.approx(model.evaluate(ROWS, labels, verbose=0, return_dict=True), rel=1e-5)
+    theirs.save(path)
+    assert load_model(path).evaluate(ROWS, labels, verbose=0) == model.evaluate(ROWS, labels, verbose=0)
+
+
+# Weights alone --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["m.weights.h5", "m.keras"])
+def test_weights_alone(name: str, tmp_path: Path) -> None:
+    def make(kind: Any) -> Any:
+        start = kind.Input((6,))
+        x = kind.layers.Dense(5, activation="tanh")(start)
+        x = kind.layers.BatchNormalization()(kind.layers.Dropout(0.3)(x))
+        return kind.Model(start, kind.Sequential([kind.layers.Dense(4), kind.layers.Dense(3)])(x))
+
+    fastnet_module: Any = fastnet
+    mine, theirs = make(fastnet_module), make(keras)
+    mine.compile("adam", "mse")
+    theirs.compile("adam", "mse")
+    trained(theirs)
+    path = tmp_path / name
+    theirs.save(path) if name.endswith(".keras") else theirs.save_weights(path)
+    mine.load_weights(path)
+    assert_same_predictions(mine, theirs, ROWS)
+    assert mine.optimizer.iterations == 0
+    random_weights(mine)
+    trained(mine)
+    weights = tmp_path / "mine.weights.h5"
+    mine.save_weights(weights)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        theirs.load_weights(weights)
+    assert_same_predictions(mine, theirs, ROWS)
+    assert int(theirs.optimizer.iterations) == 3
+
+
+def test_checkpoints(tmp_path: Path) -> None:
+    model = small("adam")
+    checkpoints = [
+        fastnet.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras"),
+        fastnet.callbacks.ModelCheckpoint(tmp_path / "{epoch}.weights.h5", save_weights_only=True),
+    ]
+    model.fit(ROWS, LABELS, epochs=2, verbose=0, callbacks=checkpoints)
+    theirs = opened_by_keras(tmp_path / "2.keras")
+    assert_same_predictions(model, theirs, ROWS)
+    theirs.load_weights(tmp_path / "1.weights.h5")
+    model.load_weights(tmp_path / "1.weights.h5")
+    assert_same_predictions(model, theirs, ROWS)
+
+
+def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
+    model = small("adam")
+    trained(model)
+    for name in ("a.keras", "b.keras"):
+        model.save(tmp_path / name)
+    load_model(tmp_path / "a.keras").save(tmp_path / "c.keras")
+    first, *others = (tmp_path / f"{name}.keras" for name in "abc")
+    assert all(other.read_bytes() == first.read_bytes() for other in others)
+
+
+# What Keras has and fastnet has not -----------------------------------------------------------------------------------
+
+
+def refused(theirs: Any, path: Path, match: str) -> None:
+    theirs.save(path)
+    with pytest.raises(fastnet.saving.ModelFormatError, match=match):
+        load_model(path)
+
+
+@keras.saving.register_keras_serializable("mine")
+class Twice(keras.layers.Layer):  # type: ignore[misc]
+    def call(self, x: Any) -> Any:
+        return 2 * x
+
+
+def sequential(*entries: Any, shape: Any = (6,)) -> Any:
+    return keras.Sequential([keras.Input(shape), *entries])
+
+
+def test_what_fastnet_has_not_is_named(path: Path) -> None:
+    conv = sequential(keras.layers.Conv1D(2, 2), shape=(4, 3))
+    refused(conv, path, "layer 'conv1d.*' is of class 'Conv1D', which fastnet has not. It has Activation, .*Dense")
+    refused(sequential(Twice(name="twice")), path, "layer 'twice' is of class 'Twice', .*custom_objects")
+    lora = sequential(keras.layers.Dense(4, lora_rank=2))
+    refused(lora, path, "has 'lora_rank'=2, which fastnet's Dense has not")
+    half = sequential(keras.layers.Dense(4, dtype="mixed_float16"))
+    refused(half, path, "has the type or policy 'mixed_float16'; fastnet computes in float32 alone")
+    refused(sequential(keras.layers.LayerNormalization(rms_scaling=True)), path, "'rms_scaling'=True")
+    refused(sequential(keras.layers.Flatten(data_format="channels_first")), path, "'data_format'='channels_first'")
+    refused(sequential(keras.layers.Embedding(5, 2, mask_zero=True)), path, "mask_zero is not supported")
+    start = keras.Input((6,))
+    dense = keras.layers.Dense(6)
+    refused(keras.Model(start, dense(dense(start))), path, "is called 2 times")
+    refused(keras.Model(start, keras.layers.Add()([start, dense(start)])), path, "'Add', which fastnet has not")
+    refused(keras.Model(start, [dense(start), start]), path, "output_layers is .* one input and one output")
+    refused(keras.Model(start, keras.layers.Dropout(0.5)(start, training=True)), path, "'training'=True")
+    refused(keras.Model(start, keras.ops.relu(start)), path, "fastnet has not")
+    with_weights = sequential(keras.layers.Dense(3))
+    with_weights.compile("adam", "mse", loss_weights=[0.5])
+    refused(with_weights, path, "loss_weights=.0.5., which fastnet has not")
+    with_weights.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam()), "mse")
+    refused(with_weights, path, "unknown optimizer 'LossScaleOptimizer'")
+    assert not load_model(path, compile=False).compiled
+
+
+def test_a_class_of_keras_as_a_class_of_fastnet(path: Path) -> None:
+    class Doubles(layers.Layer):
+        def call(self, x: Any) -> Any:
+            return 2 * x
+
+    sequential(Twice(name="twice")).save(path)
+    for name in ("Twice", "mine>Twice"):
+        assert (load_model(path, {name: Doubles}).predict(ROWS, verbose=0) == 2 * ROWS).all()
