@@ -43,9 +43,9 @@ class ModelCheckpoint(SaveFrequency, Monitor):
 
     Args:
         filepath: the file's path, which ends in ``.safetensors`` or ``.keras``; with `save_weights_only`, in
-            ``.weights.safetensors`` or ``.weights.h5``. It may be a template such as ``"{epoch:02d}-{val_loss:.2f}.safetensors"``. The
-            template is filled with the epoch, from 1, and the logs; also with the batch, from 1, if `save_freq` is a
-            number. Missing folders are created.
+            ``.weights.safetensors`` or ``.weights.h5``. It may be a template, such as
+            ``"{epoch:02d}-{val_loss:.2f}.safetensors"``. The template is filled with the epoch, from 1, and the logs;
+            also with the batch, from 1, if `save_freq` is a number. Missing folders are created.
         monitor: name of the metric in the logs that decides which model is best.
         verbose: 1 prints a line at each save.
         save_best_only: whether to save only when `monitor` has improved.

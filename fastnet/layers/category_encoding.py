@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fastnet import checks
 from fastnet.layers.base import LAYER_ARGUMENTS, Shape
+from fastnet.layers.tensor import Tensor
 from fastnet.layers.whole_numbers import Integers, WholeNumbersLayer, whole_numbers
 
 _MODES = {name: name for name in ("int", "one_hot", "multi_hot", "count", "tf_idf")}
@@ -49,8 +50,7 @@ class CategoricalLayer(WholeNumbersLayer):
 
     def __call__(self, x: Any, training: bool = False) -> Any:
         """Returns the result for an array of any shape: int64 if `output_mode` is ``"int"``, else float32."""
-        is_array = isinstance(x, list | tuple | str | bytes | int | float) or hasattr(x, "__array__")
-        return self.outputs(x) if is_array else super().__call__(x, training)
+        return super().__call__(x, training) if isinstance(x, Tensor) else self.outputs(x)
 
     def outputs(self, x: Any) -> Any:
         return encode(self.categories(x), self.output_mode, self.depth)

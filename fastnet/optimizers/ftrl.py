@@ -84,7 +84,9 @@ class Ftrl(Optimizer):
         after = self._root(squares)
         l1, l2, s = (getattr(self, name) for name in _NOT_NEGATIVE[1:4])
         linear += gradient + 2 * s * w - (after - before) / learning_rate * w
-        w[...] = (np.clip(linear, -l1, l1) - linear) / (after / learning_rate + (2 * l2 + self.beta / learning_rate))
+        below = after / learning_rate + (2 * l2 + self.beta / learning_rate)
+        # Where this is 0, there was no gradient yet, and w stays: also in the padding of a state that was in a file.
+        np.divide(np.clip(linear, -l1, l1) - linear, below, out=w, where=below != 0)
 
     def _root(self, squares: Floats) -> Floats:
         """Returns squares^-p."""

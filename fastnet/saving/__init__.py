@@ -8,10 +8,11 @@ from fastnet.registered import (
     get_registered_object,
     register_keras_serializable,
 )
-from fastnet.saving.layout import MODEL_SUFFIX, WEIGHTS_SUFFIX, ModelFormatError, check_suffix
+from fastnet.saving.layout import ModelFormatError
 from fastnet.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastnet.saving.save_and_load import load_model, load_weights, save_model, save_weights
 from fastnet.saving.state import NotFiniteError
+from fastnet.saving.suffixes import MODEL_SUFFIX, WEIGHTS_SUFFIX, check_suffix
 from fastnet.saving.training import Place, check_savable, restore_training, save_training
 
 __all__ = [

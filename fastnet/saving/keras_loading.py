@@ -20,19 +20,19 @@ from fastnet.terminal import screen
 
 _DESCRIBED = (Discretization, Lookup)  # layers whose state is in the description, not among the arrays
 
+
 def load_model(path: str, custom_objects: Mapping[str, Any] | None, compile: bool) -> Any:
     """Loads a model from a `.keras` file; arguments and errors as the function of the same name in save_and_load.py."""
     h5py()
     archive = read_archive(path)
-    with _naming_a_newer_version(archive), contextlib.closing(
-        Arrays(path, io.BytesIO(archive.weights), len(archive.weights))
-    ) as arrays:
+    with (
+        _naming_a_newer_version(archive),
+        contextlib.closing(Arrays(path, io.BytesIO(archive.weights), len(archive.weights))) as arrays,
+    ):
         return _make(path, archive, arrays, custom_objects, compile)
 
 
-def _make(
-    path: str, archive: Archive, arrays: Arrays, custom_objects: Mapping[str, Any] | None, compile: bool
-) -> Any:
+def _make(path: str, archive: Archive, arrays: Arrays, custom_objects: Mapping[str, Any] | None, compile: bool) -> Any:
     objects = configuration.known_objects(custom_objects)
     file = File(path, {}, arrays.shapes, arrays)
     with file.refusals("holds a model that fastnet cannot make"):
@@ -83,7 +83,7 @@ def _check(arrays: Arrays, names: list[str], others: set[str]) -> None:
     for name in set(arrays) - set(names):
         group = name.rpartition("/vars/")[0]
         is_seed = re.search(r"(^|/)_?seed_generators?(_\d+)?(/|$)", group)
-        if group not in others and group != "optimizer" and not is_seed:
+        if group not in others and group.partition("/")[0] != "optimizer" and not is_seed:
             raise ValueError(f"{screen.printable(name[:200])} belongs to no layer of the model")
 
 

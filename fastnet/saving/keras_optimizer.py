@@ -19,6 +19,7 @@ from fastnet.arrays.variables import Variable
 from fastnet.checks import Floats
 from fastnet.layers.base import Shape
 from fastnet.optimizers import Adam, Nadam, Optimizer, RMSprop
+from fastnet.recorded import snake_case
 from fastnet.saving.keras_weights import Arrays, Group
 from fastnet.saving.layout import refusals
 from fastnet.terminal import screen
@@ -52,7 +53,9 @@ def entries(optimizer: Optimizer, variables: list[Variable]) -> list[Entry]:
     else:
         own = [entry for names in _groups(optimizer) for entry in _each(optimizer, variables, names)]
     if isinstance(optimizer, Nadam):
-        own.append(Entry(None, "", (), number=np.float32(optimizer._product(optimizer._done) if optimizer._done else 1)))
+        own.append(
+            Entry(None, "", (), number=np.float32(optimizer._product(optimizer._done) if optimizer._done else 1))
+        )
     shared = (("average",), ("gradient_accumulator",))
     return [entry for names in shared for entry in _each(optimizer, variables, names)] + own
 
@@ -101,7 +104,8 @@ def group_of(model: Any) -> Group:
         values.append(np.float32(optimizer.learning_rate))
     if model.built:
         values += [_value(optimizer, entry) for entry in entries(optimizer, model.trainable_weights)]
-    return Group(_PATH, optimizer.name, {str(i): value for i, value in enumerate(values)})
+    name = optimizer.name if optimizer._is_named else snake_case(type(optimizer).__name__)
+    return Group(_PATH, name, {str(i): value for i, value in enumerate(values)})
 
 
 def _value(optimizer: Optimizer, entry: Entry) -> NDArray[Any]:
@@ -110,8 +114,8 @@ def _value(optimizer: Optimizer, entry: Entry) -> NDArray[Any]:
     packed = optimizer._slots.get((entry.variable, entry.slot))
     if packed is None:
         packed = optimizer._first_state(entry.variable, entry.slot)
-    array: Floats = entry.variable.unpack(packed)
-    return array if entry.axis is None else array.take(0, entry.axis)
+    array = entry.variable.unpack(packed)
+    return array if entry.axis is None else np.asarray(array.take(0, entry.axis))
 
 
 # Reading --------------------------------------------------------------------------------------------------------------
@@ -129,6 +133,8 @@ def restore(arrays: Arrays, model: Any) -> Callable[[], None] | None:
         return None
     expected = entries(optimizer, model.trainable_weights) if model.built else []
     first = 1 if optimizer._schedule is not None else 2
+    if isinstance(optimizer, Nadam) and expected and arrays.shapes.get(f"{_PATH}/vars/{first}") == ():
+        expected = [expected[-1], *expected[:-1]]  # older versions of Keras have Nadam's product first
     slots = {}
     with refusals(arrays.path, "holds an optimizer's state that does not fit"):
         if set(keys) != {str(i) for i in range(len(keys))}:
@@ -154,7 +160,7 @@ def restore(arrays: Arrays, model: Any) -> Callable[[], None] | None:
         return None
 
     def set_all() -> None:
-        if rate is not None:
+        if rate is not None and rate != np.float32(optimizer.learning_rate):  # else the description has more digits
             optimizer.learning_rate = rate
         optimizer._iterations = int(step)
         optimizer.replace_slots(slots)

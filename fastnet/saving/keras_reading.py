@@ -22,17 +22,19 @@ from fastnet.registered import Objects, key_of
 from fastnet.saving.configuration import Config, classes_of
 from fastnet.saving.keras_archive import Archive
 from fastnet.saving.keras_weights import Arrays, numbered
-from fastnet.saving.keras_writing import AS_LAYERS
+from fastnet.saving.keras_writing import AS_LAYERS, NOT_ALIKE
 
 # Arguments that fastnet's classes do not have, and the values that mean nothing. None means nothing anywhere.
 _WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
     "autocast": (True, False),
     "data_format": ("channels_last",),
     "encoding": ("utf-8",),
+    "oov_method": ("floormod",),
     "ragged": (False,),
     "rms_scaling": (False,),
     "sparse": (False,),
 }
+_OF_EVERY_LAYER = ("activity_regularizer", "autocast")  # what Keras adds to the arguments of a user's own layer
 _DERIVED = ("vocabulary_size", "shared_object_id")  # values that follow from others
 _INNER: dict[str, Any] = {  # classes of objects that may be arguments
     **constraints.CLASSES,
@@ -114,6 +116,8 @@ class _Reader:
         config = dict(config)
         if kind != "InputLayer":
             config.pop("dtype", None)
+            if own is not None:
+                config = {name: value for name, value in config.items() if name not in _OF_EVERY_LAYER}
             if frozen:
                 config["trainable"] = False
         if issubclass(made, Lookup):
@@ -250,6 +254,8 @@ def _value(what: str, name: str, value: Any) -> Any:
     """Returns an argument as fastnet takes it."""
     if isinstance(value, list):
         return [_value(what, name, each) for each in value]
+    if name == "activation" and isinstance(value, str) and value in NOT_ALIKE:
+        raise ValueError(f"{what} has the activation {value!r}, which {NOT_ALIKE[value]}")
     if not isinstance(value, dict):
         return value
     kind, config = value.get("class_name"), value.get("config")
@@ -257,8 +263,8 @@ def _value(what: str, name: str, value: Any) -> Any:
         return {key: _value(what, key, each) for key, each in value.items()}
     if kind in ("__numpy__", "__tensor__"):
         return config["value"] if isinstance(config, dict) else None
-    if kind == "function":
-        return config
+    if kind == "function" and isinstance(config, str):
+        return _value(what, name, config)
     if not isinstance(kind, str) or kind.startswith("__") or not isinstance(config, dict):
         raise ValueError(f"{what} has {name!r:.80}={value!r:.80}, which fastnet does not read")
     if name == "activation":
@@ -347,4 +353,8 @@ def _compiled_object(what: str, value: Any, table: Mapping[str, Any], objects: O
 def _metric(value: Any, objects: Objects) -> Any:
     is_loss = isinstance(value, dict) and value.get("module") == "keras.losses" and value["class_name"] in losses.NAMES
     found = _compiled_object("a metric", value, losses.classes() if is_loss else metrics.CLASSES, objects)
-    return {"class_name": "LossMetric", "config": {"loss": found, "name": found["config"].get("name")}} if is_loss else found
+    return (
+        {"class_name": "LossMetric", "config": {"loss": found, "name": found["config"].get("name")}}
+        if is_loss
+        else found
+    )

@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 from fastnet import checks
 from fastnet.arrays.variables import Variable
 from fastnet.checks import Floats
-from fastnet.layers import Layer, Normalization
+from fastnet.layers import InputLayer, Layer, Normalization
 from fastnet.layers.base import Shape
+from fastnet.layers.lookup import Lookup
 from fastnet.recorded import MODELS, snake_case
 from fastnet.saving.layout import RANK_LIMIT, refusals
 
@@ -111,7 +112,9 @@ def groups_of(model: Any) -> Iterator[Group]:
         group, _, key = path.rpartition("/vars/")
         arrays.setdefault(group, {})[key] = variable, shape, kind
     for path, layer in places(model):
-        if class_of(layer) != "InputLayer":
+        if isinstance(layer, Lookup) and layer._idf is not None:
+            arrays[path] = {"idf_weights": np.pad(layer._idf, (0, layer.depth - len(layer._idf)))}
+        if not isinstance(layer, InputLayer):
             yield Group(path, layer.name, arrays.get(path, {}))
 
 
@@ -158,10 +161,9 @@ class Arrays(Mapping[str, Floats]):
             self._file = library.File(source, "r")
             if "layer_names" in self._file.attrs or "model_weights" in self._file:
                 raise ValueError(f"it {LEGACY}")
-            stored, objects = 0, 0
-            for name, thing in _walk(self._file, library):
-                objects += 1
-                if objects > _OBJECT_LIMIT:
+            stored = 0
+            for i, (name, thing) in enumerate(_walk(self._file, library), 1):
+                if i > _OBJECT_LIMIT:
                     raise ValueError(f"it has more than {_OBJECT_LIMIT} groups and arrays")
                 if isinstance(thing, library.Dataset):
                     stored += _checked_size(name, thing, library)
@@ -176,7 +178,9 @@ class Arrays(Mapping[str, Floats]):
     def keys_of(self, group: str) -> list[str]:
         """Returns the keys of the arrays of a group."""
         stem = f"{group}/vars/".removeprefix("/")
-        return [name.removeprefix(stem) for name in self.found if name.startswith(stem) and "/" not in name[len(stem) :]]
+        return [
+            name.removeprefix(stem) for name in self.found if name.startswith(stem) and "/" not in name[len(stem) :]
+        ]
 
     def raw(self, name: str) -> NDArray[Any]:
         """Reads an array in its own type."""

@@ -8,7 +8,7 @@ refuses what Keras could not open: classes and functions of the user's own, and 
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -34,6 +34,10 @@ _MODULES = {  # by the ending of the argument's name
 }
 # Activations with arguments: Keras has them as layers, whose arguments have the same names.
 AS_LAYERS = {"ClippedRelu": "ReLU", "LeakyRelu": "LeakyReLU", "Elu": "ELU"}
+NOT_ALIKE = {  # activations that would give other predictions in Keras
+    "sparsemax": "is computed wrongly by Keras, whose results do not add up to 1",
+    "threshold": "has no default arguments in Keras",
+}
 _FUNCTIONAL = {"module": "keras.src.models.functional", "registered_name": "Functional"}
 
 
@@ -43,17 +47,20 @@ def save_model(model: Model, path: str, overwrite: bool) -> None:
     check_finite(model)
     config = config_of(model)
     dump(config)  # fails before anything is written
-    optimizer = [] if model.optimizer is None else [group_of(model)]
-    write_archive(check_place(path, overwrite), config, to_bytes([*groups_of(model), *optimizer]))
+    write_archive(check_place(path, overwrite), config, _arrays(model))
 
 
 def save_weights(model: Model, path: str, overwrite: bool) -> None:
     """Writes a `.weights.h5` file; as Keras, with the optimizer's state if the model is compiled."""
-
     h5py()
     check_finite(model)
-    optimizer = [] if model.optimizer is None else [group_of(model)]
-    replace_file(check_place(path, overwrite), to_bytes([*groups_of(model), *optimizer]))
+    replace_file(check_place(path, overwrite), _arrays(model))
+
+
+def _arrays(model: Model) -> bytes:
+    """Returns the HDF5 file of a model's weights and its optimizer's state."""
+    groups = list(groups_of(model))
+    return to_bytes(groups if model.optimizer is None else [*groups, group_of(model)])
 
 
 def check_savable(model: Model, weights_only: bool) -> None:
@@ -89,7 +96,7 @@ def config_of(model: Model) -> Config:
 # Objects --------------------------------------------------------------------------------------------------------------
 
 
-def _refuse(what: str, why: str) -> None:
+def _refuse(what: str, why: str) -> NoReturn:
     raise TypeError(
         f"{what} cannot be saved in Keras's format: {why}. A file that ends in .safetensors holds it, for fastnet"
     )
@@ -119,8 +126,11 @@ def _object(thing: Any, module: str, what: str) -> Config:
 
 
 def _entry(described: Config, module: str, what: str) -> Config:
-    config = {name: _value(name, value, what) for name, value in described["config"].items()}
-    return {"module": module, "class_name": described["class_name"], "config": config, "registered_name": None}
+    kind, config = described["class_name"], described["config"]
+    if kind == "Constant":  # the only class of Keras that wants to be told its default
+        config = {"value": 0.0} | config
+    config = {name: _value(name, value, what) for name, value in config.items()}
+    return {"module": module, "class_name": kind, "config": config, "registered_name": None}
 
 
 def _value(name: str, value: Any, what: str) -> Any:
@@ -136,15 +146,16 @@ def _value(name: str, value: Any, what: str) -> Any:
 
 
 def _activation(value: Any, what: str) -> Any:
+    name = activations.get(value).name
+    if name in NOT_ALIKE:
+        _refuse(what, f"its activation {name!r} {NOT_ALIKE[name]}")
     if isinstance(value, str):
         return value
     kind, config = value["class_name"], dict(value["config"])
     if kind in AS_LAYERS:
         return {"module": "keras.layers", "class_name": AS_LAYERS[kind], "config": config, "registered_name": None}
-    name = activations.get(value).name
     given = ", ".join(f"{argument}={value}" for argument, value in config.items())
     _refuse(what, f"its activation {name!r} has arguments ({given}), and Keras keeps none of an activation")
-    raise AssertionError
 
 
 # Layers and models ----------------------------------------------------------------------------------------------------
@@ -159,7 +170,7 @@ def _model(model: Any) -> Config:
     config: Config = {"name": model.name, "trainable": True, "dtype": "float32"}
     if class_of(model) == "Sequential":
         start = [] if shape is None else [_input(model, shape)]
-        config["layers"] = [*start, *(_layer(layer) for layer in model.layers)]
+        config["layers"] = start + [_layer(layer) for layer in model.layers]
         config["build_input_shape"] = shape
         found = {"module": "keras", "class_name": "Sequential", "config": config, "registered_name": None}
         return found if shape is None else found | {"build_config": {"input_shape": shape}}
@@ -216,7 +227,7 @@ def _chain(layers: list[Any]) -> list[Config]:
 
 
 def _tensor(layer: Any) -> Config:
-    shape = [None, *layer.output_shape] if isinstance(layer, Layer) else list(layer.output_shape)
+    shape = [None, *(layer.output_shape or ())] if isinstance(layer, Layer) else list(layer.output_shape)
     dtype = layer.dtype if isinstance(layer, InputLayer) else "float32"
     config = {"shape": shape, "dtype": dtype, "keras_history": [layer.name, 0, 0]}
     return {"class_name": "__keras_tensor__", "config": config}

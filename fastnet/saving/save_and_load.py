@@ -7,8 +7,9 @@ from typing import Any
 
 from fastnet.saving import configuration
 from fastnet.saving.configuration import Model
-from fastnet.saving.layout import Path, check_suffix, is_keras, read, write
+from fastnet.saving.layout import read, write
 from fastnet.saving.state import assign, build_model, check_metrics, check_optimizer, contents_of, set_optimizer
+from fastnet.saving.suffixes import Path, check_suffix, is_keras
 
 
 def save_model(model: Model, filepath: Path, overwrite: bool = True) -> None:

@@ -18,18 +18,7 @@ from fastnet.checks import Floats, NotCompiledError
 from fastnet.metrics import Metric
 from fastnet.saving import configuration
 from fastnet.saving.configuration import Model
-from fastnet.saving.layout import (
-    KERAS_WEIGHTS_SUFFIX,
-    WEIGHTS_SUFFIX,
-    File,
-    Path,
-    as_json_has_it,
-    check_suffix,
-    header_of,
-    is_keras,
-    read,
-    write,
-)
+from fastnet.saving.layout import File, as_json_has_it, header_of, read, write
 from fastnet.saving.state import (
     assign,
     check_optimizer,
@@ -41,6 +30,7 @@ from fastnet.saving.state import (
     set_optimizer,
     without_rate,
 )
+from fastnet.saving.suffixes import KERAS_WEIGHTS_SUFFIX, WEIGHTS_SUFFIX, Path, check_suffix, is_keras
 
 _MOST = 2**31  # steps in an epoch
 

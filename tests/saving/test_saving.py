@@ -24,7 +24,7 @@ import safetensors.numpy
 
 from fastnet import Sequential, layers, metrics, rng, saving
 from fastnet.layers import Dense, Dropout, Flatten, Input, Layer
-from fastnet.optimizers import SGD, Adam, RMSprop
+from fastnet.optimizers import SGD, Adam, Ftrl, RMSprop
 from fastnet.saving import ModelFormatError, configuration, load_model, load_weights, save_model, save_weights
 from fastnet.saving.files import new_temporary
 from fastnet.saving.layout import digest_of
@@ -36,7 +36,7 @@ LABELS = to_categorical(np.random.default_rng(1).integers(0, 3, 40), 3)
 
 
 def small(optimizer: Any = "rmsprop", units: int = 4, trained: bool = True) -> Sequential:
-    model = Sequential([Input((5,)), Dense(units, "relu"), Dropout(0.1), Dense(3, "softmax")], name="small")
+    model = Sequential([Input((5,)), Dense(units, "relu", kernel_regularizer="l2"), Dropout(0.1), Dense(3, "softmax")], name="small")
     model.compile(optimizer, "categorical_crossentropy", metrics=["acc"])
     if trained:
         model.fit(ROWS, LABELS, verbose=0)
@@ -66,6 +66,7 @@ def path(tmp_path: Path) -> Path:
         lambda: RMSprop(0.01, momentum=0.5, centered=True),
         lambda: Adam(0.01),
         lambda: Adam(0.01, global_clipnorm=1.0, weight_decay=0.1),
+        lambda: Ftrl(0.01),
     ],
 )
 def test_a_model_goes_on_as_if_it_had_never_been_saved(path: Path, optimizer: Callable[[], Any]) -> None:
@@ -359,25 +360,39 @@ def test_weights_of_a_model_that_has_none_yet(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["model.keras", "model.h5", "model", "model.safetensors.gz", "m.weights.safetensors", "\0.safetensors"]
+    "name",
+    [
+        "model.zip",
+        "model",
+        "model.safetensors.gz",
+        "model.keras.zip",
+        "\0.safetensors",
+        "m.h5",
+        "m.weights.safetensors",
+        "m.weights.h5",
+    ],
 )
 def test_the_suffix_says_what_it_is(tmp_path: Path, name: str) -> None:
     for call in (
         lambda: save_model(small(trained=False), str(tmp_path / name)),
         lambda: load_model(str(tmp_path / name)),
     ):
-        with pytest.raises(
-            ValueError, match=r"path must end in '.safetensors' for a model \(.weights.safetensors is for"
-        ):
+        with pytest.raises(ValueError, match=r"path must end in '.safetensors' or '.keras' for a model, got") as error:
             call()
+        if ".weights." in name:
+            assert f"; {name[1:]} is for weights alone" in str(error.value)
+        if name == "m.h5":
+            assert "Keras 2 saved as .h5 is opened in Keras 3, and saved there as .keras" in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_suffix_of_weights(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"path must end in '.weights.safetensors' for weights, got"):
+    with pytest.raises(ValueError, match=r"path must end in '.weights.safetensors' or '.weights.h5' for"):
         save_weights(small(trained=False), tmp_path / "w.safetensors")
-    with pytest.raises(ValueError, match=r"path must end in '.safetensors'"):
+    with pytest.raises(ValueError, match=r"path must end in '.safetensors' or '.keras'"):
         load_weights(small(trained=False), tmp_path / "w.h5")
+    with pytest.raises(ValueError, match=r"path must end in '.weights.safetensors' or '.weights.h5' for weights"):
+        save_weights(small(trained=False), tmp_path / "w.keras")
     with pytest.raises(TypeError, match="path must be"):
         load_model(3)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="path must be a string"):
