@@ -142,11 +142,11 @@ def test_weights_that_are_not_finite_leave_the_last_good_file(tmp_path: Path) ->
 
 
 def test_errors(tmp_path: Path) -> None:
-    for name, weights in (("m.keras", False), ("m.h5", False), ("m.weights.safetensors", False)):
-        with pytest.raises(ValueError, match=r"filepath must end in '.safetensors' for a model"):
+    for name, weights in (("m.zip", False), ("m.h5", False), ("m.weights.safetensors", False), ("m.weights.h5", False)):
+        with pytest.raises(ValueError, match=r"filepath must end in '.safetensors' or '.keras' for a model"):
             ModelCheckpoint(tmp_path / name, save_weights_only=weights)
-    for name in ("m.safetensors", "m.weights.h5"):
-        with pytest.raises(ValueError, match=r"filepath must end in '.weights.safetensors' for weights"):
+    for name in ("m.safetensors", "m.keras", "m.h5"):
+        with pytest.raises(ValueError, match=r"filepath must end in '.weights.safetensors' or '.weights.h5' for"):
             ModelCheckpoint(tmp_path / name, save_weights_only=True)
     with pytest.raises(ValueError, match="save_freq must be at least 1"):
         ModelCheckpoint(tmp_path / "m.safetensors", save_freq=0)

@@ -97,8 +97,9 @@ NOT_OURS: list[tuple[Any, dict[str, Any], str]] = [
 @pytest.mark.parametrize(("layer", "arguments", "named"), NOT_OURS, ids=[named for *_, named in NOT_OURS])
 def test_what_is_the_users_own_is_refused_by_name(layer: Any, arguments: dict[str, Any], named: str) -> None:
     model = Sequential([Input((2,)), layer]).compile(**{"optimizer": "sgd", "loss": "mse", **arguments})
-    with pytest.raises(TypeError, match=f"{named}.*cannot be saved in Keras's format|{named}") as error:
+    with pytest.raises(TypeError, match=named) as error:
         keras_writing.config_of(model)
+    assert "cannot be saved in Keras's format: " in str(error.value)
     assert "A file that ends in .safetensors holds it" in str(error.value)
 
 

@@ -36,7 +36,9 @@ LABELS = to_categorical(np.random.default_rng(1).integers(0, 3, 40), 3)
 
 
 def small(optimizer: Any = "rmsprop", units: int = 4, trained: bool = True) -> Sequential:
-    model = Sequential([Input((5,)), Dense(units, "relu", kernel_regularizer="l2"), Dropout(0.1), Dense(3, "softmax")], name="small")
+    model = Sequential(
+        [Input((5,)), Dense(units, "relu", kernel_regularizer="l2"), Dropout(0.1), Dense(3, "softmax")], name="small"
+    )
     model.compile(optimizer, "categorical_crossentropy", metrics=["acc"])
     if trained:
         model.fit(ROWS, LABELS, verbose=0)
