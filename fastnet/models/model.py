@@ -612,19 +612,25 @@ class Model(Stack):
     # Keeping ----------------------------------------------------------------------------------------------------------
 
     def save(self, filepath: Any, overwrite: bool = True) -> None:
-        """Writes layers, weights, compile arguments and the optimizer's state to a ``.safetensors`` file."""
+        """Writes layers, weights, compile arguments and the optimizer's state to a file: `fastnet.saving.save_model`.
+
+        The name ends in ``.safetensors``, or in ``.keras`` for a file that Keras 3 opens, too.
+        """
         from fastnet import saving
 
         saving.save_model(self, filepath, overwrite)
 
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
-        """Writes the weights to a ``.weights.safetensors`` file."""
+        """Writes the weights to a file: `fastnet.saving.save_weights`.
+
+        The name ends in ``.weights.safetensors``, or in ``.weights.h5`` for a file that Keras 3 opens, too.
+        """
         from fastnet import saving
 
         saving.save_weights(self, filepath, overwrite)
 
     def load_weights(self, filepath: Any) -> None:
-        """Sets the weights from a file of `save_weights` or `save`. If they do not fit, nothing changes."""
+        """Sets the weights from a file of `save_weights`, `save` or Keras. If they do not fit, nothing changes."""
         from fastnet import saving
 
         saving.load_weights(self, filepath)

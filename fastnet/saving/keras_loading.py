@@ -80,7 +80,7 @@ def _check(arrays: Arrays, names: list[str], others: set[str]) -> None:
         kind = arrays.found[name].dtype
         if kind.kind == "f" and kind.itemsize != 4:
             raise ValueError(f"{screen.printable(name[:200])} is of type {kind}; fastnet computes in float32 alone")
-    for name in set(arrays) - set(names):
+    for name in sorted(set(arrays) - set(names)):
         group = name.rpartition("/vars/")[0]
         is_seed = re.search(r"(^|/)_?seed_generators?(_\d+)?(/|$)", group)
         if group not in others and group.partition("/")[0] != "optimizer" and not is_seed:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastnet import Sequential
+from fastnet import Model, Sequential
 from fastnet.layers import CategoryEncoding, Dense, Discretization, Input, IntegerLookup, StringLookup
 from fastnet.models import load_model
 
@@ -221,3 +221,9 @@ def test_an_adapted_lookup_is_saved_with_its_vocabulary(tmp_path: Path) -> None:
 def test_bad_arguments(make: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("layer", [CategoryEncoding(4), Discretization([0.5]), IntegerLookup()])
+def test_a_call_on_a_tensor_makes_a_model(layer: Any) -> None:
+    start = Input((3,))
+    assert Model(start, layer(start)).output_shape == (None, 4 if isinstance(layer, CategoryEncoding) else 3)

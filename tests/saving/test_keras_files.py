@@ -9,6 +9,7 @@ import pytest
 
 from fastnet import Model, Sequential, activations, callbacks, initializers, layers, losses, metrics, optimizers
 from fastnet.layers import Dense, Input
+from fastnet.playground.__main__ import main
 from fastnet.saving import keras_writing, load_model
 
 
@@ -32,6 +33,15 @@ def test_without_h5py_the_error_has_the_command(tmp_path: Path, monkeypatch: pyt
     assert [path.name for path in tmp_path.iterdir()] == ["old.keras"]
     assert model.optimizer is not None
     assert model.optimizer.iterations == 0
+
+
+def test_the_playground_says_what_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    (tmp_path / "m.keras").write_bytes(b"old")
+    assert main([str(tmp_path / "m.keras"), "--no-browser"]) == 1
+    assert capsys.readouterr().err.startswith("error: a file of Keras needs h5py")
 
 
 # What Keras could not open is refused before anything is written.
