@@ -56,7 +56,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Imports the parts that few programs need when first used, so that `import fastnet` stays fast."""
-    if name in ("config", "datasets", "plotting", "saving"):
+    if name in ("config", "datasets", "plotting", "saving", "sklearn"):  # the last is not in __all__: it may be missing
         return importlib.import_module(f"fastnet.{name}")
     if name == "random":
         return importlib.import_module("fastnet.draws")

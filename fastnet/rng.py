@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,9 +16,30 @@ from fastnet.registered import is_description
 _generator: np.random.Generator | None = None  # made when first needed, since importing numpy.random takes time
 
 
+class _Own(threading.local):
+    """The generator from which this thread draws instead of that of the program."""
+
+    generator: np.random.Generator | None = None
+
+
+_own = _Own()
+
+
+@contextlib.contextmanager
+def drawing_from(source: np.random.Generator) -> Iterator[None]:
+    """Makes this thread draw from `source` in the ``with`` block. The generator of the program stays as it is."""
+    before, _own.generator = _own.generator, source
+    try:
+        yield
+    finally:
+        _own.generator = before
+
+
 def generator() -> np.random.Generator:
-    """Returns the generator in use; `fastnet.utils.set_random_seed` replaces it."""
+    """Returns the generator in use; `fastnet.utils.set_random_seed` replaces that of the program."""
     global _generator
+    if _own.generator is not None:
+        return _own.generator
     if _generator is None:
         _generator = np.random.default_rng()
     return _generator

@@ -212,9 +212,23 @@ def set_num_threads(threads: SupportsIndex) -> None:
         raise TypeError(f"threads must be an integer, got {threads!r}") from None
     if n < 1:
         raise ValueError(f"threads must be at least 1, got {n}")
-    cores = available_cores()
+    global takes_all_cores
+    cores, takes_all_cores = available_cores(), False
     _chosen.set_threads(min(n, cores), cores)
     thread_limits.register(_chosen.__file__, get_num_threads, set_num_threads)
+
+
+@contextlib.contextmanager
+def sharing_cores() -> Iterator[None]:
+    """Shares the cores with other threads of the program that compute in such a block at the same time.
+
+    Two of them use half of fastnet's threads each, and so on. The result of a computation is the same.
+    """
+    _chosen.enter()
+    try:
+        yield
+    finally:
+        _chosen.leave()
 
 
 def warn_if_threads_failed() -> None:
@@ -242,7 +256,10 @@ def _whole(text: str) -> int | None:
     return int(digits) if digits.isdecimal() and text.isdecimal() else None
 
 
-set_num_threads(_threads_from_environment() or available_cores())
+takes_all_cores = True  # whether nobody has chosen a number of threads
+_wanted_threads = _threads_from_environment()
+set_num_threads(_wanted_threads or available_cores())
+takes_all_cores = _wanted_threads is None
 _wanted_backend = _setting("FASTNET_BACKEND") or "compiled"
 if _wanted_backend not in ("compiled", "reference"):
     raise _refusal(f"FASTNET_BACKEND is {_wanted_backend!r}; expected 'compiled' or 'reference'")

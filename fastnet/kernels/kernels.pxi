@@ -43,6 +43,21 @@ def get_threads():
     return pool_threads()
 
 
+def enter():
+    """Begins a computation of the calling thread. Threads that compute at the same time share the cores."""
+    pool_enter()
+
+
+def leave():
+    """Ends the computation that the last call of `enter` in this thread has begun."""
+    pool_leave()
+
+
+def get_share():
+    """The number of threads that a kernel would use now: all, or a share while several threads compute."""
+    return pool_share()
+
+
 def thread_start_failed():
     """True if a thread of the pool could not be started. Kernels then run on fewer threads."""
     return bool(pool_failed())

@@ -12,6 +12,8 @@
  * process collide. Here a fork drops the pool and the child builds its own; a thread that cannot be made means one
  * less; a second caller, while the pool is busy, computes alone.
  *
+ * Threads of the program that train models side by side share the cores: while k of them do, each uses a k-th.
+ *
  * A worker spins for a while after its last share, since the next kernel usually comes within microseconds, then
  * sleeps. Who spins offers the core to others every few microseconds, which costs nothing where nobody wants it.
  * Where there are no POSIX threads, as on Windows, everything runs on the caller's.
@@ -62,6 +64,7 @@ static struct {
     atomic_int wanted; /* threads a kernel may use, the caller's among them */
     atomic_int cores;  /* how many of them can run at once */
     atomic_int failed; /* a worker could not be started */
+    atomic_int sharing; /* threads of the program that compute at present */
     atomic_flag busy;
     /* The rest belongs to the holder of `busy`, and `job` to the workers while some are unfinished. */
     int started; /* workers that run */
@@ -71,6 +74,7 @@ static struct {
 } pool = {.wanted = 1, .cores = 1, .busy = ATOMIC_FLAG_INIT};
 
 static THREAD_LOCAL ptrdiff_t pool_limit; /* the most threads for the work of this thread; 0: no limit */
+static THREAD_LOCAL int pool_depth;       /* computations of this thread, each within the one before */
 
 /* The i-th moment of waiting in a loop. */
 static inline void pool_pause(unsigned i) {
@@ -121,14 +125,37 @@ static void *pool_work(void *self) {
 static void pool_forget(void) {
     pool.started = 0;
     pool.failed = 0;
+    pool.sharing = pool_depth > 0;
     atomic_flag_clear(&pool.busy);
+}
+
+static void pool_register(void) { pthread_atfork(NULL, NULL, pool_forget); }
+
+static void pool_watch_forks(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, pool_register);
+}
+
+/* Begins a computation of this thread, which shares the cores with those of other threads until `pool_leave`. */
+static inline void pool_enter(void) {
+    pool_watch_forks();
+    if (pool_depth++ == 0) pool.sharing++;
+}
+
+static inline void pool_leave(void) {
+    if (--pool_depth == 0) pool.sharing--;
+}
+
+/* The threads that a kernel may use now. */
+static inline int pool_share(void) {
+    int wanted = pool.wanted, sharing = pool.sharing;
+    return sharing < 2 ? wanted : wanted > sharing ? wanted / sharing : 1;
 }
 
 /* Starts the workers that `threads` threads lack; called by the one who holds `busy`. */
 static void pool_start(ptrdiff_t threads) {
-    static int at_fork_registered = 0;
     if (pool.started >= threads - 1 || pool.failed) return;
-    if (!at_fork_registered) at_fork_registered = pthread_atfork(NULL, NULL, pool_forget) == 0;
+    pool_watch_forks();
     pthread_attr_t attr;
     sigset_t all, old;
     pthread_attr_init(&attr);
@@ -156,7 +183,7 @@ static void pool_start(ptrdiff_t threads) {
 /* Runs fn over [0, n), in at most one slice a thread and at least `grain` items a slice; returns when all are done. */
 static void parallel_for(task_fn fn, void *args, ptrdiff_t n, ptrdiff_t grain) {
     ptrdiff_t slices = n / (grain > 0 ? grain : 1);
-    ptrdiff_t wanted = pool.wanted, threads = pool.cores; /* read once: another thread may set them meanwhile */
+    ptrdiff_t wanted = pool_share(), threads = pool.cores; /* read once: another thread may set them meanwhile */
     if (pool_limit && wanted > pool_limit) wanted = pool_limit;
     if (slices > wanted) slices = wanted;
     if (threads > slices) threads = slices;
@@ -204,6 +231,9 @@ static void parallel_for(task_fn fn, void *args, ptrdiff_t n, ptrdiff_t grain) {
 }
 static void pool_set_threads(int wanted, int cores) { (void)wanted, (void)cores; }
 static inline void pool_limit_threads(ptrdiff_t threads) { (void)threads; }
+static inline void pool_enter(void) {}
+static inline void pool_leave(void) {}
+static inline int pool_share(void) { return 1; }
 static int pool_threads(void) { return 1; }
 static int pool_failed(void) { return 0; }
 

@@ -43,6 +43,9 @@ cdef extern from "threads.h" nogil:
     void parallel_for(task_fn fn, void* args, Py_ssize_t n, Py_ssize_t grain)
     void pool_set_threads(int wanted, int cores)
     void pool_limit_threads(Py_ssize_t threads)
+    void pool_enter()
+    void pool_leave()
+    int pool_share()
     int pool_threads()
     int pool_failed()
 

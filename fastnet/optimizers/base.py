@@ -450,9 +450,13 @@ class Optimizer(States, Recorded):
         t = self.slot(variable, names[1]) if len(names) > 1 else s
         return variable.packed, s, t
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A list, because joblib's hash compares the keys of a dict, and the comparison of two variables is an array.
+        return vars(self) | {"_slots": list(self._slots.items()), "_arrays_of_layer": {}, "_gradients": {}}
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Arrays that joblib maps into memory are read-only, and a copied array may be misaligned.
-        slots = {key: own(array) for key, array in state["_slots"].items()}
+        slots = {key: own(array) for key, array in state["_slots"]}
         self.__dict__.update(
             state,
             _slots=slots,

@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from fastnet import checks
+from fastnet import checks, kernels
 from fastnet.arrays.variables import Variable
 from fastnet.checks import Floats
 from fastnet.inspection import summary
@@ -394,10 +394,11 @@ class Stack:
 
     @contextlib.contextmanager
     def _computing(self) -> Iterator[None]:
-        """Marks that a loop over batches runs, so that its callbacks cannot change the layers."""
+        """Marks that a loop over batches runs: callbacks cannot change the layers, and other loops share the cores."""
         self._running += 1
         try:
-            yield
+            with kernels.sharing_cores():
+                yield
         finally:
             self._running -= 1
             if not self._running:

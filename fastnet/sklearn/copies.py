@@ -1,0 +1,44 @@
+"""Copies: examples that occur several times, in a training whose every step takes all examples.
+
+Such a step adds up the gradients of all examples. Here equal examples become one, with the sum of their weights, in an
+order that does not depend on that of the rows. So an example with weight 3 trains the same network as three copies of
+it, to the last bit, and the order of the rows does not matter.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet import checks
+from fastnet.sklearn.examples import Examples
+
+
+def merged(data: Examples) -> Examples:
+    """Merges equal examples, and leaves out those of weight 0.
+
+    Returns:
+        The examples that are left, in the order of their bytes. The weights are None if all are 1.
+    """
+    totals: dict[bytes, float] = {}
+    places: dict[bytes, int] = {}
+    for place, key in enumerate(_keys(data.x, data.targets)):
+        totals[key] = totals.get(key, 0.0) + (1.0 if data.weights is None else float(data.weights[place]))
+        places.setdefault(key, place)
+    kept = sorted(key for key in totals if totals[key] > 0)
+    sums = np.array([totals[key] for key in kept])
+    return data.rows(np.array([places[key] for key in kept]))._replace(weights=None if (sums == 1).all() else sums)
+
+
+def _keys(x: Any, targets: NDArray[Any]) -> list[bytes]:
+    """Returns the bytes of each example: those of its target, and of its numbers."""
+    if not checks.is_scipy_sparse(x):
+        return [target.tobytes() + row.tobytes() for target, row in zip(targets, x, strict=True)]
+    x = x if x.has_sorted_indices else x.sorted_indices()
+    parts = [slice(start, end) for start, end in zip(x.indptr[:-1], x.indptr[1:], strict=True)]
+    return [
+        target.tobytes() + x.indices[part].tobytes() + x.data[part].tobytes()
+        for target, part in zip(targets, parts, strict=True)
+    ]

@@ -1,0 +1,43 @@
+"""Solvers: the optimizer that the parameters of an estimator describe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastnet import checks, optimizers
+from fastnet.optimizers import Optimizer
+
+_WITH_BETAS = ("Adam", "AdamW", "Adamax", "Nadam")  # which take the estimator's beta_1, beta_2 and epsilon
+
+
+def make_optimizer(estimator: Any) -> Optimizer:
+    """Makes a new optimizer from an estimator's `solver` and the parameters that belong to it.
+
+    Raises:
+        ValueError: if there is no optimizer of that name, or a number is out of its range.
+        TypeError: if a parameter is of another type.
+    """
+    solver = estimator.solver
+    if isinstance(solver, Optimizer):
+        return type(solver).from_config(solver.get_config())  # so that `fit` does not change the given one
+    names = {name.lower(): name for name in optimizers.CLASSES}
+    if isinstance(solver, str) and solver.lower() == "lbfgs":
+        raise ValueError(
+            "solver='lbfgs' is not available in fastnet, which trains in mini-batches; use 'adam', which is the "
+            f"default. There are: {', '.join(sorted(names))}"
+        )
+    if not isinstance(solver, str):
+        raise TypeError(f"solver must be a name such as 'adam' or an optimizer of fastnet, got {solver!r:.80}")
+    kind = checks.choose("solver", solver, names, any_case=True)
+    rate = estimator.learning_rate_init
+    if callable(rate) and kind == "SGD" and estimator.learning_rate != "constant":
+        raise ValueError(f"learning_rate={estimator.learning_rate!r} needs a number as learning_rate_init, no schedule")
+    arguments: dict[str, Any] = {
+        "learning_rate": rate if callable(rate) else checks.number("learning_rate_init", rate, least=0),
+        "name": kind.lower(),
+    }
+    if kind == "SGD":
+        arguments |= {"momentum": estimator.momentum, "nesterov": estimator.nesterovs_momentum}
+    if kind in _WITH_BETAS:
+        arguments |= {name: getattr(estimator, name) for name in ("beta_1", "beta_2", "epsilon")}
+    return optimizers.CLASSES[kind](**arguments)
