@@ -212,10 +212,15 @@ def set_num_threads(threads: SupportsIndex) -> None:
         raise TypeError(f"threads must be an integer, got {threads!r}") from None
     if n < 1:
         raise ValueError(f"threads must be at least 1, got {n}")
-    global takes_all_cores
-    cores, takes_all_cores = available_cores(), False
+    global _chosen_in
+    cores, _chosen_in = available_cores(), os.getpid()
     _chosen.set_threads(min(n, cores), cores)
     thread_limits.register(_chosen.__file__, get_num_threads, set_num_threads)
+
+
+def is_told_threads() -> bool:
+    """Whether the environment, or a call of `set_num_threads` in this process, has chosen the number of threads."""
+    return _wanted_threads is not None or _chosen_in == os.getpid()
 
 
 @contextlib.contextmanager
@@ -256,10 +261,9 @@ def _whole(text: str) -> int | None:
     return int(digits) if digits.isdecimal() and text.isdecimal() else None
 
 
-takes_all_cores = True  # whether nobody has chosen a number of threads
 _wanted_threads = _threads_from_environment()
 set_num_threads(_wanted_threads or available_cores())
-takes_all_cores = _wanted_threads is None
+_chosen_in = 0  # the process that has called `set_num_threads`
 _wanted_backend = _setting("FASTNET_BACKEND") or "compiled"
 if _wanted_backend not in ("compiled", "reference"):
     raise _refusal(f"FASTNET_BACKEND is {_wanted_backend!r}; expected 'compiled' or 'reference'")

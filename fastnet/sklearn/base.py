@@ -79,6 +79,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
     _generator: np.random.Generator  # of the training, kept for `partial_fit`
     _kind: str  # of the problem, as in `Targets`
     _no_improvement_count: int
+    _losses: tuple[str, ...] = ()  # scikit-learn's own names of losses
     _y_numeric = False
 
     def _keep(self, arguments: dict[str, Any]) -> None:
@@ -250,6 +251,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         return network.sklearn_name(self._dense_layers()[-1].activation)
 
     def _dense_layers(self) -> list[Dense]:
+        check_is_fitted(self)
         return [layer for layer in self.model_._layers if isinstance(layer, Dense)]
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -273,7 +275,8 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         if self.layers is not None and any(rates):
             raise ValueError("dropout belongs to hidden_layer_sizes; with layers=..., put Dropout layers into the list")
         network.activation_of(self)
-        losses.for_training(self._output("multiclass", 3)[1])
+        with network.naming(self._losses):
+            losses.for_training(self._output("multiclass", 3)[1])
         make_optimizer(self)
         check_callbacks(self.callbacks)
         checks.number("alpha", self.alpha, least=0)
@@ -287,12 +290,14 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
             checks.integer("n_iter_no_change", self.n_iter_no_change, least=1)
         for name in ("shuffle", "warm_start", "early_stopping", "nesterovs_momentum"):
             checks.flag(name, getattr(self, name))
-        checks.number("validation_fraction", self.validation_fraction, least=0, below=1)
+        if checks.number("validation_fraction", self.validation_fraction, least=0, below=1) == 0:
+            raise ValueError("validation_fraction must be above 0")
+        checks.integer("verbose", int(self.verbose) if isinstance(self.verbose, bool) else self.verbose, least=0)
         if is_partial and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True, since it sets no examples aside")
 
 
 def _leave_cores_to_others() -> None:
     """In a worker process that was told no number of threads, uses one: the other workers need the other cores."""
-    if kernels.takes_all_cores and multiprocessing.parent_process() is not None:
+    if not kernels.is_told_threads() and multiprocessing.parent_process() is not None:
         kernels.set_num_threads(1)

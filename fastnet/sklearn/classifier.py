@@ -71,10 +71,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     Example:
         >>> from sklearn.datasets import load_iris
         >>> X, y = load_iris(return_X_y=True)
-        >>> clf = MLPClassifier((16,), solver="rmsprop", learning_rate_init=0.01, max_iter=300, random_state=0)
+        >>> clf = MLPClassifier((16,), solver="rmsprop", max_iter=1000, random_state=0)
         >>> clf.fit(X, y).score(X, y) > 0.95
         True
     """
+
+    _losses = ("log_loss",)
 
     def __init__(
         self,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fastnet import activations, checks
@@ -33,6 +34,8 @@ def _hidden_layers(estimator: Any) -> list[Any]:
     given = estimator.layers
     if given is not None:
         made = given() if callable(given) and not isinstance(given, Layer | Model) else given
+        if isinstance(made, str) or not isinstance(made, Iterable | Layer | Model):
+            raise TypeError(f"layers must be a list of layers, or a function that returns one, got {made!r:.80}")
         return copy.deepcopy([made] if isinstance(made, Layer | Model) else list(made))
     sizes = hidden_sizes(estimator.hidden_layer_sizes)
     layers: list[Any] = []
@@ -45,7 +48,17 @@ def _hidden_layers(estimator: Any) -> list[Any]:
 def activation_of(estimator: Any) -> activations.Activation:
     """Returns the activation of the hidden layers. Raises a ValueError or TypeError if there is none such."""
     given = estimator.activation
-    return activations.get(_AS_KERAS.get(given, given) if isinstance(given, str) else given)
+    with naming(_AS_KERAS):
+        return activations.get(_AS_KERAS.get(given, given) if isinstance(given, str) else given)
+
+
+@contextlib.contextmanager
+def naming(names: Iterable[str]) -> Iterator[None]:
+    """Adds scikit-learn's own names to the message about an unknown name."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{error}; and scikit-learn's {', '.join(names)}") from None
 
 
 def sklearn_name(activation: activations.Activation) -> str:

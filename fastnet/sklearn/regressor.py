@@ -21,13 +21,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     The output layer is linear. Numbers are float32: scale targets that are very large or very small.
 
     Args:
+        hidden_layer_sizes, activation: as for `MLPClassifier`.
         loss: ``"squared_error"``, half the square of the error; ``"poisson"``, which has the exponential function as
             the last activation and takes targets of at least 0; or another loss of fastnet, by name or object, such as
             ``"mae"`` or ``Huber()``. With several outputs, scikit-learn's two are summed over the outputs.
-        hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter,
-            shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping,
-            validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun, dropout, layers, callbacks: as for
-            `MLPClassifier`.
+        solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle, random_state, tol,
+            verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2,
+            epsilon, n_iter_no_change, max_fun, dropout, layers, callbacks: as for `MLPClassifier`.
 
     Attributes:
         model_, coefs_, intercepts_, n_iter_, t_, n_layers_, n_outputs_, n_features_in_, feature_names_in_,
@@ -36,19 +36,20 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
 
     Example:
         >>> X = np.linspace(-1, 1, 200)[:, None]
-        >>> reg = MLPRegressor(hidden_layer_sizes=(32,), learning_rate_init=0.02, max_iter=500, random_state=0)
+        >>> reg = MLPRegressor((32,), learning_rate_init=0.02, max_iter=500, random_state=0)
         >>> reg.fit(X, X[:, 0] ** 2).score(X, X[:, 0] ** 2) > 0.95
         True
     """
 
+    _losses = ("squared_error", "poisson")
     _y_numeric = True
 
     def __init__(
         self,
-        loss: Any = "squared_error",
         hidden_layer_sizes: Any = (100,),
         activation: Any = "relu",
         *,
+        loss: Any = "squared_error",
         solver: Any = "adam",
         alpha: float = 0.0001,
         batch_size: Any = "auto",
