@@ -56,7 +56,9 @@ def test_set_output_hands_the_estimator_the_names_of_the_features() -> None:
 def test_a_cached_pipeline_with_a_trained_estimator_inside(tmp_path: Any) -> None:
     trained = MLPClassifier(**QUICK).fit(X, NAMES)
     assert joblib.hash(trained) == joblib.hash(trained) != joblib.hash(MLPClassifier(**QUICK).fit(X, Y))
-    stack = StackingClassifier([("a", trained), ("b", MLPClassifier(**QUICK, solver="rmsprop"))], cv=2)
+    stack = StackingClassifier(
+        [("a", trained), ("b", MLPClassifier(**QUICK, solver="rmsprop"))], MLPClassifier(**QUICK), cv=2
+    )
     assert make_pipeline(StandardScaler(), stack, memory=str(tmp_path)).fit(X, NAMES).score(X, NAMES) > 0.9
 
 

@@ -190,5 +190,8 @@ def test_a_search_runs_as_a_script(tmp_path: Path) -> None:
         "    search = GridSearchCV(MLPClassifier(max_iter=900, random_state=0), {'alpha': [0, 1]}, n_jobs=2)\n"
         "    print(search.fit(*load_iris(return_X_y=True)).best_score_ > 0.9)\n"
     )
-    run = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False)
+    environment = os.environ | {"PYTHONPATH": str(Path(fastnet.__file__).parents[1])}
+    run = subprocess.run(
+        [sys.executable, str(script)], env=environment, capture_output=True, text=True, timeout=200, check=False
+    )
     assert (run.stdout, run.returncode) == ("True\n", 0), run.stderr
