@@ -39,7 +39,7 @@ from fastnet.optimizers import Optimizer
 from fastnet.regularizers import Regularizer
 
 if TYPE_CHECKING:
-    from fastnet import config, datasets, plotting, saving
+    from fastnet import config, datasets, distributed, plotting, saving
     from fastnet import draws as random
     from fastnet.playground import export_html
     from fastnet.reporting import report
@@ -48,15 +48,15 @@ recorded.MODELS.update(Sequential=Sequential, Functional=Model)
 
 __all__ = [
     "Initializer", "Input", "Layer", "Loss", "Metric", "Model", "Optimizer", "Regularizer", "Sequential", "__version__",
-    "activations", "backend", "callbacks", "config", "constraints", "datasets", "export_html", "get_num_threads",
-    "initializers", "layers", "losses", "metrics", "models", "optimizers", "plotting", "random", "regularizers",
-    "report", "saving", "set_num_threads", "show_config", "utils",
+    "activations", "backend", "callbacks", "config", "constraints", "datasets", "distributed", "export_html",
+    "get_num_threads", "initializers", "layers", "losses", "metrics", "models", "optimizers", "plotting", "random",
+    "regularizers", "report", "saving", "set_num_threads", "show_config", "utils",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     """Imports the parts that few programs need when first used, so that `import fastnet` stays fast."""
-    if name in ("config", "datasets", "plotting", "saving", "sklearn"):  # the last is not in __all__: it may be missing
+    if name in ("config", "datasets", "distributed", "plotting", "saving", "sklearn"):
         return importlib.import_module(f"fastnet.{name}")
     if name == "random":
         return importlib.import_module("fastnet.draws")

@@ -67,6 +67,27 @@ class BackupAndRestore(SaveFrequency, Callback):
         self.delete_checkpoint = bool(delete_checkpoint)
         self._path = os.path.join(self.backup_dir, _FILE)
         self._current_epoch = 0
+        self.given: bytes | None = None  # in a distributed training, the content of rank 0's file
+
+    def content(self) -> bytes | None:
+        """Returns the content of the file, or None if there is none."""
+        with contextlib.suppress(FileNotFoundError), open(self._path, "rb") as file:
+            return file.read()
+        return None
+
+    @contextlib.contextmanager
+    def _file(self) -> Iterator[str]:
+        """Yields the path of the file, or of a copy of rank 0's."""
+        if self._writes or self.given is None:
+            yield self._path if self._writes else ""
+            return
+        import tempfile
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, _FILE)
+            with open(path, "wb") as file:
+                file.write(self.given)
+            yield path
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         from fastnet import saving
@@ -74,15 +95,15 @@ class BackupAndRestore(SaveFrequency, Callback):
         self._restored: Restored | None = None
         in_epoch = self.save_freq != "epoch"
         saving.check_savable(self.model, training=True, in_epoch=in_epoch)  # fails now, not after the first epoch
-        if os.path.lexists(self._path):
-            restored = saving.restore_training(self.model, self._path, self.model._callbacks)
-            place = restored.place
-            self._current_epoch = place.epoch
-            self.model._initial_epoch = (
-                self.params["epochs"] if place.stopped else min(place.epoch, self.params["epochs"])
-            )
-            if place.order is not None and self.model._initial_epoch == place.epoch:
-                self._restored = restored
+        with self._file() as path:
+            if not os.path.lexists(path):
+                return
+            restored = saving.restore_training(self.model, path, self.model._callbacks)
+        place = restored.place
+        self._current_epoch = place.epoch
+        self.model._initial_epoch = self.params["epochs"] if place.stopped else min(place.epoch, self.params["epochs"])
+        if place.order is not None and self.model._initial_epoch == place.epoch:
+            self._restored = restored
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._current_epoch = epoch
@@ -124,6 +145,8 @@ class BackupAndRestore(SaveFrequency, Callback):
     def _save(self, place: Any) -> None:
         from fastnet import saving
 
+        if not self._writes:
+            return
         os.makedirs(self.backup_dir, exist_ok=True)
         try:
             saving.save_training(self.model, self._path, place, self.model._callbacks)
@@ -131,7 +154,7 @@ class BackupAndRestore(SaveFrequency, Callback):
             warnings.warn(f"BackupAndRestore did not save: {error}", RuntimeWarning, stacklevel=2)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        if self.delete_checkpoint:
+        if self.delete_checkpoint and self._writes:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path)
             with contextlib.suppress(OSError):  # the folder holds other files: leave it

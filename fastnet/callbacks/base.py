@@ -32,6 +32,12 @@ class Callback:
     _remembered: tuple[str, ...] = ()  # attributes that BackupAndRestore saves: numbers, or a list of weights
     _idle: frozenset[str] = frozenset()  # hooks of fastnet's own class that do nothing with the arguments given
 
+    @property
+    def _writes(self) -> bool:
+        """Whether this process writes files. In a distributed training, only that of rank 0 does."""
+        distribution = getattr(self.model, "distribution", None)
+        return distribution is None or distribution.rank == 0
+
     def set_model(self, model: Any) -> None:
         self.model = model
 

@@ -42,6 +42,8 @@ class CSVLogger(Callback):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         from fastnet.saving.files import check_writable
 
+        if not self._writes:
+            return
         check_writable(self.filename)
         self.keys = None
         with open(self.filename, "a+" if self.append else "w+", encoding="utf-8", newline="") as file:
@@ -55,6 +57,8 @@ class CSVLogger(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = logs or {}
+        if not self._writes:
+            return
         if self.keys is None:
             self.keys = sorted(logs)
             self._write([["epoch", *self.keys]])

@@ -115,7 +115,7 @@ class ModelCheckpoint(SaveFrequency, Monitor):
 
     def _save(self, epoch: int, logs: Logs, place: dict[str, int]) -> None:
         path = self._path(epoch, logs, place)
-        if not self._wanted(epoch, logs, path):
+        if not self._wanted(epoch, logs, path) or not self._writes:
             return
         folder = os.path.dirname(path)
         if folder:

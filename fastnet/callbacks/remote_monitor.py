@@ -41,6 +41,8 @@ class RemoteMonitor(Callback):
         import json
         from urllib import parse, request
 
+        if not self._writes:
+            return
         values: dict[str, Any] = {name: np.asarray(value).tolist() for name, value in (logs or {}).items()}
         text, kind = json.dumps({"epoch": epoch, **values}), "application/json"
         if not self.send_as_json:

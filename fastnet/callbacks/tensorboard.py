@@ -78,6 +78,8 @@ class TensorBoard(Callback):
 
     def _write(self, folder: str, values: dict[str, Any], step: int) -> None:
         """Writes numbers; of a metric that is an array, its mean."""
+        if not self._writes:
+            return
         for name, value in values.items():
             self._writer(folder).add_scalar(name, float(np.mean(value)), step)
 
@@ -121,7 +123,7 @@ class TensorBoard(Callback):
         validation = {name[4:]: value for name, value in (logs or {}).items() if name.startswith("val_")}
         for folder, values in ("train", train), ("validation", validation):
             self._write(folder, {f"epoch_{name}": value for name, value in values.items()}, epoch)
-        if self.histogram_freq and epoch % self.histogram_freq == 0:
+        if self.histogram_freq and epoch % self.histogram_freq == 0 and self._writes:
             for layer in self.model._layers:
                 for variable in layer.weights:
                     name = f"{layer.name}/{variable.name.rpartition('/')[2]}/histogram"

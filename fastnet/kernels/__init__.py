@@ -244,6 +244,11 @@ def warn_if_threads_failed() -> None:
         )
 
 
+def threads_are_chosen() -> bool:
+    """Whether the user has set the number of threads, by the environment or by a call."""
+    return _threads_from_environment() is not None or get_num_threads() != available_cores()
+
+
 def _threads_from_environment() -> int | None:
     value = _setting("FASTNET_NUM_THREADS")
     if value:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import checks, constraints, initializers, regularizers
+from fastnet.arrays import part
 from fastnet.arrays.variables import Variable
 from fastnet.checks import Floats
 from fastnet.layers.base import LAYER_ARGUMENTS, Layer, Shape
@@ -103,11 +104,11 @@ def normalize(x: Floats, axes: tuple[int, ...], epsilon: float) -> tuple[Floats,
     other along the first axis.
     """
     with np.errstate(all="ignore"):  # the loss reports NaN and infinity
-        mean = x.mean(axis=axes, keepdims=True, dtype=np.float64)
+        mean = part.mean(x, axes)
         near = mean.astype(np.float32)
         rest = mean - near
         centered = x - near
-        square = np.square(centered, dtype=np.float64).mean(axis=axes, keepdims=True)
+        square = part.mean(np.square(centered, dtype=np.float64), axes)
         variance = np.maximum(square - rest * rest, 0)
         inverse = 1 / np.sqrt(variance + epsilon)
         inverse[np.isinf(inverse)] = 0  # epsilon is 0 and all numbers are equal: the result is 0
@@ -125,6 +126,6 @@ def normalize_gradient(dn: Floats, normalized: Floats, inverse: Doubles, axes: t
         axes: the axes along which the numbers were normalized.
     """
     with np.errstate(all="ignore"):
-        mean = dn.mean(axis=axes, keepdims=True, dtype=np.float64).astype(np.float32)
-        along = (dn * normalized).mean(axis=axes, keepdims=True, dtype=np.float64).astype(np.float32)
+        mean = part.mean(dn, axes).astype(np.float32)
+        along = part.mean(dn * normalized, axes).astype(np.float32)
         return (dn - mean - normalized * along) * inverse.astype(np.float32)

@@ -478,12 +478,12 @@ class Layer(Recorded):
             return 0.0
         return self.activity_regularizer.checked_penalty(self._shaped(y, self.output_shape), f"layer {self.name!r}")
 
-    def add_activity_gradient(self, y: Floats, dy: Floats) -> None:
-        """Adds to dy, as rows, the gradient of the penalty for y divided by the number of examples."""
+    def add_activity_gradient(self, y: Floats, dy: Floats, share: float = 1.0) -> None:
+        """Adds to dy, as rows, the gradient of the penalty for y divided by the number of examples, times `share`."""
         assert self.activity_regularizer is not None
         shaped = self._shaped(y, self.output_shape)
         gradient = self.activity_regularizer.checked_gradient(shaped, f"layer {self.name!r}").reshape(len(y), -1)
-        dy[:, : gradient.shape[1]] += gradient / np.float32(len(y))
+        dy[:, : gradient.shape[1]] += gradient * np.float32(share) / np.float32(len(y))
 
     def connect(self, before: Tensor) -> Tensor:
         """Returns the output for a tensor; builds the layer first if necessary.

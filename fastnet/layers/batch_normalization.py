@@ -37,7 +37,8 @@ class BatchNormalization(AffineNormalization):
         beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer: initial values of
             beta, gamma and the two moving averages.
         beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: as for `Dense`.
-        synchronized: accepted as in Keras, without effect, since there is one device.
+        synchronized: accepted as in Keras, without effect: mean and variance are always those of the whole batch, also
+            in a training with `fastnet.distributed`.
         renorm: whether to correct the batch's mean and variance as above.
         renorm_clipping: a dict with limits: r in [rmin, rmax] and d in [-dmax, dmax]. A limit may be left out.
         renorm_momentum: share of the averages for r and d that each batch keeps, in [0, 1].

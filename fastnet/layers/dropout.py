@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnet import checks, kernels, rng
+from fastnet.arrays import part
 from fastnet.arrays.workspace import Workspace
 from fastnet.checks import Floats
 from fastnet.layers.base import ALONE, LAYER_ARGUMENTS, Fused, Layer, Shape
@@ -82,16 +83,20 @@ class Dropout(Layer):
             self._kept = self._chosen(len(x))
             return self._drop(x, self._outputs.rows(len(x)))
         self.draw_seed()
+        if (before := part.place() * self._columns) > 0:  # numbers of the batch that other processes have
+            seed = int(self._mask_seed[0])
+            first = (seed + before * 0x9E3779B9) % 2**32  # the kernel's hash of a place begins with this product
+            self._mask_seed[0] = seed // 2**32 * 2**32 + first
         y = self._outputs.rows(len(x))
         kernels.dropout(x, y, self._columns, self._rate, self._mask_seed)
         return y
 
     def _chosen(self, examples: int) -> Any:
         """Returns which numbers of a batch are kept, (B, columns); `noise_shape` makes one choice for several."""
-        batch = (examples, *self._example)
+        batch = part.whole((examples, *self._example))
         shape = shape_of_choices(self, self.noise_shape, batch)
         kept = (self._generator or rng.generator()).random(shape) >= self._rate
-        return np.broadcast_to(kept, batch).reshape(examples, self._columns)
+        return part.own(np.broadcast_to(kept, batch)).reshape(examples, self._columns)
 
     def _drop(self, x: Floats, y: Floats) -> Floats:
         """Writes x / (1 - rate) to y where a number is kept, else 0."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from fastnet import checks, rng
 from fastnet.activations import SELU_ALPHA, SELU_SCALE
+from fastnet.arrays import part
 from fastnet.checks import Floats
 from fastnet.layers.base import LAYER_ARGUMENTS, Layer, Shape
 from fastnet.layers.noise_shape import check_fits, noise_shape_argument, shape_of_choices
@@ -28,6 +29,10 @@ class RandomLayer(Layer):
     @property
     def _generator(self) -> np.random.Generator:
         return self._own or rng.generator()
+
+    def _normal(self, shape: Shape) -> Floats:
+        """Draws normally distributed numbers, with mean 0 and variance 1, for a batch of this shape."""
+        return part.own(self._generator.standard_normal(part.whole(shape), np.float32))
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"seed": self.seed}
@@ -58,7 +63,7 @@ class GaussianNoise(RandomLayer):
     def call(self, x: Floats, training: bool = False) -> Floats:
         if not training or not self.stddev:
             return x
-        return x + np.float32(self.stddev) * self._generator.standard_normal(x.shape, np.float32)
+        return x + np.float32(self.stddev) * self._normal(x.shape)
 
     def gradient(self, x: Floats, y: Floats, dy: Floats) -> Floats:
         return dy
@@ -100,7 +105,7 @@ class GaussianDropout(RandomLayer):
         if not training or not self.rate:
             return x
         stddev = np.float32((self.rate / (1 - self.rate)) ** 0.5)
-        self._factors = np.float32(1) + stddev * self._generator.standard_normal(x.shape, np.float32)
+        self._factors = np.float32(1) + stddev * self._normal(x.shape)
         return x * self._factors
 
     def gradient(self, x: Floats, y: Floats, dy: Floats) -> Floats:
@@ -156,8 +161,9 @@ class AlphaDropout(RandomLayer):
         self._kept = None
         if not training or not self.rate:
             return x
-        shape = shape_of_choices(self, self.noise_shape, x.shape)
-        self._kept = self._generator.random(shape, np.float32) >= np.float32(self.rate)
+        batch = part.whole(x.shape)
+        numbers = self._generator.random(shape_of_choices(self, self.noise_shape, batch), np.float32)
+        self._kept = part.own(np.broadcast_to(numbers >= np.float32(self.rate), batch))
         y = np.float32(self._factor) * x + np.float32(self._offset)
         return np.where(self._kept, y, np.float32(self._replacement))
 

@@ -65,6 +65,7 @@ class Loss(Recorded):
     of_rows = False  # whether the loss is of a whole row, not of each output by itself
     _direction: ClassVar[str] = "down"  # a smaller loss is better
     _is_overridden: ClassVar[bool] = False  # whether a user's class computes the loss or its gradient
+    _is_coupled = False  # whether the loss of a row depends on the other rows of its batch
     _keeps_labels: ClassVar[bool] = (
         False  # whether `check_targets` returns labels, (n, 1) int32; a user's methods get rows
     )

@@ -13,6 +13,7 @@ class Coupled(BuiltIn):
     """A loss whose gradient is that of a sum over the whole batch."""
 
     of_rows = True
+    _is_coupled = True
 
     def pull(self, y_true: NDArray[Any], y_pred: Floats, weights: Floats) -> Floats:
         """Returns the gradient of sum w l with respect to the predictions, (n, C), for losses l and weights w, (n,)."""

@@ -239,6 +239,10 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
             ) from None
         return labels.astype(np.int32)[:, None]
 
+    @property
+    def _is_coupled(self) -> bool:  # type: ignore[override]
+        return self.ignore_class is not None  # the mean is that over the rows that count
+
     def gradient(
         self,
         output: Floats,

@@ -36,6 +36,8 @@ from fastnet.training.streams import Stream, check_parts, is_stream
 from fastnet.training.tape import can_record
 
 if TYPE_CHECKING:
+    from fastnet.distributed import DataParallel
+    from fastnet.distributed.team import Team
     from fastnet.inspection.gradient_check import GradientTable
     from fastnet.inspection.profiling import Profile
 
@@ -104,6 +106,8 @@ class Model(Stack):
         self._begin_epoch: Callable[[Iterator[Any]], int] | None = None  # BackupAndRestore sets it: see loop.run
         self._warned = False  # whether this training has warned that the loss is not finite
 
+    _distribution: DataParallel | None = None  # neither copied nor saved
+
     # Training ---------------------------------------------------------------------------------------------------------
 
     def compile(
@@ -117,6 +121,7 @@ class Model(Stack):
         steps_per_execution: int | None = 1,
         jit_compile: Any = "auto",
         auto_scale_loss: Any = True,
+        distribution: DataParallel | None = None,
     ) -> Self:
         """Sets the optimizer, the loss and the metrics for training.
 
@@ -129,6 +134,7 @@ class Model(Stack):
                 `on_train_batch_end`, to the next. The result is the same. With more than one, the steps in between
                 may be repeated without Python.
             run_eagerly, jit_compile, auto_scale_loss: accepted for compatibility with Keras, and ignored.
+            distribution: the processes that train together, a `fastnet.distributed.DataParallel`; None for one process.
 
         Returns:
             The model, so that calls can be chained: ``history = model.compile("rmsprop", "mse").fit(x, y)``. After a
@@ -147,11 +153,39 @@ class Model(Stack):
         chosen = optimizers.get(optimizer), None if loss is None else losses.for_training(loss)
         found = get_all(metrics, chosen[1], weighted=weighted_metrics)
         steps = check_steps("steps_per_execution", steps_per_execution) or 1
+        _check_distribution(distribution)
         with self._changing("compile()"):
             self._metrics, self._loss_tracker = found, Mean("loss")
             self.optimizer, self.loss = chosen
             self.steps_per_execution, self.compiled = steps, True
+            self._distribution = distribution
         return self
+
+    @property
+    def distribution(self) -> DataParallel | None:
+        """The processes that train together, or None. It may be set without a new `compile`, as after a `load_model`.
+
+        Raises:
+            TypeError: when it is set to something else.
+            RuntimeError: when it is set while the model computes.
+        """
+        return self._distribution
+
+    @distribution.setter
+    def distribution(self, value: Any) -> None:
+        _check_distribution(value)
+        with self._changing("a new distribution"):
+            self._distribution = value
+
+    @property
+    def _is_shared(self) -> bool:
+        """Whether several processes train together."""
+        return self._distribution is not None and self._distribution.size > 1
+
+    def _shown(self, verbose: Any) -> int:
+        """Checks the argument `verbose`. Of several processes, only the first one shows anything."""
+        number = check_verbose(verbose)
+        return 0 if self._distribution is not None and self._distribution.rank else number
 
     @property
     def metrics(self) -> list[Metric]:
@@ -246,13 +280,44 @@ class Model(Stack):
             ValueError: if shapes, lengths or values do not fit; nothing has changed then.
             TypeError: if an argument is of another type.
         """
+        arguments = {name: value for name, value in locals().items() if name != "self"}
+        if not self._is_shared:
+            return self._fit(None, **arguments)
+        from fastnet.distributed.team import Team
+
+        assert self._distribution is not None
+        with Team(self._distribution, self) as team:
+            return self._fit(team, **arguments)
+
+    def _fit(
+        self,
+        team: Team | None,
+        x: Any,
+        y: Any,
+        batch_size: Any,
+        epochs: int,
+        verbose: Any,
+        callbacks: Any,
+        validation_split: float,
+        validation_data: Any,
+        shuffle: bool,
+        class_weight: Any,
+        sample_weight: Any,
+        initial_epoch: int,
+        steps_per_epoch: Any,
+        validation_steps: Any,
+        validation_batch_size: Any,
+        validation_freq: Any,
+        sparse: Any,
+    ) -> History:
+        """Trains as `fit` says, alone or as one process of a team."""
         loss, _ = self._compiled()
         batch_size = check_batch_size(batch_size)
         epochs = checks.integer("epochs", epochs, least=0)
         initial_epoch = checks.integer("initial_epoch", initial_epoch, least=0)
         is_due = check_frequency(validation_freq)
         steps = check_steps("steps_per_epoch", steps_per_epoch)
-        verbose = check_verbose(verbose)
+        verbose = self._shown(verbose)
         entries = check_callbacks(callbacks)
         share = checks.number("validation_split", validation_split, least=0, below=1)
         check_sparse(sparse)
@@ -260,7 +325,7 @@ class Model(Stack):
         examples = batch_size
         if validation_batch_size is not None:
             examples = checks.integer("validation_batch_size", validation_batch_size, least=1)
-        source: Data | Stream | Batches
+        source: Data | Stream
         if is_stream(x, y):
             if share:
                 raise ValueError("validation_split needs arrays; with a generator, use validation_data")
@@ -284,21 +349,30 @@ class Model(Stack):
             self._advise(loss)
             if isinstance(source, Data):
                 make_buffers: Any = None
-                if can_record(self, trains=True, scores=True):
+                if team is None and can_record(self, trains=True, scores=True):
                     repeats_all = not shuffle and batch_size >= len(source.x) and epochs - initial_epoch > 2
                     make_buffers = Buffers.of_whole if repeats_all else self._tapes.buffers
-                source = Batches(source, fusion, batch_size, shuffle, steps, sparse, make_buffers)
-            batches: Batches | Stream = source
+                parts = source, fusion, batch_size, shuffle, steps, sparse
+                batches: Batches | Stream = Batches(*parts, make_buffers) if team is None else team.batches(*parts)
+            else:
+                batches = source
             history = self.history = History()
             entries.append(history)
             hooks = Hooks(entries, self, {"epochs": epochs, "steps": len(batches) or None, "verbose": verbose})
             self.stop_training = self._warned = False
             self._callbacks, self._begin_epoch = entries, None
             self._initial_epoch = initial_epoch  # BackupAndRestore may increase it
+            if team is not None:
+                counts = {"epochs": epochs, "initial_epoch": initial_epoch, "batch_size": batch_size, "steps": steps}
+                counts |= {"shuffle": shuffle, "steps_per_execution": self.steps_per_execution}
+                counts["validation_freq"] = validation_freq
+                team.begin(source, validation, entries, hooks.watch_batches("train"), counts)
             hooks.call("on_train_begin")
+            if team is not None:
+                team.start()
             batches.skip(self._initial_epoch - initial_epoch)
             numbers = range(self._initial_epoch, epochs)
-            logs = fit(self, batches, validation, numbers, is_due, hooks, verbose, interrupts, examples)
+            logs = fit(self, batches, validation, numbers, is_due, hooks, verbose, interrupts, examples, team)
             if numbers and self.optimizer is not None:
                 self.optimizer.finalize_variable_values(self.trainable_weights)
             hooks.call("on_train_end", logs)
@@ -345,6 +419,11 @@ class Model(Stack):
             RuntimeError, ValueError, TypeError: as for `fit`.
         """
         loss, _ = self._compiled()
+        if self._is_shared:
+            raise RuntimeError(
+                "train_on_batch trains this process alone, but the model has a distribution: use fit, whose steps are "
+                "shared, or set model.distribution = None"
+            )
         data = self._data(loss, x, y, sample_weight, class_weight)
         with self._lock, Interrupts() as interrupts:
             self._ensure_built(data.shape)
@@ -381,7 +460,7 @@ class Model(Stack):
         """
         loss, _ = self._compiled()
         batch_size, steps = check_batch_size(batch_size), check_steps("steps", steps)
-        verbose = check_verbose(verbose)
+        verbose = self._shown(verbose)
         entries = check_callbacks(callbacks)
         check_sparse(sparse)
         source: Data | Stream
@@ -429,7 +508,7 @@ class Model(Stack):
         if verbose == 0 and type(x) is np.ndarray and x.ndim and len(x) == 1 and callbacks is None and self._takes(x):
             return self._predict_one(x)
         batch_size, steps = check_batch_size(batch_size), check_steps("steps", steps)
-        verbose = check_verbose(verbose)
+        verbose = self._shown(verbose)
         entries = check_callbacks(callbacks)
         check_sparse(sparse)
         data: Any
@@ -697,3 +776,10 @@ class Model(Stack):
 
         described = {"class_name": configuration.kind_of(self), "config": self.get_config()}
         return json.dumps(described, **{"default": plain_number, **kwargs})
+
+
+def _check_distribution(value: Any) -> None:
+    if value is not None:
+        from fastnet.distributed.data_parallel import check_distribution
+
+        check_distribution(value)

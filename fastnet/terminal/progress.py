@@ -13,7 +13,7 @@ the output, such as a closed pipe, does not end the training.
 import contextlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
 import numpy as np
@@ -102,8 +102,24 @@ def fit_line(
     return line if room is None else screen.cut(line, room)
 
 
+_is_silent = False
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Makes `say` print nothing in the block: in a distributed training, only one of the processes speaks."""
+    global _is_silent
+    before, _is_silent = _is_silent, True
+    try:
+        yield
+    finally:
+        _is_silent = before
+
+
 def say(text: str) -> None:
     """Prints a line at once. An error of the output is ignored: the user may have closed the window."""
+    if _is_silent:
+        return
     with contextlib.suppress(Exception):  # a stand-in for a stream may raise anything
         print(text, flush=True)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastnet import kernels, rng
 from fastnet.arrays.panels import zeros
+from fastnet.arrays.part import Part
 from fastnet.arrays.sparse import CsrBatch, Places
 from fastnet.checks import Floats
 from fastnet.training.inputs import Data
@@ -27,12 +28,14 @@ class Batch(NamedTuple):
         targets: (B, C) float32, or labels (B, 1) int32; None in a prediction.
         weights: how much each example counts, (B,) float32; None if all count alike.
         first: the index of the first layer that computes.
+        part: which rows of a larger batch these are, in a distributed training; None if they are all.
     """
 
     x: Floats | CsrBatch
     targets: Any
     weights: Floats | None
     first: int
+    part: Part | None = None
 
 
 class Buffers:

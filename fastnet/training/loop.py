@@ -166,6 +166,7 @@ def fit(
     verbose: int,
     interrupts: Interrupts,
     rows_a_step: int,
+    team: Any = None,
 ) -> Logs:
     """Trains a model for some epochs; returns the results of the last one.
 
@@ -179,7 +180,12 @@ def fit(
         verbose: 0 shows nothing, 1 a progress bar, 2 a line per epoch.
         interrupts: delays Ctrl-C to the end of a step.
         rows_a_step: how many rows of the validation data count as a batch.
+        team: the processes of a distributed training, a `fastnet.distributed.team.Team`; None if there is one process.
     """
+
+    def is_over() -> bool:
+        return model.stop_training if team is None else team.is_over()  # type: ignore[no-any-return]
+
     player = _player(model, batches, hooks, "train", None)
     logs: Logs = {}
     is_quiet = not verbose and validation is None and len(epochs) > 1 and hooks.only_record
@@ -207,13 +213,13 @@ def fit(
         hooks.call("on_epoch_begin", epoch)
         begin, model._begin_epoch = model._begin_epoch, None
         results = _results(model, own=True)
-        step = _step(model, results)
+        step = _step(model, results) if team is None else team.step(results)
         bar = ProgressBar(len(batches), verbose)
         try:
             if player:
                 player.results = results
-            source = model._batches(batches)
-            run(source, step, hooks, "train", bar, None, interrupts, lambda: model.stop_training, player, begin)
+            source = model._batches(batches) if team is None else team.parts(batches)
+            run(source, step, hooks, "train", bar, None, interrupts, is_over, player, begin)
             logs = results.logs()
             if validation is not None and is_due(epoch + 1):
                 found = evaluate(model, validation, "auto", hooks, rows_a_step=rows_a_step)
@@ -222,7 +228,10 @@ def fit(
         finally:
             interrupts.drop()
             bar.close()
+        checksum = team and team.checksum(logs)
         hooks.call("on_epoch_end", epoch, logs)  # one dict, so that a callback sees what earlier ones add
+        if team is not None:
+            team.end_epoch(epoch, checksum)
         epoch += 1
         if model.stop_training:
             break

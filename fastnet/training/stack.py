@@ -422,9 +422,9 @@ class Stack:
             yield
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_lock", "_tapes")} | {
-            "_running": 0
-        }
+        return {
+            name: value for name, value in self.__dict__.items() if name not in ("_lock", "_tapes", "_distribution")
+        } | {"_running": 0}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -58,7 +58,7 @@ def train_step(
         for i in range(len(layers) - 1, -1, -1):
             layer, fused = layers[i]
             if layer.activity_regularizer is not None:
-                layer.add_activity_gradient(outputs[i + 1], dy)
+                layer.add_activity_gradient(outputs[i + 1], dy, 1.0 if batch.part is None else batch.part.share)
             need_dx = i > 0 and fusion.trains_below[batch.first + i]
             dx = layer.backward(outputs[i], outputs[i + 1], dy, sink, need_dx, fused)
             if dx is None:
