@@ -35,7 +35,7 @@ class Callback:
     @property
     def _writes(self) -> bool:
         """Whether this process writes files. In a distributed training, only that of rank 0 does."""
-        distribution = getattr(self.model, "distribution", None)
+        distribution = getattr(getattr(self, "model", None), "distribution", None)
         return distribution is None or distribution.rank == 0
 
     def set_model(self, model: Any) -> None:

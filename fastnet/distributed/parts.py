@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from fastnet.arrays.part import Part, bounds
-from fastnet.distributed.agreement import digest_of
 from fastnet.distributed.group import Group
 from fastnet.training.batches import Batch, Batches, Buffers
 from fastnet.training.fusion import Fusion
 from fastnet.training.inputs import Data
-from fastnet.training.streams import Stream
 
 
 def part_of(group: Group, rows: int, targets: Any, weights: Any) -> Part:
@@ -48,27 +45,3 @@ class PartBatches(Batches):
         assert self.buffers is not None
         self.buffers.rows[: len(own)] = own
         return self.gather(len(own))._replace(part=part)
-
-
-def parts_of_stream(group: Group, model: Any, stream: Stream) -> Iterator[Batch]:
-    """Yields the parts of the batches of a stream. Each rank reads the whole stream.
-
-    Raises:
-        ValueError: if the batches of the ranks differ, also if one rank has more of them.
-    """
-    count = 0
-    source = iter(stream)
-    while True:
-        data: Data | None = next(source, None)
-        found = group.gather([0, 0] if data is None else [len(data.x), digest_of(data)])
-        for rank, mine in enumerate(found.tolist()):
-            if mine != found[0].tolist():
-                raise ValueError(
-                    f"batch {count} of x is another one on rank {rank} ({mine[0]} rows) than on rank 0 "
-                    f"({found[0, 0]} rows); all ranks must make the same batches, of which each takes its part"
-                )
-        if data is None:
-            return
-        count += 1
-        part = part_of(group, len(data.x), data.targets, data.weights)
-        yield model._batch(data.rows(part.computed))._replace(part=part)

@@ -3,6 +3,7 @@
 A `fit` has three phases. First each rank checks its arguments. If one of them has an error, all ranks raise an
 exception, which the program may catch. Then the ranks take over rank 0's state, and their callbacks begin; an error of
 a callback there is such an exception, too. From then on they train, and an exception on one rank ends all processes.
+What all ranks find together, such as different weights, is an exception on all of them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import math
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,10 +20,11 @@ from fastnet.arrays.part import computing
 from fastnet.callbacks import BackupAndRestore, Callback
 from fastnet.distributed import agreement
 from fastnet.distributed.gradients import Gradients, PartOfLoss
-from fastnet.distributed.parts import PartBatches, parts_of_stream
+from fastnet.distributed.parts import PartBatches, part_of
 from fastnet.regularizers import L1L2
 from fastnet.terminal import progress
 from fastnet.training.batches import Batch, Batches
+from fastnet.training.inputs import Data
 from fastnet.training.results import Logs, Results
 from fastnet.training.streams import Stream
 
@@ -149,7 +151,31 @@ class Team:
 
     def parts(self, batches: Batches | Stream) -> Iterable[Batch]:
         """Returns the parts of the batches of an epoch."""
-        return batches if isinstance(batches, Batches) else parts_of_stream(self._group, self._model, batches)
+        return batches if isinstance(batches, Batches) else self._parts_of_stream(batches)
+
+    def _parts_of_stream(self, stream: Stream) -> Iterator[Batch]:
+        """Yields the parts of the batches of a stream, which each rank reads as a whole.
+
+        Raises:
+            ValueError: if the batches of the ranks differ, also if one rank has more of them.
+        """
+        source, count = iter(stream), 0
+        while True:
+            data: Data | None = next(source, None)
+            found = self._group.gather([0, 0] if data is None else [len(data.x), agreement.digest_of(data)])
+            other = (found != found[0]).any(axis=1)
+            if other.any():
+                rank = int(other.argmax())
+                self._phase = _REFUSED
+                raise ValueError(
+                    f"batch {count} of x is another one on rank {rank} ({found[rank, 0]} rows) than on rank 0 "
+                    f"({found[0, 0]} rows); all ranks must make the same batches, of which each takes its part"
+                )
+            if data is None:
+                return
+            count += 1
+            part = part_of(self._group, len(data.x), data.targets, data.weights)
+            yield self._model._batch(data.rows(part.computed))._replace(part=part)
 
     def step(self, results: Results) -> Callable[[Batch], Callable[[], Logs]]:
         """Makes the function that takes a training step on a part of a batch."""
@@ -200,6 +226,7 @@ class Team:
         same = found == found[0]
         for column, what in (1, "weights"), (2, "results"):
             if not same[:, column].all():
+                self._phase = _REFUSED
                 raise RuntimeError(
                     f"after epoch {epoch + 1}, rank {same[:, column].argmin()} has other {what} than rank 0: a "
                     "callback or a layer of your own does not do the same on all ranks, or their processors round "
