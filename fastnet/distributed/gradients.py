@@ -94,7 +94,7 @@ class Gradients:
         if len(self._flat) < end:
             self._grow(end)
         flat = self._flat[:end]
-        flat[self._size :] = 0
+        flat[0 if part.is_empty else self._size :] = 0
         if not part.is_empty:
             start = self._size + _PIECES * self._group.rank
             flat[start : start + _PIECES] = _split(total)
@@ -124,6 +124,10 @@ class Gradients:
         optimizer.end_step()
 
 
+def _itself(loss: Loss) -> Loss:
+    return loss
+
+
 def _split(number: float) -> list[float]:
     """Returns float32 numbers whose sum in float64 is this float64 number. Infinity and NaN are the first of them."""
     pieces = []
@@ -151,6 +155,10 @@ class PartOfLoss:
     def __init__(self, loss: Loss, group: Group) -> None:
         self._loss = loss
         self._group = group
+
+    def __reduce__(self) -> Any:
+        """Copies the loss itself: a model keeps the last loss that it was trained with, and a copy trains alone."""
+        return _itself, (self._loss,)
 
     def takes_logits(self, activation: Activation) -> bool:
         """Returns what the loss itself returns."""

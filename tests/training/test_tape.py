@@ -28,7 +28,6 @@ from fastnet import (
     layers,
     losses,
     metrics,
-    models,
     optimizers,
     recorded,
     regularizers,
