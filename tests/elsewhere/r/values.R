@@ -4,10 +4,12 @@ library(reticulate)
 fastnet <- import("fastnet")
 source("show.R")
 library(Matrix)
+
 x <- array((1:24 * 7) %% 11, c(6, 4)); y <- c(0, 1, 2, 0, 1, 2)
 model <- function(...) {
   fastnet$utils$set_random_seed(1)
-  made <- fastnet$Sequential(list(fastnet$layers$Dense(8, activation = "relu", input_shape = 4), fastnet$layers$Dense(3)))
+  first <- fastnet$layers$Dense(8, activation = "relu", input_shape = 4)
+  made <- fastnet$Sequential(list(first, fastnet$layers$Dense(3)))
   made$compile("sgd", "mse", ...)
   made
 }
@@ -15,19 +17,26 @@ loss <- function(...) unlist(import_builtins()$dict(model()$fit(..., verbose = 0
 targets <- outer(y, 0:2, "==") * 1
 expected <- loss(x, targets, epochs = 3, batch_size = 2)
 same <- function(...) stopifnot(identical(loss(..., epochs = 3, batch_size = 2), expected))
-same(x, targets); same(matrix(as.integer(x), 6), targets == 1); same(x, matrix(as.integer(targets), 6))
-same(as(x, "dgCMatrix"), targets); same(np_array(x, order = "C"), targets); same(unname(split(x, 1:6)), targets)
+same(x, targets)
+same(matrix(as.integer(x), 6), targets == 1)
+same(x, matrix(as.integer(targets), 6))
+same(as(x, "dgCMatrix"), targets)
+same(np_array(x, order = "C"), targets)
+same(unname(split(x, 1:6)), targets)
 if (py_module_available("pandas")) same(as.data.frame(x), as.data.frame(targets))
-same(x, targets, sample_weight = rep(1, 6)); same(x, targets, sample_weight = array(1, 6)); same(x, targets, callbacks = NULL)
-same(x, targets, class_weight = list("0" = 1, "1" = 1)); same(x, targets, callbacks = list(fastnet$callbacks$Callback()))
+same(x, targets, sample_weight = rep(1, 6))
+same(x, targets, sample_weight = array(1, 6))
+same(x, targets, class_weight = list("0" = 1, "1" = 1))
+same(x, targets, callbacks = NULL)
+same(x, targets, callbacks = list(fastnet$callbacks$Callback()))
 show("losses", expected)
 show("weighted", loss(x, targets, class_weight = list("0" = 2, "2" = 3)))
 
 seen <- c()
 watch <- fastnet$callbacks$LambdaCallback(on_epoch_end = function(epoch, logs) seen <<- c(seen, epoch, logs$loss))
 rate <- fastnet$callbacks$LearningRateScheduler(function(epoch, rate) 0.01 / (1 + epoch))
-history <- model()$fit(x, targets, epochs = 2, verbose = 0, callbacks = list(watch, rate), validation_data = list(x, targets),
-                       validation_freq = c(1, 2))
+model()$fit(x, targets, epochs = 2, verbose = 0, callbacks = list(watch, rate),
+            validation_data = list(x, targets), validation_freq = c(1, 2))
 show("seen", seen)
 
 made <- model(metrics = "mae", weighted_metrics = list("mae"))
