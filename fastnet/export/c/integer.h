@@ -3,10 +3,11 @@
    number is not the same with each compiler. */
 
 /* == name_rescaled == */
-/* a m / 2^shift, rounded to the nearest, halves away from 0, and limited to +-32767. |a| < 2^32, 1 <= shift <= 62. */
-static inline int16_t name_rescaled(int64_t a, int32_t m, int shift)
+/* a m / 2^shift, rounded to the nearest, halves away from 0, and limited to +-32767. Neither a nor m is -2^31, and
+   1 <= shift <= 62. */
+static inline int16_t name_rescaled(int32_t a, int32_t m, int shift)
 {
-    const uint64_t size = (uint64_t)(a < 0 ? -a : a) * (uint64_t)(m < 0 ? -(int64_t)m : (int64_t)m);
+    const uint64_t size = (uint64_t)(uint32_t)(a < 0 ? -a : a) * (uint32_t)(m < 0 ? -m : m);
     const uint64_t rounded = (size + ((uint64_t)1 << (shift - 1))) >> shift;
     const int32_t limited = rounded < NAME_LIMIT ? (int32_t)rounded : NAME_LIMIT;
     return (int16_t)((a < 0) != (m < 0) ? -limited : limited);
@@ -138,7 +139,7 @@ static inline void name_normalize(const int16_t *x, int16_t *y, size_t rows, siz
         inverse = square ? ((uint64_t)1 << 62) / name_root(square) : 0;
         for (i = 0; i < units; i++) {
             const int64_t d = (int64_t)x[i] * 16 - mean;
-            const int64_t quotient = (int64_t)(((uint64_t)(d < 0 ? -d : d) * inverse) >> (42 - k));
+            const int32_t quotient = (int32_t)(((uint64_t)(d < 0 ? -d : d) * inverse) >> (42 - k));
             y[i] = name_rescaled(d < 0 ? -quotient : quotient, factor, shift);
         }
     }

@@ -211,6 +211,8 @@ class Normalize(Step):
 
     def __init__(self, step: plain.Normalize, unit: float, new: float) -> None:
         super().__init__(step.inputs, step.outputs)
+        if step.units > 2**20:
+            raise ValueError(f"layer {step.layer!r} normalizes {step.units} numbers: too many for 32 bits")
         self.units, self.center = step.units, step.center
         self.divisor = step.units if step.average else 1
         self.epsilon = min(round(step.epsilon * 256 / unit**2), 2**62)

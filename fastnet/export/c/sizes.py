@@ -12,8 +12,8 @@ FLOATING = {
     "threshold": 20,
 }  # fmt: skip
 INTEGER = {
-    "affine": 344, "class": 28, "class_of_one": 14, "clip": 40, "dense": 130, "embedding": 120, "gather": 22,
-    "glu": 142, "input_shift": 12, "looked_up": 54, "mean": 82, "normalize": 538, "pointwise": 44, "power": 108,
-    "prelu": 120, "rescaled": 142, "root": 112, "softmax": 288,
+    "affine": 342, "class": 28, "class_of_one": 14, "clip": 40, "dense": 126, "embedding": 118, "gather": 20,
+    "glu": 116, "input_shift": 12, "looked_up": 54, "mean": 82, "normalize": 522, "pointwise": 44, "power": 108,
+    "prelu": 118, "rescaled": 120, "root": 110, "softmax": 286,
 }  # fmt: skip
 A_CALL = 24  # a call with its arguments

@@ -67,8 +67,7 @@ def literals(array: Any) -> list[str]:
     numbers = np.ascontiguousarray(array).reshape(-1)
     if numbers.dtype == np.float32:
         return [number(value) for value in numbers]
-    # -2147483648 is no literal in C: it is minus 2147483648, which does not fit
-    return [str(value) if value != -(2**31) else "-2147483647 - 1" for value in numbers.tolist()]
+    return [str(value) for value in numbers.tolist()]
 
 
 def array(prefix: str, name: str, values: Any) -> str:

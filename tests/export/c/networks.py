@@ -62,6 +62,7 @@ def _of_layers() -> dict[str, tuple[tuple[int, ...], list[Any]]]:
     found |= {
         "last_softmax": ((12,), [Dense(7, "relu"), Dense(5, "softmax")]),
         "last_sigmoid": ((12,), [Dense(7, "relu"), Dense(1, "sigmoid")]),
+        "last_tie": ((12,), [Dense(5, "softmax", use_bias=False, kernel_initializer="zeros")]),
         "last_tanh": ((12,), [Dense(3, "tanh")]),
         "one_dense": ((3,), [Dense(1)]),
         "no_bias": ((12,), [Dense(8, "relu", use_bias=False), Dense(4, use_bias=False)]),
@@ -103,6 +104,7 @@ def _of_layers() -> dict[str, tuple[tuple[int, ...], list[Any]]]:
         "batch_norm_plain": ((5,), [BatchNormalization(center=False, scale=False), Dense(2)]),
         "layer_norm": ((12,), [LayerNormalization(), Dense(9, "relu"), LayerNormalization(), Dense(3)]),
         "layer_norm_axis": ((3, 4), [LayerNormalization(axis=1), Flatten(), Dense(3)]),
+        "layer_norm_far": ((12,), [LayerNormalization(), Dense(3)]),
         "group_norm": ((12,), [Dense(8), GroupNormalization(4), Dense(3)]),
         "group_norm_rows": ((3, 4), [GroupNormalization(2), Flatten(), Dense(3)]),
         "rms_norm": ((12,), [Dense(8), RMSNormalization(), Dense(3)]),
@@ -134,7 +136,7 @@ def networks() -> dict[str, tuple[Any, Any]]:
             x = random.integers(0, 20, (50, *shape)).astype(np.float32)
         if isinstance(layers[0], Normalization) and layers[0].input_mean is not None:
             x = (x * np.sqrt(layers[0].variance[0]) + layers[0].mean[0]).astype(np.float32)
-        made[name] = model, x
+        made[name] = model, x + np.float32(1000 if name.endswith("_far") else 0)
     return made
 
 
