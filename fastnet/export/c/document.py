@@ -127,7 +127,7 @@ class Document(NamedTuple):
         p, upper, model = self.prefix, self.prefix.upper(), self.model
         kind = "float" if self.form == "floating" else "integers only"
         layers = "\n".join(
-            f"    {text.plain(layer.name):<24} {text.plain(type(layer).__name__):<24} {layer.output_shape}"
+            f"    {text.plain(layer.name):<20} {layer.output_shape!s:<12} {text.plain(repr(layer))}".rstrip()
             for layer in model._layers
         )
         number = self.types[1]
@@ -137,6 +137,7 @@ class Document(NamedTuple):
             f"A neural network in C99, {kind}, written by fastnet {__version__}: {text.plain(model.name)}, with inputs "
             f"{model.input_shape[1:]} and outputs {model.output_shape[1:]}.\n\n{layers}\n\n"
             f"Include this file in one C or C++ file. Any number of threads may call its functions.\n\n"
+            f"    {self.types[0]} x[{upper}_INPUTS];\n"
             f"    {number} y[{upper}_OUTPUTS], scratch[{upper}_SCRATCH];\n"
             f"    {p}_predict(x, y, scratch);{answer}\n\n"
             f"Sizes: {self.bytes:,} bytes of constant data, {self.scratch * text.SIZES[number]:,} bytes of scratch, "

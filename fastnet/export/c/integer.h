@@ -33,7 +33,8 @@ static inline void name_dense(const int16_t *x, int16_t *y, size_t rows, size_t 
 }
 
 /* == name_affine == */
-/* y = (x - mean) factor + shift. The mean is in units of x / 256. */
+/* y = (x - mean) factor / 2^shift + added, with a number of each array for each feature. The mean is in units of
+   x / 256. */
 static inline void name_affine(const int16_t *x, int16_t *y, size_t outer, size_t features, size_t inner,
                                const int32_t *mean, const int32_t *factor, const int32_t *added, int shift)
 {

@@ -42,7 +42,8 @@ def prefix_of(name: Any, path: str) -> str:
 
 def plain(text: str) -> str:
     """Returns a user's text as it may stand in a comment: it cannot end the comment or join it with the next line."""
-    shown = re.sub(r"[^ -~]", "?", text)[:60]
+    shown = re.sub(r"[^ -~]", "?", text)
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
     shown = shown.replace("\\", "|").replace("*/", "* /").replace("/*", "/ *")
     return re.sub(r"\?(?=\?)", "? ", shown)
 
@@ -52,7 +53,7 @@ def comment(text: str) -> str:
     lines: list[str] = []
     for paragraph in text.split("\n"):
         is_code = paragraph.startswith(" ") or not paragraph
-        lines += [paragraph] if is_code else textwrap.wrap(paragraph, WIDTH - 6, break_long_words=True)
+        lines += [paragraph[: WIDTH - 3]] if is_code else textwrap.wrap(paragraph, WIDTH - 6, break_long_words=True)
     return "/* " + "\n".join(f"   {line}".rstrip() for line in lines).lstrip() + " */"
 
 

@@ -11,7 +11,7 @@ from export.c.compiling import C99, CPP11, Exported, emulated, macro, needs_comp
 SANITIZED = ["-O0", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 BUILDS = {
     "C99 with sanitizers": (C99, SANITIZED),
-    "C++11": (CPP11, ["-O2"]),
+    "C++11": (CPP11, ["-O0"]),
     "C99 by Clang": (["clang", "-std=c99"], ["-O0"]),
 }
 

@@ -33,7 +33,7 @@ def test_a_program_needs_no_library_and_has_no_variables(form: str, request: Any
     source.write_text("".join(includes + calls))
     only_integers = ["-mgeneral-regs-only"] if form == "integers" and has_option("-mgeneral-regs-only") else []
     listed(
-        *C99, *STRICT, "-Wno-missing-prototypes", "-O1", *only_integers, "-c", str(source), "-o", str(tmp_path / "o")
+        *C99, *STRICT, "-Wconversion", "-Wshadow", "-O2", *only_integers, "-c", str(source), "-o", str(tmp_path / "o")
     )
     symbols = [line.split()[-2:] for line in listed("nm", str(tmp_path / "o")).splitlines()]
     needed = {name for kind, name in symbols if kind == "U"}
