@@ -184,12 +184,17 @@ class Harder(fastnet.activations.HardTanh):
         return np.sign(x)
 
 
+class Called(fastnet.activations.HardTanh):
+    def __call__(self, x: Any) -> Any:
+        return np.sign(x)
+
+
 def test_a_kind_is_the_class_whose_code_computes() -> None:
     assert kind_of(Dense(3)) == kind_of(Hidden()) == "Dense"
     assert kind_of(Doubled(3)) is kind_of(Alike(3)) is None
     assert kind_of(layers.Lambda(np.tanh)) == "Lambda"
     assert kind_of(fastnet.activations.relu) == "Relu"
-    assert kind_of(Harder()) is None
+    assert kind_of(Harder()) is kind_of(Called()) is None
     patched = Dense(3)
     patched.call = lambda x: x  # type: ignore[method-assign]
     assert kind_of(patched) is None

@@ -13,7 +13,6 @@ import numpy as np
 from fastnet import layers
 from fastnet.export.onnx.graph import Graph
 from fastnet.layers.category_encoding import CategoricalLayer
-from fastnet.layers.whole_numbers import LIMIT
 
 _UNKNOWN = -2.0  # stands for a number that is not in the vocabulary, while the graph computes
 
@@ -66,8 +65,8 @@ def string_lookup(graph: Graph, layer: layers.StringLookup, x: str) -> str:
 
 
 def _looked_up(graph: Graph, x: str, table: dict[int, int], default: float) -> str:
-    """Returns for each number of x what the table has for it, or `default`. Numbers from 2^24 on are in no model."""
-    keys = sorted(key for key in table if abs(key) < LIMIT)
+    """Returns for each number of x what the table has for it, or `default`."""
+    keys = sorted(table)
     return graph.node(
         "LabelEncoder",
         x,
