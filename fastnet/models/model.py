@@ -730,14 +730,18 @@ class Model(Stack):
         the training cannot go on from it: for that, use `save`.
 
         Args:
-            filepath: the file's name. Its ending chooses the format: ``.onnx`` for ONNX Runtime and other programs.
-            format: the format's name, such as ``"onnx"``, as in Keras. It must fit the ending.
+            filepath: the file's name. Its ending chooses the format: ``.onnx`` for ONNX Runtime and other programs,
+                ``.h`` for C and C++.
+            format: the format's name, ``"onnx"`` or ``"c"``, as in Keras. It must fit the ending.
             verbose: whether to print the file's name and size.
             input_signature: what the input looks like, as in Keras, such as ``model.inputs``. It must be the model's
                 own input. The batch may have any size anyway.
             overwrite: whether to replace an existing file.
             options: for ``.onnx``: ``opset_version``, the set of standard operators, from 13 to 28. By default it is
                 28, or the newest that the installed package onnx has. An older program may need an older set.
+                For ``.h``: ``integer``, True for weights of 8 bits and no floating point; ``examples``, (n, ...),
+                typical inputs, from which the integer form takes its ranges, and both forms their test rows; ``name``,
+                with which all names in the file begin, by default the file's name.
 
         Raises:
             ValueError: if the name has another ending, the model is not built, a weight is NaN or infinite, or an
