@@ -20,7 +20,7 @@ O_BINARY: int = getattr(os, "O_BINARY", 0)  # without it, Windows changes line e
 _TEMPORARY = re.compile(r"\.fastnet-[0-9a-f]{16}\.tmp")
 
 
-def replace_file(path: str, data: bytes) -> None:
+def replace_file(path: str, data: bytes | memoryview) -> None:
     """Replaces the content of a file with `data`; errors as `replacing`."""
     with replacing(path) as file:
         file.write(data)

@@ -104,10 +104,11 @@ def _json(path: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> dict[st
     return parse(path, _text(archive, info), info.filename)
 
 
-def write_archive(path: str, config: dict[str, Any], weights: bytes) -> None:
+def write_archive(path: str, config: dict[str, Any], weights: memoryview) -> None:
     """Writes a `.keras` file in one step; errors as `replacing`. The same arguments give the same bytes."""
     metadata = {"keras_version": KERAS_VERSION, "fastnet_version": __version__}
-    members = {_METADATA: json.dumps(metadata).encode(), _CONFIG: dump(config).encode(), _WEIGHTS: weights}
+    texts = {_METADATA: json.dumps(metadata).encode(), _CONFIG: dump(config).encode()}
+    members: dict[str, Any] = {**texts, _WEIGHTS: weights}
     with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
         for name, data in members.items():
             info = zipfile.ZipInfo(name, _FIRST)

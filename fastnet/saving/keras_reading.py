@@ -110,6 +110,10 @@ class _Reader:
                 f"{what} is of class {kind!r:.80}, which fastnet has not. It has {names}. A class of your own must be "
                 f"given by its name: custom_objects={{{kind!r:.80}: ...}}"
             )
+        if kind == "Lambda" and own is None:
+            raise ValueError(
+                f"{what} is of class 'Lambda', whose code is not run; put a layer of your own in its place"
+            )
         if kind != "InputLayer":
             self.groups.append((group, made))
         _check_dtype(config, what, is_any=kind == "InputLayer" or issubclass(made, CategoricalLayer))
@@ -198,8 +202,7 @@ def _chain(config: Config) -> list[int]:
 
 def _history(what: str, value: Any) -> str:
     """Returns the name of the layer that a model's only input or output belongs to."""
-    while isinstance(value, list) and len(value) == 1:
-        value = value[0]
+    value = _only(value)
     if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str) and value[2] == 0:
         return value[0]
     raise ValueError(f"{what} is {value!r:.200}; fastnet's models have one input and one output")
@@ -322,7 +325,7 @@ def compiled(config: Any, objects: Objects) -> Config | None:
 
 def _only(value: Any) -> Any:
     """Returns the only entry of a list, or of a dict by the output's name; another value unchanged."""
-    while isinstance(value, list | dict) and len(value) == 1 and not isinstance(value, str):
+    while isinstance(value, list | dict) and len(value) == 1:
         value = value[0] if isinstance(value, list) else next(iter(value.values()))
     return value
 

@@ -31,7 +31,7 @@ from fastnet.layers import InputLayer, Layer, Normalization
 from fastnet.layers.base import Shape
 from fastnet.layers.lookup import Lookup
 from fastnet.recorded import MODELS, snake_case
-from fastnet.saving.layout import RANK_LIMIT, refusals
+from fastnet.saving.layout import RANK_LIMIT, ask_for_memory, refusals
 
 LEGACY = (
     "is a file of Keras 2; open it in Keras 3 with keras.models.load_model(...), and save it there as .keras or, for "
@@ -118,8 +118,17 @@ def groups_of(model: Any) -> Iterator[Group]:
             yield Group(path, layer.name, arrays.get(path, {}))
 
 
-def to_bytes(groups: Iterable[Group]) -> bytes:
-    """Returns an HDF5 file. An array is given as it is, or as a variable with a shape and a type."""
+def to_bytes(groups: list[Group]) -> memoryview:
+    """Returns an HDF5 file. An array is given as it is, or as a variable with a shape and a type.
+
+    Raises:
+        MemoryError: if there is too little memory.
+    """
+    sizes = [
+        value[0].size if isinstance(value, tuple) else value.size for group in groups for value in group.arrays.values()
+    ]
+    # h5py does not end well when its buffer cannot grow, which takes the old and the new buffer at once.
+    ask_for_memory(2**20 + 10 * sum(sizes))
     buffer = io.BytesIO()
     with h5py().File(buffer, "w") as file:
         for group in groups:
@@ -130,7 +139,7 @@ def to_bytes(groups: Iterable[Group]) -> bytes:
                     variable, shape, kind = value
                     value = variable.numpy().reshape(shape).astype(kind)
                 made.create_dataset(key, data=value)
-    return buffer.getvalue()
+    return buffer.getbuffer()
 
 
 # Reading --------------------------------------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ def save_weights(model: Model, path: str, overwrite: bool) -> None:
     replace_file(check_place(path, overwrite), _arrays(model))
 
 
-def _arrays(model: Model) -> bytes:
+def _arrays(model: Model) -> memoryview:
     """Returns the HDF5 file of a model's weights and its optimizer's state."""
     groups = list(groups_of(model))
     return to_bytes(groups if model.optimizer is None else [*groups, group_of(model)])

@@ -40,7 +40,7 @@ def check_suffix(argument: str, path: Path, weights: bool | None, keras: bool = 
         note = ""
         if weights is False and of_weights:
             note = f"; {name[name.rindex('.weights.') :]} is for weights alone"
-        elif name.endswith((".h5", ".hdf5")):
+        elif not weights and name.endswith((".h5", ".hdf5")):
             note = "; a model that Keras 2 saved as .h5 is opened in Keras 3, and saved there as .keras"
         raise ValueError(f"{argument} must end in {' or '.join(map(repr, expected))} for {what}, got {name!r}{note}")
     return name

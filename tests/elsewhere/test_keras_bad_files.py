@@ -196,7 +196,7 @@ CHANGES: list[tuple[str, Callable[[Any], Any], str]] = [
     ("a number as layers", lambda c: c["config"].update(layers=3), "no list of layers"),
     ("a number as a layer", lambda c: c["config"].update(layers=[3]), "a layer: expected a dict"),
     ("an unknown layer", lambda c: dense(c).update(class_name="Conv9D"), "is of class 'Conv9D', which fastnet has not"),
-    ("code", lambda c: dense(c).update(class_name="Lambda"), "Lambda"),
+    ("code", lambda c: dense(c).update(class_name="Lambda"), "is of class 'Lambda', whose code is not run"),
     ("a module", lambda c: dense(c).update(class_name="os.system"), "is of class 'os.system', which fastnet has not"),
     ("a base class", lambda c: dense(c).update(class_name="WholeNumbersLayer"), "which fastnet has not"),
     ("an argument", lambda c: dense(c)["config"].update(rank=2), "'rank'=2, which fastnet's Dense has not"),
