@@ -385,6 +385,46 @@ def test_an_optimizers_state_that_is_wrong(path: Path, members: dict[str, bytes]
         assert load_model(path, compile=False).get_weights()
 
 
+# Files that are right, but that the Keras of these tests does not write ----------------------------------------------
+
+
+def test_seeds_are_left_out(path: Path, members: dict[str, bytes]) -> None:
+    def add(file: Any) -> None:
+        file.create_dataset("layers/dense/seed_generator/vars/0", data=np.array([1, 2], np.uint32))
+
+    write(path, members, model_weights_h5=edited(members, add))
+    assert load_model(path).optimizer.iterations == 1
+
+
+@pytest.mark.parametrize("mode", ["int", "multi_hot", "tf_idf"])
+def test_a_lookup_that_was_adapted(mode: str, path: Path) -> None:
+    """Keras has lookups with TensorFlow alone; an adapted one has its vocabulary in a text file."""
+    lookup = layers.IntegerLookup(output_mode=mode, max_tokens=6, pad_to_max_tokens=mode != "int")
+    lookup.adapt(np.array([[12, 36, 7], [7, 36, 36]]))
+    model = fastnet.Sequential([Input((3,), dtype="int64"), lookup, layers.Dense(2)])
+    model.save(path)
+    x = np.array([[12.0, 7.0, 5.0]])
+    again = load_model(path)
+    assert (again.predict(x, verbose=0) == model.predict(x, verbose=0)).all()
+    assert again.get_config() == model.get_config()
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with h5py.File(io.BytesIO(members["model.weights.h5"])) as file:
+        assert list(file["layers/integer_lookup/vars"]) == (["idf_weights"] if mode == "tf_idf" else [])
+        assert mode != "tf_idf" or file["layers/integer_lookup/vars/idf_weights"].shape == (6,)
+
+    def as_adapted(config: Any) -> None:
+        config["config"]["layers"][1]["config"].update(vocabulary=None, idf_weights=None, vocabulary_dtype="int64")
+        config["config"]["layers"][1]["config"].update(vocabulary_size=4, salt=None, oov_method="floormod")
+
+    lines = "\n".join(map(str, lookup.get_vocabulary())).encode()
+    members["assets/layers/integer_lookup/vocabulary.txt"] = lines
+    write(path, members, config_json=changed(members, as_adapted))
+    adapted = load_model(path)
+    assert adapted.layers[0].get_vocabulary() == lookup.get_vocabulary()
+    assert (adapted.predict(x, verbose=0) == model.predict(x, verbose=0)).all()
+
+
 # Writing --------------------------------------------------------------------------------------------------------------
 
 
