@@ -12,7 +12,7 @@ __all__ = ["Model", "Sequential", "clone_model", "load_model", "model_from_json"
 
 
 def load_model(filepath: Any, custom_objects: dict[str, Any] | None = None, compile: bool = True) -> Any:
-    """Loads a model from a file of `Model.save`; see `fastnet.saving.load_model`."""
+    """Loads a model from a file of `Model.save`, or a ``.keras`` file of Keras 3; see `fastnet.saving.load_model`."""
     from fastnet import saving
 
     return saving.load_model(filepath, custom_objects, compile)

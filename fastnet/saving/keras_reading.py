@@ -78,7 +78,7 @@ class _Reader:
             raise ValueError(f"the model is of class {kind!r:.80}; fastnet reads Sequential and functional models")
         if not isinstance(config.get("layers"), list):
             raise TypeError("the model's config has no list of layers")
-        _check_dtype(config, f"the model {config.get('name')!r:.80}")
+        _dtype(config, f"the model {config.get('name')!r:.80}")
         frozen = frozen or config.get("trainable") is False
         entries = config["layers"]
         names = numbered(_parts(each, "a layer")[0] for each in entries)
@@ -110,16 +110,20 @@ class _Reader:
                 f"{what} is of class {kind!r:.80}, which fastnet has not. It has {names}. A class of your own must be "
                 f"given by its name: custom_objects={{{kind!r:.80}: ...}}"
             )
+        if not isinstance(made, type) or not issubclass(made, Layer):
+            raise TypeError(
+                f"{what} is of class {kind!r:.80}, for which custom_objects has {made!r:.80}, no layer's class"
+            )
         if kind == "Lambda" and own is None:
             raise ValueError(
                 f"{what} is of class 'Lambda', whose code is not run; put a layer of your own in its place"
             )
         if kind != "InputLayer":
             self.groups.append((group, made))
-        _check_dtype(config, what, is_any=kind == "InputLayer" or issubclass(made, CategoricalLayer))
-        config = dict(config)
+        dtype = _dtype(config, what, is_any=kind == "InputLayer" or issubclass(made, CategoricalLayer))
+        config = config | {"dtype": dtype}
         if kind != "InputLayer":
-            config.pop("dtype", None)
+            del config["dtype"]
             if own is not None:
                 config = {name: value for name, value in config.items() if name not in _OF_EVERY_LAYER}
             if frozen:
@@ -159,8 +163,8 @@ def _parts(entry: Any, what: str) -> tuple[str, Config]:
     return kind, config
 
 
-def _check_dtype(config: Config, what: str, is_any: bool = False) -> None:
-    """Refuses a number type or a policy other than float32."""
+def _dtype(config: Config, what: str, is_any: bool = False) -> Any:
+    """Returns the name of a number type or a policy; refuses one other than float32, unless `is_any`."""
     given = config.get("dtype")
     if isinstance(given, dict):
         inner = given.get("config")
@@ -168,6 +172,7 @@ def _check_dtype(config: Config, what: str, is_any: bool = False) -> None:
         given = name if given.get("class_name") == "DTypePolicy" else f"{given.get('class_name')} {name}"
     if given not in (None, "float32") and not is_any:
         raise ValueError(f"{what} has the type or policy {given!r:.80}; fastnet computes in float32 alone")
+    return given
 
 
 # A functional model as a chain ----------------------------------------------------------------------------------------

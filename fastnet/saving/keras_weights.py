@@ -38,7 +38,7 @@ LEGACY = (
     "the weights alone, as .weights.h5"
 )
 _OBJECT_LIMIT = 100_000  # groups and arrays in a file
-_DEPTH_LIMIT = 64
+_DEPTH_LIMIT = 256
 
 
 def h5py() -> ModuleType:

@@ -351,7 +351,7 @@ EDITS: list[tuple[str, Callable[[Any], Any], str]] = [
     ("a group", lambda file: (file.pop(KERNEL), file.create_group(KERNEL)), "arrays|no '"),
     ("more arrays", lambda file: file.create_dataset("layers/dense/vars/2", data=[1.0]), "."),
     ("another layer", lambda file: file.create_dataset("layers/conv2d/vars/0", data=[1.0]), "belongs to no layer"),
-    ("a circle of groups", circle, "nested deeper than 64|more than 100000"),
+    ("a circle of groups", circle, "nested deeper than 256|more than 100000"),
     ("Keras 2", lambda file: file.attrs.update(layer_names=["a"]), "is a file of Keras 2; open it in Keras 3"),
     ("a type", lambda file: file.__setitem__("layers/kind", np.dtype("f4")), "neither a group nor an array"),
 ]

@@ -594,3 +594,5 @@ def test_a_class_of_keras_as_a_class_of_fastnet(path: Path) -> None:
     sequential(Twice(name="twice")).save(path)
     for name in ("Twice", "mine>Twice"):
         assert (load_model(path, {name: Doubles}).predict(ROWS, verbose=0) == 2 * ROWS).all()
+    with pytest.raises(fastnet.saving.ModelFormatError, match=r"for which custom_objects has <function .*, no layer's"):
+        load_model(path, {"Twice": lambda x: 2 * x})
