@@ -2,14 +2,16 @@
 
     python bench/distributed.py [--rounds 30] [--network tutorial small big]
 
-It starts itself with `mpirun -n 2`. Each time is the least of all rounds, since other programs only add to it. For each
-network it measures
+It starts itself, also with `mpirun -n 2`. Each time is the least of all rounds, since other programs only add to it. It
+prints two tables. The first one has, for each network,
 
-- the step of one process with one thread and with two, on the whole batch and on half of it;
-- the step of two ranks with one thread each;
-- an Allreduce of two ranks on a buffer of the size of the gradients.
+- the step of one process with one thread and with two;
+- the computation of a rank: the step of a distributed training of one rank, with half of the batch and one thread;
+- an Allreduce of two ranks on a buffer of the size of the gradients, and the sum of both, which the model predicts;
+- the step of two ranks with one thread each.
 
-The last column is what the model of the page predicts for two ranks: the step on half of the batch, and the Allreduce.
+The second table has the computation of a rank with two threads, on smaller and smaller parts of the batch, and the line
+a + b rows through these times.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ NETWORKS: dict[str, tuple[list[int], int]] = {
 }
 STEPS = {"tutorial": 10, "small": 50, "big": 2}  # that are measured together
 GROUPS = 8  # of these in an epoch
+SHARES = (1, 2, 4, 8, 16)
 
 
 def numbers_of(name: str) -> int:
@@ -39,20 +42,18 @@ def numbers_of(name: str) -> int:
     return sum((inputs + 1) * outputs for inputs, outputs in itertools.pairwise(sizes))
 
 
-def step_time(name: str, share: int, rounds: int, distribution: Any = None, recorded: bool = True) -> float:
+def step_time(name: str, rounds: int, share: int = 1, distribution: Any = None) -> float:
     """Returns the least seconds of a step.
 
     Args:
         name: the network.
-        share: the batch is divided by it.
         rounds: epochs. The fastest group of steps in them counts.
+        share: the batch is divided by it.
         distribution: the ranks, or None.
-        recorded: whether steps may be repeated without Python, which several ranks cannot do.
     """
     import numpy as np
 
     import fastnet as keras
-    from fastnet.training import loop
 
     sizes, batch = NETWORKS[name]
     batch //= share
@@ -76,19 +77,14 @@ def step_time(name: str, share: int, rounds: int, distribution: Any = None, reco
                 self.least = min(self.least, (now - self.before) / STEPS[name])
             self.before = now
 
-    clock, player = Clock(), loop._player
-    if not recorded:
-        loop._player = lambda *_: None
+    clock = Clock()
     model.compile("rmsprop", loss, distribution=distribution, steps_per_execution=STEPS[name])
-    try:
-        model.fit(x, y, batch_size=batch, epochs=1 + rounds, verbose=0, callbacks=clock)
-    finally:
-        loop._player = player
+    model.fit(x, y, batch_size=batch, epochs=1 + rounds, verbose=0, callbacks=clock)
     return clock.least
 
 
-def as_rank(names: list[str], rounds: int) -> None:
-    """Measures as one of two ranks; rank 0 prints the results as JSON."""
+def as_rank(names: list[str], rounds: int) -> dict[str, dict[str, float]]:
+    """Measures as one of two ranks."""
     import numpy as np
     from mpi4py import MPI
 
@@ -98,68 +94,79 @@ def as_rank(names: list[str], rounds: int) -> None:
     distribution = DataParallel()
     found = {}
     for name in names:
-        step = step_time(name, 1, rounds, distribution)
+        step = step_time(name, rounds, 1, distribution)
         buffer, least = zeros((numbers_of(name),)), np.inf
-        for _ in range(100 * rounds):
+        for _ in range(10 * rounds):
             distribution.communicator.Barrier()
             start = time.perf_counter()
             distribution.communicator.Allreduce(MPI.IN_PLACE, buffer)
             least = min(least, time.perf_counter() - start)
-        found[name] = {"two ranks": step, "allreduce": least}
-    if distribution.rank == 0:
-        print(json.dumps(found))
+        found[name] = {"2 ranks": step, "Allreduce": least}
+    return found if distribution.rank == 0 else {}
 
 
-def measured(names: list[str], rounds: int) -> dict[str, dict[str, float]]:
-    """Measures all networks in fresh processes."""
-    base = [sys.executable, __file__, "--rounds", str(rounds), "--network", *names]
-    environment = os.environ | {"FASTNET_NUM_THREADS": "1"}
-    root = ["--allow-run-as-root"] if os.geteuid() == 0 else []
-    ranks = subprocess.run(
-        ["mpirun", *root, "--oversubscribe", "-n", "2", *base, "--as-rank"],
-        env=environment, stdout=subprocess.PIPE, text=True, check=True,
-    ).stdout  # fmt: skip
-    found: dict[str, dict[str, float]] = json.loads(ranks.splitlines()[-1])
-    for threads in 1, 2:
-        one = subprocess.run(
-            [*base, "--alone"], env=os.environ | {"FASTNET_NUM_THREADS": str(threads)}, stdout=subprocess.PIPE,
-            text=True, check=True,
-        ).stdout  # fmt: skip
-        for name, times in json.loads(one.splitlines()[-1]).items():
-            found[name] |= {f"{what}, {threads}": value for what, value in times.items()}
+def alone(names: list[str], rounds: int) -> dict[str, dict[str, float]]:
+    """Measures one process, by itself and as a rank."""
+    import fastnet as keras
+    from fastnet.distributed import DataParallel
+
+    found = {name: {"process": step_time(name, rounds)} for name in names}
+    keras.Model._is_shared = property(lambda self: self._distribution is not None)  # type: ignore[assignment]
+    distribution = DataParallel()
+    for name in names:
+        found[name] |= {f"rank, 1/{share}": step_time(name, rounds, share, distribution) for share in SHARES}
     return found
+
+
+def measured(kind: str, threads: int, start: list[str], arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Measures in a fresh process, or two."""
+    command = [sys.executable, __file__, "--rounds", str(arguments.rounds), "--network", *arguments.network]
+    environment = os.environ | {"FASTNET_NUM_THREADS": str(threads)}
+    run = subprocess.run(
+        [*start, *command, "--as", kind], env=environment, stdout=subprocess.PIPE, text=True, check=True
+    )
+    found: dict[str, dict[str, float]] = next(json.loads(line) for line in run.stdout.splitlines() if line != "{}")
+    return found
+
+
+def table(head: list[str], rows: list[list[Any]]) -> None:
+    """Prints a table for a page; times in microseconds."""
+    print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
+    for row in rows:
+        print("| " + " | ".join(f"{1e6 * cell:,.1f}" if isinstance(cell, float) else cell for cell in row) + " |")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--network", nargs="+", choices=NETWORKS, default=list(NETWORKS))
-    parser.add_argument("--as-rank", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--as", dest="kind", choices=["rank", "alone"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.as_rank:
-        as_rank(arguments.network, arguments.rounds)
+    if arguments.kind:
+        measure = as_rank if arguments.kind == "rank" else alone
+        print(json.dumps(measure(arguments.network, arguments.rounds)), flush=True)
         return
-    if arguments.alone:
-        kinds = {"whole": (1, True), "whole in Python": (1, False), "half in Python": (2, False)}
-        print(json.dumps({
-            name: {what: step_time(name, share, arguments.rounds, None, recorded)
-                   for what, (share, recorded) in kinds.items()}
-            for name in arguments.network
-        }))  # fmt: skip
-        return
-    columns = (
-        "network", "kB", "1 thread", "2 threads", "1 thread, Python", "half, Python", "Allreduce", "2 ranks",
-        "predicted",
-    )  # fmt: skip
-    print("microseconds of a step, the least of", arguments.rounds, "rounds")
-    print("| " + " | ".join(columns) + " |\n|" + "---|" * len(columns))
-    for name, times in measured(arguments.network, arguments.rounds).items():
-        half = times["half in Python, 1"]
-        shown = [times["whole, 1"], times["whole, 2"], times["whole in Python, 1"], half, times["allreduce"]]
-        shown += [times["two ranks"], half + times["allreduce"]]
-        kilobytes = f"{4 * numbers_of(name) / 1e3:,.1f}"
-        print(f"| {name} | {kilobytes} | " + " | ".join(f"{1e6 * seconds:,.1f}" for seconds in shown) + " |")
+    import numpy as np
+
+    root = ["--allow-run-as-root"] if os.geteuid() == 0 else []
+    ranks = measured("rank", 1, ["mpirun", *root, "--oversubscribe", "-n", "2"], arguments)
+    one, two = (measured("alone", threads, [], arguments) for threads in (1, 2))
+    print(f"microseconds of a step, the least of {arguments.rounds} rounds")
+    head = ["network", "MB", "1 thread", "2 threads", "a rank, half of the batch", "Allreduce", "predicted", "2 ranks"]
+    rows = []
+    for name in arguments.network:
+        half, reduce = one[name]["rank, 1/2"], ranks[name]["Allreduce"]
+        megabytes = f"{4e-6 * numbers_of(name):.2f}"
+        times = one[name]["process"], two[name]["process"], half, reduce, half + reduce, ranks[name]["2 ranks"]
+        rows.append([name, megabytes, *times])
+    table(head, rows)
+    print("\na rank with two threads")
+    lines = []
+    for name in arguments.network:
+        times = [two[name][f"rank, 1/{share}"] for share in SHARES]
+        b, a = np.polyfit([NETWORKS[name][1] / share for share in SHARES], times, 1)
+        lines.append([name, *times, float(a), float(b)])
+    table(["network", "whole batch", *(f"1/{share}" for share in SHARES[1:]), "a", "b"], lines)
 
 
 if __name__ == "__main__":

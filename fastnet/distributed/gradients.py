@@ -24,6 +24,7 @@ from fastnet.losses.base import Doubles
 from fastnet.optimizers import Optimizer, multiply
 
 _PIECES = 3  # float32 numbers whose sum is a float64 number
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class Gradients:
@@ -132,8 +133,7 @@ def _split(number: float) -> list[float]:
     """Returns float32 numbers whose sum in float64 is this float64 number. Infinity and NaN are the first of them."""
     pieces = []
     for _ in range(_PIECES):
-        with np.errstate(over="ignore"):
-            piece = float(np.float32(number))
+        piece = float(np.float32(number)) if abs(number) < _LARGEST else number * math.inf
         pieces.append(piece)
         number = number - piece if math.isfinite(piece) else 0.0
     return pieces
