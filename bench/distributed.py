@@ -84,7 +84,7 @@ def step_time(name: str, rounds: int, share: int = 1, distribution: Any = None) 
 
 
 def as_rank(names: list[str], rounds: int) -> dict[str, dict[str, float]]:
-    """Measures as one of two ranks."""
+    """Measures as one of two ranks; only the first one returns the times."""
     import numpy as np
     from mpi4py import MPI
 
@@ -125,7 +125,7 @@ def measured(kind: str, threads: int, start: list[str], arguments: argparse.Name
     run = subprocess.run(
         [*start, *command, "--as", kind], env=environment, stdout=subprocess.PIPE, text=True, check=True
     )
-    found: dict[str, dict[str, float]] = next(json.loads(line) for line in run.stdout.splitlines() if line != "{}")
+    found: dict[str, dict[str, float]] = json.loads(run.stdout)
     return found
 
 
@@ -144,7 +144,9 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.kind:
         measure = as_rank if arguments.kind == "rank" else alone
-        print(json.dumps(measure(arguments.network, arguments.rounds)), flush=True)
+        found = measure(arguments.network, arguments.rounds)
+        if found:
+            print(json.dumps(found), flush=True)
         return
     import numpy as np
 

@@ -502,6 +502,17 @@ def test_a_distribution_is_neither_copied_nor_saved(script: Any) -> None:
     assert said(run, 1) == [error, "DataParallel(rank=1, size=2)"]
 
 
+def test_the_program_of_the_page_runs(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "distributed.md").read_text(encoding="utf-8")
+    (tmp_path / "train.py").write_text(page.split('```py title="train.py"\n')[1].split("```")[0])
+    run = mpirun(2, "-c", f"import os, runpy; os.chdir({str(tmp_path)!r}); runpy.run_path('train.py')")
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count("Epoch 2/2") == 1
+    model = keras.models.load_model(tmp_path / "digits.safetensors")
+    (_, _), (x_test, y_test) = keras.datasets.synthetic.load_data()
+    assert model.evaluate(x_test, y_test, verbose=0)[1] > 0.8
+
+
 def test_one_rank_trains_as_without_a_distribution(script: Any, tmp_path: Path) -> None:
     """Also without mpirun. Recorded steps are repeated as usual."""
     text = """
