@@ -37,7 +37,6 @@ from fastnet.training.tape import can_record
 
 if TYPE_CHECKING:
     from fastnet.distributed import DataParallel
-    from fastnet.distributed.team import Team
     from fastnet.inspection.gradient_check import GradientTable
     from fastnet.inspection.profiling import Profile
 
@@ -276,108 +275,94 @@ class Model(Stack):
             validation. Its ``model`` is the model, for chained calls.
 
         Raises:
-            RuntimeError: if `compile` has not been called.
+            RuntimeError: if `compile` has not been called; with a distribution, also if another process has an error.
             ValueError: if shapes, lengths or values do not fit; nothing has changed then.
             TypeError: if an argument is of another type.
         """
-        arguments = {name: value for name, value in locals().items() if name != "self"}
+        with self._together() as team:
+            loss, _ = self._compiled()
+            batch_size = check_batch_size(batch_size)
+            epochs = checks.integer("epochs", epochs, least=0)
+            initial_epoch = checks.integer("initial_epoch", initial_epoch, least=0)
+            is_due = check_frequency(validation_freq)
+            steps = check_steps("steps_per_epoch", steps_per_epoch)
+            verbose = self._shown(verbose)
+            entries = check_callbacks(callbacks)
+            share = checks.number("validation_split", validation_split, least=0, below=1)
+            check_sparse(sparse)
+            validation = self._validation(loss, validation_data, validation_steps)
+            examples = batch_size
+            if validation_batch_size is not None:
+                examples = checks.integer("validation_batch_size", validation_batch_size, least=1)
+            source: Data | Stream
+            if is_stream(x, y):
+                if share:
+                    raise ValueError("validation_split needs arrays; with a generator, use validation_data")
+                if sample_weight is not None:
+                    raise ValueError("sample_weight needs arrays; a generator can yield (x, y, sample_weight)")
+                source = self._stream(loss, x, steps, class_weight=class_weight, goes_on=True, shuffle=shuffle)
+                shape = source.first().shape
+            else:
+                source = self._data(loss, x, y, sample_weight, class_weight)
+                shape = source.shape
+                if share and validation is None:
+                    source, validation = source.split(share)
+                steps = source.limited(steps, batch_size, "steps_per_epoch")
+            if isinstance(validation, Data):
+                limit = check_steps("validation_steps", validation_steps)
+                validation = validation.first(limit, examples, "validation_steps")
+                validation = validation.fitting(
+                    shape, "validation x"
+                )  # known only now if x told the model its input shape
+
+            with self._lock, self._computing(), self._keeping_records(), Interrupts() as interrupts:
+                fusion = self._ensure_built(shape)
+                self._advise(loss)
+                if isinstance(source, Data):
+                    make_buffers: Any = None
+                    if team is None and can_record(self, trains=True, scores=True):
+                        repeats_all = not shuffle and batch_size >= len(source.x) and epochs - initial_epoch > 2
+                        make_buffers = Buffers.of_whole if repeats_all else self._tapes.buffers
+                    parts = source, fusion, batch_size, shuffle, steps, sparse
+                    batches: Batches | Stream = Batches(*parts, make_buffers) if team is None else team.batches(*parts)
+                else:
+                    batches = source
+                history = self.history = History()
+                entries.append(history)
+                hooks = Hooks(entries, self, {"epochs": epochs, "steps": len(batches) or None, "verbose": verbose})
+                self.stop_training = self._warned = False
+                self._callbacks, self._begin_epoch = entries, None
+                self._initial_epoch = initial_epoch  # BackupAndRestore may increase it
+                if team is not None:
+                    counts = {
+                        "epochs": epochs,
+                        "initial_epoch": initial_epoch,
+                        "batch_size": batch_size,
+                        "steps": steps,
+                    }
+                    counts |= {"shuffle": shuffle, "steps_per_execution": self.steps_per_execution}
+                    counts["validation_freq"] = validation_freq
+                    team.begin(source, validation, entries, hooks.watch_batches("train"), counts)
+                hooks.call("on_train_begin")
+                if team is not None:
+                    team.start()
+                batches.skip(self._initial_epoch - initial_epoch)
+                numbers = range(self._initial_epoch, epochs)
+                logs = fit(self, batches, validation, numbers, is_due, hooks, verbose, interrupts, examples, team)
+                if numbers and self.optimizer is not None:
+                    self.optimizer.finalize_variable_values(self.trainable_weights)
+                hooks.call("on_train_end", logs)
+                kernels.warn_if_threads_failed()
+                return history
+
+    def _together(self) -> contextlib.AbstractContextManager[Any]:
+        """Returns the context of a training: with several processes, the Team that they are in it; else None."""
         if not self._is_shared:
-            return self._fit(None, **arguments)
+            return contextlib.nullcontext()
         from fastnet.distributed.team import Team
 
         assert self._distribution is not None
-        with Team(self._distribution, self) as team:
-            return self._fit(team, **arguments)
-
-    def _fit(
-        self,
-        team: Team | None,
-        x: Any,
-        y: Any,
-        batch_size: Any,
-        epochs: int,
-        verbose: Any,
-        callbacks: Any,
-        validation_split: float,
-        validation_data: Any,
-        shuffle: bool,
-        class_weight: Any,
-        sample_weight: Any,
-        initial_epoch: int,
-        steps_per_epoch: Any,
-        validation_steps: Any,
-        validation_batch_size: Any,
-        validation_freq: Any,
-        sparse: Any,
-    ) -> History:
-        """Trains as `fit` says, alone or as one process of a team."""
-        loss, _ = self._compiled()
-        batch_size = check_batch_size(batch_size)
-        epochs = checks.integer("epochs", epochs, least=0)
-        initial_epoch = checks.integer("initial_epoch", initial_epoch, least=0)
-        is_due = check_frequency(validation_freq)
-        steps = check_steps("steps_per_epoch", steps_per_epoch)
-        verbose = self._shown(verbose)
-        entries = check_callbacks(callbacks)
-        share = checks.number("validation_split", validation_split, least=0, below=1)
-        check_sparse(sparse)
-        validation = self._validation(loss, validation_data, validation_steps)
-        examples = batch_size
-        if validation_batch_size is not None:
-            examples = checks.integer("validation_batch_size", validation_batch_size, least=1)
-        source: Data | Stream
-        if is_stream(x, y):
-            if share:
-                raise ValueError("validation_split needs arrays; with a generator, use validation_data")
-            if sample_weight is not None:
-                raise ValueError("sample_weight needs arrays; a generator can yield (x, y, sample_weight)")
-            source = self._stream(loss, x, steps, class_weight=class_weight, goes_on=True, shuffle=shuffle)
-            shape = source.first().shape
-        else:
-            source = self._data(loss, x, y, sample_weight, class_weight)
-            shape = source.shape
-            if share and validation is None:
-                source, validation = source.split(share)
-            steps = source.limited(steps, batch_size, "steps_per_epoch")
-        if isinstance(validation, Data):
-            limit = check_steps("validation_steps", validation_steps)
-            validation = validation.first(limit, examples, "validation_steps")
-            validation = validation.fitting(shape, "validation x")  # known only now if x told the model its input shape
-
-        with self._lock, self._computing(), self._keeping_records(), Interrupts() as interrupts:
-            fusion = self._ensure_built(shape)
-            self._advise(loss)
-            if isinstance(source, Data):
-                make_buffers: Any = None
-                if team is None and can_record(self, trains=True, scores=True):
-                    repeats_all = not shuffle and batch_size >= len(source.x) and epochs - initial_epoch > 2
-                    make_buffers = Buffers.of_whole if repeats_all else self._tapes.buffers
-                parts = source, fusion, batch_size, shuffle, steps, sparse
-                batches: Batches | Stream = Batches(*parts, make_buffers) if team is None else team.batches(*parts)
-            else:
-                batches = source
-            history = self.history = History()
-            entries.append(history)
-            hooks = Hooks(entries, self, {"epochs": epochs, "steps": len(batches) or None, "verbose": verbose})
-            self.stop_training = self._warned = False
-            self._callbacks, self._begin_epoch = entries, None
-            self._initial_epoch = initial_epoch  # BackupAndRestore may increase it
-            if team is not None:
-                counts = {"epochs": epochs, "initial_epoch": initial_epoch, "batch_size": batch_size, "steps": steps}
-                counts |= {"shuffle": shuffle, "steps_per_execution": self.steps_per_execution}
-                counts["validation_freq"] = validation_freq
-                team.begin(source, validation, entries, hooks.watch_batches("train"), counts)
-            hooks.call("on_train_begin")
-            if team is not None:
-                team.start()
-            batches.skip(self._initial_epoch - initial_epoch)
-            numbers = range(self._initial_epoch, epochs)
-            logs = fit(self, batches, validation, numbers, is_due, hooks, verbose, interrupts, examples, team)
-            if numbers and self.optimizer is not None:
-                self.optimizer.finalize_variable_values(self.trainable_weights)
-            hooks.call("on_train_end", logs)
-            kernels.warn_if_threads_failed()
-            return history
+        return Team(self._distribution, self)
 
     def _train_step(self, batch: Batch, loss: losses.Loss, sink: optimizers.Sink) -> tuple[Doubles, Floats]:
         """Takes one training step and returns what `train_step` returns."""
