@@ -1,5 +1,7 @@
 """The estimators in scikit-learn's tools: pipelines, searches, routed metadata and pandas frames."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -134,3 +136,11 @@ def test_digits_as_bytes_in_a_search() -> None:
     mlp = MLPClassifier(layers=layers, max_iter=20, random_state=0)
     scores = cross_val_score(mlp, x.astype(np.uint8), y, cv=3, n_jobs=2)
     assert scores.min() > 0.8
+
+
+def test_the_page_for_those_who_come_from_scikit_learn(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "from-scikit-learn.md").read_text(encoding="utf-8")
+    code = re.search(r'^```py title="with fastnet"\n(.*?)^```$', page, re.DOTALL | re.MULTILINE)
+    assert code is not None
+    exec(code[1], {"__name__": "__main__"})
+    assert float(capsys.readouterr().out) > 0.85
