@@ -76,10 +76,14 @@ COLON = "\ue000"  # stands for one, where it must not be seen
 
 
 def plain_text(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """In our docstrings stars are products and arguments, and bars are absolute values: no markup."""
+    """In our docstrings stars are products and arguments, and bars are absolute values: no markup.
+
+    Nor is the underscore at the end of a name, such as that of scikit-learn's attributes.
+    """
     for i, line in enumerate(lines):
         if not line.lstrip().startswith(">>>"):
             lines[i] = re.sub(r"([*|])", r"\\\1", line).replace(COLON, ":")
+            lines[i] = re.sub(r"(`+[^`]+`+)|(?<=\w)_(?!\w)", lambda found: found[1] or r"\_", lines[i])
 
 
 def no_types(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:

@@ -59,13 +59,20 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     Attributes:
         classes_: the classes, sorted; for several labels at once their numbers.
         model_: the trained `fastnet.Sequential`.
-        coefs_, intercepts_: kernel and bias of each Dense layer, copies in float32.
+        coefs_: the kernel of each Dense layer, (inputs, units), copies in float32.
+        intercepts_: the bias of each Dense layer, (units,), copies in float32.
         n_iter_: the number of epochs of the last training.
         t_: the number of examples seen in all trainings.
-        n_layers_, n_outputs_, n_features_in_, feature_names_in_, out_activation_: as in scikit-learn.
-        loss_, best_loss_, loss_curve_: the loss of the last epoch, the least loss, and the loss of each epoch.
-        validation_scores_, best_validation_score_: the accuracy after each epoch and the best one, with
-            `early_stopping`.
+        n_layers_: the number of Dense layers, and one for the input.
+        n_outputs_: the units of the output layer.
+        n_features_in_: the number of features.
+        feature_names_in_: the names of the columns, if X was a data frame.
+        out_activation_: the activation of the output layer, in scikit-learn's words.
+        loss_: the loss of the last epoch.
+        best_loss_: the least loss of an epoch; None with `early_stopping`.
+        loss_curve_: the loss of each epoch.
+        validation_scores_: the accuracy after each epoch, with `early_stopping`; else None.
+        best_validation_score_: the best of these.
         history_: what each epoch of the last training has logged, lists by name.
 
     Example:

@@ -30,9 +30,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
             epsilon, n_iter_no_change, max_fun, dropout, layers, callbacks: as for `MLPClassifier`.
 
     Attributes:
-        model_, coefs_, intercepts_, n_iter_, t_, n_layers_, n_outputs_, n_features_in_, feature_names_in_,
-            out_activation_, loss_, best_loss_, loss_curve_, history_: as for `MLPClassifier`.
-        validation_scores_, best_validation_score_: R squared after each epoch and the best one, with `early_stopping`.
+        validation_scores_: R squared after each epoch, with `early_stopping`; else None.
+        best_validation_score_: the best of these.
+        model_: the trained `fastnet.Sequential`. The other attributes are those of `MLPClassifier`, without `classes_`.
 
     Example:
         >>> X = np.linspace(-1, 1, 200)[:, None]
