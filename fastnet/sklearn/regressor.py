@@ -20,14 +20,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
 
     The output layer is linear. Numbers are float32: scale targets that are very large or very small.
 
+    The parameters are those of `MLPClassifier`, without `class_weight`, and:
+
     Args:
-        hidden_layer_sizes, activation: as for `MLPClassifier`.
         loss: ``"squared_error"``, half the square of the error; ``"poisson"``, which has the exponential function as
             the last activation and takes targets of at least 0; or another loss of fastnet, by name or object, such as
             ``"mae"`` or ``Huber()``. With several outputs, scikit-learn's two are summed over the outputs.
-        solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle, random_state, tol,
-            verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2,
-            epsilon, n_iter_no_change, max_fun, dropout, layers, callbacks: as for `MLPClassifier`.
 
     Attributes:
         validation_scores_: R squared after each epoch, with `early_stopping`; else None.
