@@ -7,6 +7,7 @@ it, to the last bit, and the order of the rows does not matter.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ def merged(data: Examples) -> Examples:
     """Merges equal examples, and leaves out those of weight 0.
 
     Returns:
-        The examples that are left, in the order of their bytes. The weights are None if all are 1.
+        The examples that are left, in the order of a hash of their numbers. The weights are None if all are 1.
     """
     totals: dict[bytes, float] = {}
     places: dict[bytes, int] = {}
@@ -33,12 +34,16 @@ def merged(data: Examples) -> Examples:
 
 
 def _keys(x: Any, targets: NDArray[Any]) -> list[bytes]:
-    """Returns the bytes of each example: those of its target, and of its numbers."""
+    """Returns a hash of each example: of its target and its numbers."""
     if not checks.is_scipy_sparse(x):
-        return [target.tobytes() + row.tobytes() for target, row in zip(targets, x, strict=True)]
+        return [_hash(target, row) for target, row in zip(targets, x, strict=True)]
     x = x if x.has_sorted_indices else x.sorted_indices()
     parts = [slice(start, end) for start, end in zip(x.indptr[:-1], x.indptr[1:], strict=True)]
-    return [
-        target.tobytes() + x.indices[part].tobytes() + x.data[part].tobytes()
-        for target, part in zip(targets, parts, strict=True)
-    ]
+    return [_hash(target, x.indices[part], x.data[part]) for target, part in zip(targets, parts, strict=True)]
+
+
+def _hash(*arrays: NDArray[Any]) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array))
+    return digest.digest()
