@@ -195,3 +195,14 @@ def test_a_search_runs_as_a_script(tmp_path: Path) -> None:
         [sys.executable, str(script)], env=environment, capture_output=True, text=True, timeout=200, check=False
     )
     assert (run.stdout, run.returncode) == ("True\n", 0), run.stderr
+
+
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+def test_rays_workers_have_one_thread_each_and_the_same_bits() -> None:
+    ray = pytest.importorskip("ray", reason="needs Ray, which is not installed: python -m pip install ray")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        task = ray.remote(num_cpus=1)(trained)
+        as_alone(ray.get([task.remote(trial) for trial in range(4)]), most_threads=1)
+    finally:
+        ray.shutdown()
