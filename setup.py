@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
 
 import Cython
@@ -185,14 +186,16 @@ class BuildKernels(build_ext):
         """
         width = WIDTHS.get(extension.name.rpartition(".")[2], 1)
         command = [*self.command, *(f"-I{folder}" for folder in (*self.include_dirs, *extension.include_dirs))]
-        command += [*extension.extra_compile_args, f"-DNEEDED_LANES={width}", "-c", "-x", "c", "-", "-o", os.devnull]
+        command += [*extension.extra_compile_args, f"-DNEEDED_LANES={width}", "-c", "-x", "c", "-", "-o"]
         english = os.environ | {"LC_ALL": "C"}
-        try:
-            done = subprocess.run(command, input=PROBE, env=english, capture_output=True, text=True, check=False)
-        except OSError:
-            raise PlatformError(
-                f"fastnet needs a C compiler, and {command[0]!r} cannot be started; install one: {INSTALL_COMPILER}"
-            ) from None
+        with tempfile.TemporaryDirectory() as folder:  # not os.devnull, which a compiler run by root would replace
+            command.append(os.path.join(folder, "probe.o"))
+            try:
+                done = subprocess.run(command, input=PROBE, env=english, capture_output=True, text=True, check=False)
+            except OSError:
+                raise PlatformError(
+                    f"fastnet needs a C compiler, and {command[0]!r} cannot be started; install one: {INSTALL_COMPILER}"
+                ) from None
         if done.returncode == 0:
             return True
         if "Python.h" in done.stderr:

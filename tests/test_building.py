@@ -175,6 +175,19 @@ def test_a_second_build_compiles_only_what_has_changed(unbuilt: Path, tmp_path: 
     assert compilations() == 1
 
 
+def test_no_compiler_writes_to_a_device(unbuilt: Path, tmp_path: Path) -> None:
+    """A compiler that root runs replaces /dev/null with a file, which breaks other programs."""
+    source, log = tmp_path / "probe.c", tmp_path / "log"
+    source.write_text(PROBE)
+    compiler = script(tmp_path / "cc", f'echo "$*" >> {log}', f'exec {CC} "$@"')
+    arguments = ("-q", "build_ext", "-b", str(tmp_path), "-t", str(tmp_path), str(source))
+    done = run(unbuilt, "-c", BUILD_PROBE, *arguments, CC=compiler)
+    assert done.returncode == 0, done.stdout + done.stderr
+    calls = log.read_text()
+    assert "-DNEEDED_LANES" in calls
+    assert "/dev/" not in calls
+
+
 # A compiler that is missing, broken or old ----------------------------------------------------------------------------
 
 INSTALL = r"`apt-get install build-essential python3-dev` on Debian.*`xcode-select --install` on macOS"
