@@ -120,7 +120,7 @@ WHY = {
     "errors name the argument": "more: `argument`",
     "fastnet's own bar": "`(width|interval)`:",
     "sparse matrices of SciPy": "more: `sparse`",
-    "`fastnet.distributed`; Keras sets it for all models": "more: `distribution`",
+    "`fastnet.distributed` (Keras sets it for all models)": "more: `distribution`",
     "no file contains code": "fewer: .*`safe_mode`",
     "as in `save`": "more: `overwrite`",
     "the file's name says it": "`format`: `None`",
