@@ -503,3 +503,12 @@ def test_importing_fastnet_does_not_import_scikit_learn() -> None:
     code = "import sys, fastnet; print('sklearn' in sys.modules); print(fastnet.sklearn.MLPClassifier.__name__)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["False", "MLPClassifier"]
+
+
+def test_without_scikit_learn_the_error_says_how_to_install_it() -> None:
+    code = "import sys; sys.modules['sklearn'] = None; import fastnet; fastnet.sklearn"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.stderr.splitlines()[-1] == (
+        "ImportError: fastnet.sklearn needs sklearn, which is not installed: "
+        'python -m pip install "fastnet-mlp[sklearn]"'
+    )
