@@ -45,5 +45,5 @@ def _keys(x: Any, targets: NDArray[Any]) -> list[bytes]:
 def _hash(*arrays: NDArray[Any]) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
     for array in arrays:
-        digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(array.tobytes())
     return digest.digest()
