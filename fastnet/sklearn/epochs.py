@@ -79,7 +79,7 @@ class Epochs(Callback):
     def _end(self, is_adaptive: bool) -> None:
         """Ends the training, or goes on with a smaller learning rate."""
         estimator, optimizer = self.estimator, self.model.optimizer
-        text = f"no improvement of tol={estimator.tol:g} in {estimator.n_iter_no_change} epochs"
+        text = f"no improvement of tol={estimator.tol:g} in more epochs than {estimator.n_iter_no_change}"
         if is_adaptive and optimizer.learning_rate > _SMALLEST_RATE:
             optimizer.learning_rate = float(optimizer.learning_rate) / 5
             estimator._no_improvement_count = 0
