@@ -2,10 +2,8 @@
 
 import importlib
 import os
-import pty
 import subprocess
 import sys
-import termios
 from types import ModuleType
 from typing import Any
 
@@ -80,6 +78,9 @@ def on_terminal(arguments: list[str], columns: int, typed: bytes = b"", **enviro
     Returns:
         Each line in the order of drawing, including those that a carriage return made the program overwrite.
     """
+    import pty
+    import termios
+
     inherited = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     master, slave = pty.openpty()
     termios.tcsetwinsize(slave, (24, columns))

@@ -17,9 +17,11 @@ from helpers import isa_module
 from kernels.guard import TABLE
 from kernels.test_same_bits import results
 
+from fastnet._version import __version__
+
 ROOT = Path(__file__).parents[1]
-FOLDERS = (".ci", "bench", "docs", "fastnet", "tests")
-FILES = ("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "pyproject.toml", "setup.py")
+FOLDERS = (".ci", ".github", "bench", "docs", "fastnet", "tests")
+FILES = ("CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "README.md", "pyproject.toml", "setup.py")
 CC = (sysconfig.get_config_var("CC") or "cc").split()[0]
 LDSHARED = sysconfig.get_config_var("LDSHARED") or "cc -shared"
 VARIABLES = ("CC", "CFLAGS", "CPPFLAGS", "LDFLAGS", "LDSHARED", "FASTNET_SANITIZE", "FASTNET_FREE_THREADED")
@@ -354,6 +356,11 @@ def test_the_sdist_holds_what_a_checkout_holds_and_nothing_that_was_built(tree: 
     assert {"tests/conftest.py", "tests/helpers.py", "tests/plotting/baseline/history.png", ".ci/run"} <= there
     assert there - set(packed) == set()
     assert set(packed) - there <= {"PKG-INFO", "setup.cfg"} | {name for name in packed if ".egg-info/" in name}
+
+
+def test_the_citation_has_the_version_of_the_package() -> None:
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.findall(r"^version: (.+)$", citation, re.MULTILINE) == [__version__]
 
 
 def test_no_text_says_to_install_what_belongs_to_another_project() -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from fastnet import kernels
+
 HARNESS = Path(__file__).with_name("pool_harness.c")
-KERNELS = Path(__file__).parents[2] / "fastnet" / "kernels"
+KERNELS = Path(kernels.__file__).parent
 FLAGS = ["-O2", "-g", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-pthread"]
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the pool needs POSIX threads")
