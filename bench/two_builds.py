@@ -7,6 +7,7 @@ Each build runs in a process of its own, and the two take turns. The table has t
 """
 
 import json
+import os
 import subprocess
 import sys
 import timeit
@@ -56,7 +57,7 @@ def main(folders: list[str], rounds: int) -> None:
         subprocess.Popen(
             [sys.executable, __file__],
             cwd=folder,
-            env={"PYTHONPATH": folder},
+            env=os.environ | {"PYTHONPATH": folder},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
