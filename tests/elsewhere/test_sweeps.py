@@ -30,6 +30,7 @@ from fastnet.sklearn import MLPClassifier
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
+    pytest.mark.filterwarnings(r"ignore:os.fork\(\) was called:RuntimeWarning"),  # of JAX, which no child uses
 ]
 
 X, Y = load_digits(return_X_y=True)
