@@ -30,7 +30,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     module = types.ModuleType("a_format")
     module.write = write  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "a_format", module)
-    monkeypatch.setitem(export.FORMATS, ".fmt", "a_format")
+    monkeypatch.setitem(export.FORMATS, ".fmt", ("fmt", "a_format"))
     return calls
 
 
@@ -146,7 +146,7 @@ def test_a_folder_that_takes_no_files_is_named(tmp_path: Path, monkeypatch: pyte
     module = types.ModuleType("a_format")
     module.write = write  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "a_format", module)
-    monkeypatch.setitem(export.FORMATS, ".fmt", "a_format")
+    monkeypatch.setitem(export.FORMATS, ".fmt", ("fmt", "a_format"))
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(PermissionError, match=f"no file can be written into this folder: '{tmp_path}'"):
         small().export(tmp_path / "m.fmt")
