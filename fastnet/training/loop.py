@@ -182,10 +182,7 @@ def fit(
         rows_a_step: how many rows of the validation data count as a batch.
         team: the processes of a distributed training, a `fastnet.distributed.team.Team`; None if there is one process.
     """
-
-    def is_over() -> bool:
-        return model.stop_training if team is None else team.is_over()  # type: ignore[no-any-return]
-
+    is_over = (lambda: model.stop_training) if team is None else team.is_over
     player = _player(model, batches, hooks, "train", None)
     logs: Logs = {}
     is_quiet = not verbose and validation is None and len(epochs) > 1 and hooks.only_record
