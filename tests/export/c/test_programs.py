@@ -46,7 +46,7 @@ def test_a_program_needs_no_library_and_has_no_variables(form: str, request: Any
 
 def has_option(option: str) -> bool:
     command = ["gcc", option, "-fsyntax-only", "-x", "c", "/dev/null"]
-    return subprocess.run(command, capture_output=True, check=False, cwd=tmp_path).returncode == 0
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 @needs_compiler
@@ -56,7 +56,8 @@ def test_the_check_for_floating_point_can_fail(floats: Exported, tmp_path: Path)
     source = tmp_path / "one.c"
     call = "void go(const float *x, float *y, float *s) { one_dense_predict(x, y, s); }\n"
     source.write_text(f'#include "{floats.folder / "one_dense"}.h"\n{call}')
-    done = subprocess.run([*C99, "-mgeneral-regs-only", "-c", str(source)], capture_output=True, check=False, cwd=tmp_path)
+    command = [*C99, "-mgeneral-regs-only", "-c", "one.c"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode != 0
 
 
