@@ -7,6 +7,7 @@ changes.
 import importlib
 import math
 import numbers
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FrameType, ModuleType
@@ -254,6 +255,17 @@ def optional(module: str, extra: str, purpose: str) -> ModuleType:
         raise ImportError(
             f'{purpose} needs {error.name}, which is not installed: python -m pip install "fastnet-mlp[{extra}]"'
         ) from None
+
+
+def file_name(argument: str, path: Any) -> str:
+    """Returns the name of a file as a string; raises TypeError if it is not a string or a `pathlib.Path`."""
+    try:
+        name = os.fspath(path)
+    except TypeError:
+        raise TypeError(f"{argument} must be a file's name, got {path!r}") from None
+    if not isinstance(name, str):
+        raise TypeError(f"{argument} must be a string or a pathlib.Path, got {path!r}")
+    return name
 
 
 def is_scipy_sparse(x: Any) -> bool:

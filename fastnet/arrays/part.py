@@ -1,7 +1,7 @@
 """Parts: in a distributed training, each process computes a part of the rows of a batch.
 
-What follows from the rows alone needs no more than that. A layer that looks across the rows of a batch, or that draws
-random numbers for them, asks here which rows of the whole batch it has. So it computes as if one process had them all.
+Most layers compute each row alone. A layer that looks across the rows of a batch, or that draws random numbers for
+them, asks here which rows of the whole batch it has. So it computes as if one process had them all.
 """
 
 from __future__ import annotations

@@ -20,12 +20,12 @@ class DataParallel:
     numbers. Only rank 0 draws the bar and writes files. `evaluate` and `predict` do not communicate: any rank may call
     them alone.
 
-    With one process, which is also what a program without ``mpirun`` is, nothing is shared, and nothing is slower.
+    With one process, as in a program without ``mpirun``, a training is as fast as without a distribution.
 
     Args:
         communicator: an intracommunicator of mpi4py; by default `MPI.COMM_WORLD`, all processes of ``mpirun``. The
             ranks communicate on a copy of it.
-        timeout: the seconds for which `fit` waits for the other ranks to call it, before it ends the whole job.
+        timeout: the seconds for which `fit` waits until the other ranks call it, too. Then it ends all processes.
 
     Attributes:
         communicator: the communicator.
@@ -35,7 +35,7 @@ class DataParallel:
     Raises:
         ImportError: if mpi4py or an MPI is not installed.
         TypeError: if an argument is of another type.
-        ValueError: if `timeout` is not above 0.
+        ValueError: if `timeout` is below 0.001, or the communicator has no processes.
 
     Example:
         >>> from fastnet.distributed import DataParallel

@@ -1,4 +1,4 @@
-"""Team: the ranks during one `fit`. It is what the training loop asks, instead of working alone.
+"""Team: the ranks during one `fit`. The training loop asks it for the batches and the step of this rank.
 
 A `fit` has three phases. First each rank checks its arguments. If one of them has an error, all ranks raise an
 exception, which the program may catch. Then the ranks take over rank 0's state, and their callbacks begin; an error of

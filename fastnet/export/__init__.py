@@ -53,12 +53,7 @@ def export(
 
 def _name_and_ending(filepath: Any, format: Any) -> tuple[str, str]:
     """Checks the name of the file; returns it as a string, and its ending."""
-    try:
-        name = os.fspath(filepath)
-    except TypeError:
-        raise TypeError(f"filepath must be a file's name, got {filepath!r}") from None
-    if not isinstance(name, str):
-        raise TypeError(f"filepath must be a string or a pathlib.Path, got {filepath!r}")
+    name = checks.file_name("filepath", filepath)
     ending = next((known for known in FORMATS if name.endswith(known)), None)
     if ending is None or "\0" in name:
         raise ValueError(f"filepath must end in {' or '.join(map(repr, FORMATS))}, got {name!r}")

@@ -1,4 +1,4 @@
-"""Tells which of fastnet's layers or activations an object is, as far as the computation goes."""
+"""Tells which of fastnet's layers or activations an object computes."""
 
 from __future__ import annotations
 

@@ -709,7 +709,7 @@ class Model(Stack):
         overwrite: bool = True,
         **options: Any,
     ) -> None:
-        """Writes the model, as it predicts, to a file of another program's format.
+        """Writes what `predict` computes to a file for another program.
 
         The file is never half written: after an error, the old file is unchanged. It has no optimizer and no loss, so
         the training cannot go on from it: for that, use `save`.
@@ -725,8 +725,8 @@ class Model(Stack):
             options: for ``.onnx``: ``opset_version``, the set of standard operators, from 13 to 28. By default it is
                 28, or the newest that the installed package onnx has. An older program may need an older set.
                 For ``.h``: ``integer``, True for weights of 8 bits and no floating point; ``examples``, (n, ...),
-                typical inputs, from which the integer form takes its ranges, and both forms their test rows; ``name``,
-                with which all names in the file begin, by default the file's name.
+                typical inputs in float32 or uint8, from which the integer form takes its ranges, and both forms their
+                test rows; ``name``, with which all names in the file begin, by default the file's name.
 
         Raises:
             ValueError: if the name has another ending, the model is not built, a weight is NaN or infinite, or an

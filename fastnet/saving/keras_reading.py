@@ -1,8 +1,8 @@
 """Reads Keras's description of a model, and turns it into fastnet's.
 
 Classes are looked up by name among fastnet's and in `custom_objects`; nothing is imported by name and no code is run.
-What fastnet cannot compute as Keras does is refused by its name: an unknown layer, an argument that fastnet's class has
-not, another number type, a model that is no chain of layers.
+What fastnet cannot compute as Keras does is refused by its name: an unknown layer, an argument that fastnet's class
+does not have, another number type, a model that is not a chain of layers.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 fastnet's descriptions have Keras's names and arguments already. This module adds what Keras wants beside them: the
 module of each class, the shape for which a layer was built, and in a functional model the layer before each layer. It
-refuses what Keras could not open: classes and functions of the user's own, and the few things that Keras has not.
+refuses what Keras could not open: classes and functions of the user's own, and the few things that Keras does not have.
 """
 
 from __future__ import annotations

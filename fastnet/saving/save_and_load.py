@@ -115,6 +115,10 @@ def load_weights(model: Model, filepath: Path) -> None:
 
     Layers are matched by their order; in Keras's files, by their order among the layers of the same class.
 
+    Args:
+        model: the model; it must be built.
+        filepath: the file's name. It ends in ``.safetensors``, ``.keras`` or ``.weights.h5``.
+
     Raises:
         ModelFormatError: if the file is not a model file, is damaged, or does not fit. The model is unchanged then.
         ValueError: if the name has another ending, or the model is not built.

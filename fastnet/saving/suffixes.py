@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from fastnet import checks
+
 MODEL_SUFFIX = ".safetensors"
 WEIGHTS_SUFFIX = ".weights.safetensors"
 KERAS_SUFFIX = ".keras"
@@ -25,12 +27,7 @@ def check_suffix(argument: str, path: Path, weights: bool | None, keras: bool = 
         ValueError: if the ending is wrong.
         TypeError: if `path` is not a file's name.
     """
-    try:
-        name = os.fspath(path)
-    except TypeError:
-        raise TypeError(f"{argument} must be a file's name, got {path!r}") from None
-    if not isinstance(name, str):
-        raise TypeError(f"{argument} must be a string or a pathlib.Path, got {path!r}")
+    name = checks.file_name(argument, path)
     suffixes = (MODEL_SUFFIX, KERAS_SUFFIX) if keras else (MODEL_SUFFIX,)
     of_weights = name.endswith((WEIGHTS_SUFFIX, KERAS_WEIGHTS_SUFFIX))
     is_known = name.endswith(suffixes) or (keras and name.endswith(KERAS_WEIGHTS_SUFFIX))

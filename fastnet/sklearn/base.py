@@ -116,7 +116,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         If a step takes all examples, an example with weight 3 counts exactly as three copies of it.
 
         Args:
-            X: examples, (n, features), dense or sparse. They are computed in float32; uint8 stays uint8.
+            X: examples, (n, features), dense or sparse. They are converted to float32, except uint8.
             y: the target of each example, (n,) or (n, outputs).
             sample_weight: the weight of each example, (n,). Only the ratios of the weights matter.
 

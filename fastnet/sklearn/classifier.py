@@ -20,8 +20,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     """A network of dense layers that predicts classes, with scikit-learn's parameters and some more.
 
     The output layer is a softmax over the classes. For two classes it is one sigmoid, and for several labels at once
-    one sigmoid a label. What the parameters of scikit-learn mean and their defaults are as in scikit-learn. Biases
-    begin at zero.
+    one sigmoid a label. The parameters of scikit-learn have the same meaning and the same defaults here. `fit` checks
+    them. Biases begin at 0, and the computation is in float32.
 
     Args:
         hidden_layer_sizes: the number of units of each hidden layer; () for none.
@@ -33,7 +33,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         learning_rate: ``"constant"``, ``"invscaling"`` or ``"adaptive"``; only for ``"sgd"``, as in scikit-learn.
         learning_rate_init: the learning rate, or a schedule of `fastnet.optimizers.schedules`.
         power_t: exponent of ``"invscaling"``.
-        max_iter: the most epochs.
+        max_iter: the largest number of epochs.
         shuffle: whether each epoch takes the examples in a new random order.
         random_state: seeds all random numbers of the training, and changes none of the program. None draws the seed
             from NumPy's global generator, as in scikit-learn.
@@ -41,9 +41,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         verbose: whether to print a line for each epoch.
         warm_start: whether `fit` continues with the weights of the last one.
         momentum, nesterovs_momentum: of ``"sgd"``.
-        early_stopping: whether to set examples aside, to stop when the score on them does not improve any more, and to
-            end with the weights of the best epoch.
-        validation_fraction: the share of these examples.
+        early_stopping: whether to set examples aside for validation, to stop when the score on them does not improve
+            any more, and to end with the weights of the best epoch.
+        validation_fraction: the share of the examples that `early_stopping` sets aside.
         beta_1, beta_2, epsilon: of ``"adam"``, ``"adamw"``, ``"adamax"`` and ``"nadam"``.
         n_iter_no_change: the training ends after more epochs than this without improvement.
         max_fun: without effect; scikit-learn has it for ``"lbfgs"``.
@@ -158,14 +158,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         return np.asarray(self.classes_[predicted])
 
     def predict_proba(self, X: Any) -> Floats:
-        """Returns the probability of each class of `classes_`, (n, classes). Raises what `predict` raises."""
+        """Returns the probability of each class or label of `classes_`, (n, classes) float32.
+
+        The arguments and errors are those of `predict`.
+        """
         outputs = self._predict(X)
         if self._kind != "binary":
             return outputs
         return np.hstack([1 - outputs, outputs]) if len(self.classes_) > 1 else np.ones_like(outputs)
 
     def predict_log_proba(self, X: Any) -> Floats:
-        """Returns the logarithms of `predict_proba`, of which that of 0 is -infinity."""
+        """Returns the natural logarithms of `predict_proba`; that of 0 is -infinity."""
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 

@@ -22,7 +22,7 @@ class Epochs(Callback):
         estimator: the estimator, whose `n_iter_`, `t_`, `loss_curve_` and so on it sets.
         rows: the number of examples in an epoch.
         validation: the examples set aside by `early_stopping`, or None.
-        most: the most epochs.
+        most: the largest number of epochs.
 
     Attributes:
         has_converged: whether the training ended because it did not improve any more.
