@@ -2,7 +2,8 @@
 
 A rank that waits for another one in MPI waits forever if that one never comes. So there are two kinds of calls here.
 `meet` is for moments when a rank may be missing: it says what it does, hears what the others do, and waits for a
-limited time. `add` and `gather` are for the training itself, where all ranks do the same. There, a rank that fails ends all.
+limited time. `add` and `gather` are for the training itself, where all ranks do the same. There, a rank that fails ends
+all.
 """
 
 from __future__ import annotations
