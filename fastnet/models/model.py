@@ -284,7 +284,7 @@ class Model(Stack):
             batch_size = check_batch_size(batch_size)
             epochs = checks.integer("epochs", epochs, least=0)
             initial_epoch = checks.integer("initial_epoch", initial_epoch, least=0)
-            is_due = check_frequency(validation_freq)
+            frequency = check_frequency(validation_freq)
             steps = check_steps("steps_per_epoch", steps_per_epoch)
             verbose = self._shown(verbose)
             entries = check_callbacks(callbacks)
@@ -341,14 +341,14 @@ class Model(Stack):
                         "steps": steps,
                     }
                     counts |= {"shuffle": shuffle, "steps_per_execution": self.steps_per_execution}
-                    counts["validation_freq"] = validation_freq
+                    counts["validation_freq"] = frequency
                     team.begin(source, validation, entries, hooks.watch_batches("train"), counts)
                 hooks.call("on_train_begin")
                 if team is not None:
                     team.start()
                 batches.skip(self._initial_epoch - initial_epoch)
                 numbers = range(self._initial_epoch, epochs)
-                logs = fit(self, batches, validation, numbers, is_due, hooks, verbose, interrupts, examples, team)
+                logs = fit(self, batches, validation, numbers, frequency, hooks, verbose, interrupts, examples, team)
                 if numbers and self.optimizer is not None:
                     self.optimizer.finalize_variable_values(self.trainable_weights)
                 hooks.call("on_train_end", logs)

@@ -153,7 +153,7 @@ class Optimizer(States, Recorded):
 
     @iterations.setter
     def iterations(self, value: int) -> None:
-        self._iterations = int(value) * (self.gradient_accumulation_steps or 1)
+        self._iterations = checks.integer("iterations", value, least=0) * (self.gradient_accumulation_steps or 1)
 
     @property
     def _done(self) -> int:

@@ -72,7 +72,7 @@ class Iterations(int):
 
     def assign(self, value: Any) -> None:
         """Sets the number of steps of the optimizer."""
-        self._optimizer.iterations = self.check(value)
+        self._optimizer.iterations = value
 
     def __reduce__(self) -> Any:
         return int, (int(self),)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from fastnet import checks
 from fastnet.callbacks import Callback
@@ -14,13 +15,16 @@ def check_batch_size(value: Any) -> int:
     return 32 if value is None else checks.integer("batch_size", value, least=1)
 
 
-def check_frequency(validation_freq: Any) -> Callable[[int], bool]:
-    """Makes a function that tells whether to evaluate after an epoch, counted from 1."""
-    if isinstance(validation_freq, list | tuple | set):
-        numbers = {checks.integer("validation_freq", number, least=1) for number in validation_freq}
-        return lambda number: number in numbers
-    every = checks.integer("validation_freq", validation_freq, least=1)
-    return lambda number: number % every == 0
+def check_frequency(value: Any) -> int | set[int]:
+    """Returns the argument `validation_freq`: a number of epochs, or the numbers of some epochs, counted from 1."""
+    if isinstance(value, list | tuple | set | range | np.ndarray) and not checks.is_number(value):
+        return {checks.integer("validation_freq", number, least=1) for number in value}
+    return checks.integer("validation_freq", value, least=1)
+
+
+def is_due(epochs: int, frequency: int | set[int]) -> bool:
+    """Tells whether to evaluate after this many epochs."""
+    return epochs in frequency if isinstance(frequency, set) else epochs % frequency == 0
 
 
 def check_steps(argument: str, value: Any) -> int | None:

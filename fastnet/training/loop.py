@@ -18,6 +18,7 @@ from fastnet.callbacks.base import overrides
 from fastnet.checks import Floats
 from fastnet.terminal.interrupts import Interrupts
 from fastnet.terminal.progress import ProgressBar, say
+from fastnet.training.arguments import is_due
 from fastnet.training.batches import BLOCK, Batch, Batches, blocks
 from fastnet.training.inputs import Data
 from fastnet.training.results import Logs, Results
@@ -161,7 +162,7 @@ def fit(
     batches: Batches | Stream,
     validation: Data | Stream | None,
     epochs: range,
-    is_due: Callable[[int], bool],
+    frequency: int | set[int],
     hooks: Hooks,
     verbose: int,
     interrupts: Interrupts,
@@ -175,7 +176,7 @@ def fit(
         batches: each iteration yields the batches of one epoch.
         validation: the data to evaluate after an epoch, or None.
         epochs: the numbers of the epochs, from 0.
-        is_due: tells whether to evaluate after this many epochs.
+        frequency: when to evaluate: what `check_frequency` returned.
         hooks: the callbacks.
         verbose: 0 shows nothing, 1 a progress bar, 2 a line per epoch.
         interrupts: delays Ctrl-C to the end of a step.
@@ -218,7 +219,7 @@ def fit(
             source = model._batches(batches) if team is None else team.parts(batches)
             run(source, step, hooks, "train", bar, None, interrupts, is_over, player, begin)
             logs = results.logs()
-            if validation is not None and is_due(epoch + 1):
+            if validation is not None and is_due(epoch + 1, frequency):
                 found = evaluate(model, validation, "auto", hooks, rows_a_step=rows_a_step)
                 logs |= {f"val_{name}": value for name, value in found.items()}
             bar.finish(logs)

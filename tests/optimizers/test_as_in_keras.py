@@ -82,6 +82,17 @@ def test_a_number_may_give_way_to_a_schedule() -> None:
     assert optimizer.learning_rate == 0.05
 
 
+def test_the_number_of_steps_is_a_whole_number() -> None:
+    optimizer = SGD(0.1)
+    optimizer.iterations = np.float64(7.0)
+    for wrong in (2.5, "2", True):
+        with pytest.raises(TypeError, match="iterations must be an integer, got"):
+            optimizer.iterations = wrong
+    with pytest.raises(ValueError, match="iterations must be at least 0, got -1"):
+        optimizer.iterations = -1
+    assert optimizer.iterations == 7
+
+
 def test_variables_show_the_state_and_set_it() -> None:
     variable = weights(1, 2)
     optimizer = Adam(0.1)

@@ -399,10 +399,11 @@ def test_validation_freq() -> None:
     assert (len(history["loss"]), len(history["val_loss"])) == (5, 2)
 
 
-def test_validation_freq_may_list_the_epochs() -> None:
+@pytest.mark.parametrize("epochs", [[1, 4], (4, 1), {1, 4}, np.array([1.0, 4.0]), range(1, 5, 3)])
+def test_validation_freq_may_list_the_epochs(epochs: Any) -> None:
     model, seen = model_of(), []
     count = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append("val_loss" in logs))
-    model.fit(X, Y, epochs=4, validation_data=(X, Y), validation_freq=[1, 4], callbacks=[count], verbose=0)
+    model.fit(X, Y, epochs=4, validation_data=(X, Y), validation_freq=epochs, callbacks=[count], verbose=0)
     assert seen == [True, False, False, True]
 
 
