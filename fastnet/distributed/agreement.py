@@ -57,9 +57,9 @@ def _described(source: Any) -> Facts:
 
 
 def difference(facts: list[Facts]) -> str | None:
-    """Returns what differs between the ranks, as a sentence; None if all is the same."""
+    """Returns what differs first between the ranks, as a sentence; None if all is the same."""
     for rank, theirs in enumerate(facts):
-        for name in facts[0].keys() | theirs.keys():
+        for name in facts[0] | theirs:
             first, other = facts[0].get(name), theirs.get(name)
             if first != other:
                 return (

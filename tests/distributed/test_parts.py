@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 import fastnet
 from fastnet import layers, losses
 from fastnet.arrays.part import Part, bounds, computing
+from fastnet.distributed.agreement import difference
 from fastnet.distributed.gradients import PartOfLoss, _split
 from fastnet.utils import set_random_seed
 
@@ -204,6 +205,14 @@ except ImportError as error:
         'fastnet.distributed needs mpi4py, which is not installed: python -m pip install "fastnet-mlp[mpi]"'
         in run.stdout
     )
+
+
+def test_the_first_difference_between_ranks_is_named_the_same_on_all_of_them() -> None:
+    """Also in other processes, whose texts have other hashes."""
+    names = [f"the argument {i}" for i in range(20)]
+    found = difference([dict.fromkeys(names, 1), dict.fromkeys([*names, "one more"], 2)])
+    assert found is not None
+    assert found.startswith("the argument 0: rank 0 has 1, but rank 1 has 2; all ranks must")
 
 
 def test_compile_takes_only_a_distribution() -> None:
