@@ -180,7 +180,7 @@ class ProgressBar:
         if self._redraws:
             self._draw(count, lambda length: "=" * length, f" - {seconds:.0f}s {step}", values, last=True)
         else:
-            room = screen.room(self._stream)
+            room = None if screen.is_passed_on(self._stream) else screen.room(self._stream)
             self._write(self._line(count, None, f" - {seconds:.0f}s - {step}", values, room) + "\n")
 
     def close(self) -> None:

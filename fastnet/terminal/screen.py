@@ -52,6 +52,11 @@ def room(stream: TextIO) -> int | None:
     return None if width is None else width - 1
 
 
+def is_passed_on(stream: TextIO) -> bool:
+    """Returns whether mpirun passes the output on: to its ranks, even a file looks like a terminal without a width."""
+    return "OMPI_COMM_WORLD_SIZE" in os.environ and _reported(stream) == 0
+
+
 def _reported(stream: TextIO | None) -> int | None:
     """Returns the columns that the terminal reports, 0 if it does not know them; None if there is no terminal."""
     if stream is None or _is_notebook(stream):  # a notebook's file may be the terminal in which Jupyter was started

@@ -357,6 +357,17 @@ def test_on_a_real_terminal_every_loop_runs_and_every_line_fits(columns: int, gi
     assert any(" …" in line for line in lines)  # four metrics, and those of the validation
 
 
+@pytest.mark.parametrize(("columns", "more"), [(0, ""), (80, " …")])
+def test_mpirun_gets_whole_lines_for_a_log_file(columns: int, more: str) -> None:
+    """mpirun gives its ranks a terminal of 0 columns, also if its own output is a file."""
+    code = """
+from fastnet.terminal.progress import ProgressBar
+ProgressBar(10, verbose=2).finish({"a_long_name_of_a_metric_" + str(i): 0.5 for i in range(3)})
+"""
+    (line,) = on_terminal(["-c", code], columns, OMPI_COMM_WORLD_SIZE="2")
+    assert line.endswith(more or " - a_long_name_of_a_metric_2: 0.5000")
+
+
 @pytest.mark.parametrize("columns", [40, 80])
 def test_the_window_may_change_during_a_fit(columns: int) -> None:
     code = f"""
