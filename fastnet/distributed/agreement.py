@@ -29,6 +29,7 @@ def facts_of(model: Any, source: Any, validation: Any, callbacks: list[Any], arg
         facts[f"the {name}"] = type(part).__name__, _plain(part.get_config() | {"name": None, "learning_rate": None})
     facts["the list of metrics"] = [(metric.name, type(metric).__name__) for metric in model._metrics]
     facts |= {f"the argument {name}": value for name, value in arguments.items()}
+    facts["the argument steps_per_execution"] = model.steps_per_execution
     facts |= {f"x and y{name}": value for name, value in _described(source).items()}
     facts |= {f"validation_data{name}": value for name, value in _described(validation).items()}
     facts["the list of fastnet's callbacks"] = [

@@ -25,6 +25,7 @@ from fastnet.regularizers import L1L2
 from fastnet.terminal import progress
 from fastnet.training.batches import Batch, Batches
 from fastnet.training.inputs import Data
+from fastnet.training.loop import Hooks
 from fastnet.training.results import Logs, Results
 from fastnet.training.streams import Stream
 
@@ -95,14 +96,14 @@ class Team:
             self._phase = _REFUSED
             raise
 
-    def begin(self, source: Any, validation: Any, callbacks: list[Callback], watches: bool, arguments: Any) -> None:
-        """Checks that all ranks have the same model, data and arguments, and takes over rank 0's state.
+    def begin(self, source: Any, validation: Any, callbacks: list[Callback], hooks: Hooks, arguments: Any) -> None:
+        """Begins the training: checks that all ranks have the same, takes over rank 0's state, calls `on_train_begin`.
 
         Args:
             source: the training data, Data or a Stream.
             validation: the data to evaluate, Data or a Stream, or None.
             callbacks: the callbacks, to which one may be added.
-            watches: whether one of them is called at batches.
+            hooks: calls the callbacks.
             arguments: further arguments of `fit`, by name.
 
         Raises:
@@ -110,6 +111,7 @@ class Team:
             RuntimeError: if another rank has an error.
         """
         self._check_penalties()
+        watches = hooks.watch_batches("train")
         backups = [each for each in callbacks if isinstance(each, BackupAndRestore)]
         facts = agreement.facts_of(self._model, source, validation, callbacks, arguments)
         files = [each.content() for each in backups] if self.is_first else []
@@ -127,6 +129,10 @@ class Team:
         self._group.share_cores()
         agreement.take_over(self._group, self._model)
         self._phase = _CALLBACKS
+        hooks.call("on_train_begin")
+        self._meet()
+        self._gradients = Gradients(self._group, self._model)
+        self._loss = PartOfLoss(self._model.loss, self._group)
 
     def _check_penalties(self) -> None:
         for layer in self._model._layers:
@@ -136,12 +142,6 @@ class Team:
                     f"layer {layer.name!r}: activity_regularizer is {penalty!r}, which may depend on all rows of a "
                     "batch together; in a distributed training it must be l1, l2 or l1_l2"
                 )
-
-    def start(self) -> None:
-        """Begins the training itself, after the callbacks' `on_train_begin`; raises RuntimeError as `begin`."""
-        self._meet()
-        self._gradients = Gradients(self._group, self._model)
-        self._loss = PartOfLoss(self._model.loss, self._group)
 
     # The loop ---------------------------------------------------------------------------------------------------------
 

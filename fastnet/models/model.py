@@ -25,7 +25,14 @@ from fastnet.losses.base import Doubles
 from fastnet.metrics import Mean, Metric, get_all
 from fastnet.terminal.interrupts import Interrupts
 from fastnet.terminal.progress import ProgressBar, check_verbose
-from fastnet.training.arguments import check_batch_size, check_callbacks, check_frequency, check_sparse, check_steps
+from fastnet.training.arguments import (
+    check_batch_size,
+    check_callbacks,
+    check_frequency,
+    check_needs_no_arrays,
+    check_sparse,
+    check_steps,
+)
 from fastnet.training.batches import Batch, Batches, Buffers, whole
 from fastnet.training.inputs import Data, Expected, check_data, check_examples, joined
 from fastnet.training.loop import Hooks, evaluate, fit, predict, predict_parts, train_once
@@ -296,10 +303,7 @@ class Model(Stack):
                 examples = checks.integer("validation_batch_size", validation_batch_size, least=1)
             source: Data | Stream
             if is_stream(x, y):
-                if share:
-                    raise ValueError("validation_split needs arrays; with a generator, use validation_data")
-                if sample_weight is not None:
-                    raise ValueError("sample_weight needs arrays; a generator can yield (x, y, sample_weight)")
+                check_needs_no_arrays(share, sample_weight)
                 source = self._stream(loss, x, steps, class_weight=class_weight, goes_on=True, shuffle=shuffle)
                 shape = source.first().shape
             else:
@@ -311,41 +315,33 @@ class Model(Stack):
             if isinstance(validation, Data):
                 limit = check_steps("validation_steps", validation_steps)
                 validation = validation.first(limit, examples, "validation_steps")
-                validation = validation.fitting(
-                    shape, "validation x"
-                )  # known only now if x told the model its input shape
+                # Its shape is checked now, because only x may have told the model its input shape.
+                validation = validation.fitting(shape, "validation x")
 
             with self._lock, self._computing(), self._keeping_records(), Interrupts() as interrupts:
                 fusion = self._ensure_built(shape)
                 self._advise(loss)
-                if isinstance(source, Data):
-                    make_buffers: Any = None
-                    if team is None and can_record(self, trains=True, scores=True):
-                        repeats_all = not shuffle and batch_size >= len(source.x) and epochs - initial_epoch > 2
-                        make_buffers = Buffers.of_whole if repeats_all else self._tapes.buffers
-                    parts = source, fusion, batch_size, shuffle, steps, sparse
-                    batches: Batches | Stream = Batches(*parts, make_buffers) if team is None else team.batches(*parts)
-                else:
+                batches: Batches | Stream
+                if isinstance(source, Stream):
                     batches = source
+                elif team is not None:
+                    batches = team.batches(source, fusion, batch_size, shuffle, steps, sparse)
+                else:
+                    make_buffers = self._training_buffers(source, batch_size, shuffle, epochs - initial_epoch)
+                    batches = Batches(source, fusion, batch_size, shuffle, steps, sparse, make_buffers)
                 history = self.history = History()
                 entries.append(history)
                 hooks = Hooks(entries, self, {"epochs": epochs, "steps": len(batches) or None, "verbose": verbose})
                 self.stop_training = self._warned = False
                 self._callbacks, self._begin_epoch = entries, None
                 self._initial_epoch = initial_epoch  # BackupAndRestore may increase it
-                if team is not None:
-                    counts = {
-                        "epochs": epochs,
-                        "initial_epoch": initial_epoch,
-                        "batch_size": batch_size,
-                        "steps": steps,
-                    }
-                    counts |= {"shuffle": shuffle, "steps_per_execution": self.steps_per_execution}
-                    counts["validation_freq"] = frequency
-                    team.begin(source, validation, entries, hooks.watch_batches("train"), counts)
-                hooks.call("on_train_begin")
-                if team is not None:
-                    team.start()
+                if team is None:
+                    hooks.call("on_train_begin")
+                else:
+                    arguments: dict[str, Any] = {"epochs": epochs, "initial_epoch": initial_epoch}
+                    arguments |= {"batch_size": batch_size, "steps": steps, "shuffle": shuffle}
+                    arguments["validation_freq"] = frequency
+                    team.begin(source, validation, entries, hooks, arguments)
                 batches.skip(self._initial_epoch - initial_epoch)
                 numbers = range(self._initial_epoch, epochs)
                 logs = fit(self, batches, validation, numbers, frequency, hooks, verbose, interrupts, examples, team)
@@ -363,6 +359,13 @@ class Model(Stack):
 
         assert self._distribution is not None
         return Team(self._distribution, self)
+
+    def _training_buffers(self, data: Data, batch_size: int, shuffle: bool, epochs: int) -> Any:
+        """Returns what makes the buffers of the batches of a training; None if its steps are not recorded."""
+        if not can_record(self, trains=True, scores=True):
+            return None
+        repeats_all = not shuffle and batch_size >= len(data.x) and epochs > 2
+        return Buffers.of_whole if repeats_all else self._tapes.buffers
 
     def _train_step(self, batch: Batch, loss: losses.Loss, sink: optimizers.Sink) -> tuple[Doubles, Floats]:
         """Takes one training step and returns what `train_step` returns."""

@@ -32,6 +32,14 @@ def check_steps(argument: str, value: Any) -> int | None:
     return None if value is None else checks.integer(argument, value, least=1)
 
 
+def check_needs_no_arrays(validation_split: float, sample_weight: Any) -> None:
+    """Raises a ValueError if an argument of `fit` needs arrays, for a training on a source of batches."""
+    if validation_split:
+        raise ValueError("validation_split needs arrays; with a generator, use validation_data")
+    if sample_weight is not None:
+        raise ValueError("sample_weight needs arrays; a generator can yield (x, y, sample_weight)")
+
+
 def check_sparse(sparse: Any) -> None:
     """Checks the argument `sparse` of `fit`."""
     if not (isinstance(sparse, bool) or (isinstance(sparse, str) and sparse == "auto")):
