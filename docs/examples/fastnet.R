@@ -1,5 +1,6 @@
 # Lets a script for R's keras package run on fastnet: source("fastnet.R"). It needs reticulate and R 4.1.
-# Layers and arguments have fastnet's names. In R's spelling, GaussianNoise is layer_gaussian_noise.
+# Layers and arguments have fastnet's names. In R's spelling, GaussianNoise is layer_gaussian_noise, and EarlyStopping
+# is callback_early_stopping.
 
 library(reticulate)
 if (!py_numpy_available(initialize = TRUE)) {
@@ -30,8 +31,15 @@ dataset_mnist <- function() {
 
 # Factors become whole numbers: the first level is 0. Vectors become arrays, so that one of length 1 stays a vector.
 as_numbers <- function(x) {
+  if (is.data.frame(x) && length(x) == 1 && is.factor(x[[1]])) x <- x[[1]]
   if ((is.logical(x) || is.data.frame(x)) && anyNA(x)) stop("there are missing values, which Python would misread")
-  if (is.data.frame(x)) x <- as.matrix(x)
+  if (is.data.frame(x)) {
+    others <- names(Filter(function(column) !is.numeric(column) && !is.logical(column), x))
+    if (length(others)) {
+      stop("column ", others[1], " has no numbers; model.matrix(~ ., x)[, -1] makes columns of 0 and 1 of categories")
+    }
+    x <- as.matrix(x)
+  }
   if (is.factor(x)) x <- as.integer(x) - 1L
   if (is.numeric(x) && is.null(dim(x))) as.array(x) else x
 }
@@ -56,16 +64,34 @@ layer_function <- function(new) {
     object
   }
 }
-for (name in setdiff(fastnet$layers[["__all__"]], c("Input", "InputLayer", "Layer"))) {
-  words <- gsub("([a-z])([A-Z])", "\\1_\\2", gsub("(.)([A-Z][a-z]+)", "\\1_\\2", name))
-  assign(paste0("layer_", tolower(words)), layer_function(fastnet$layers[[name]]))
+in_words <- function(name) {
+  tolower(gsub("([a-z0-9])([A-Z])", "\\1_\\2", gsub("(.)([A-Z][a-z]+)", "\\1_\\2", name)))
 }
-rm(name, words)
+for (name in setdiff(fastnet$layers[["__all__"]], c("Input", "InputLayer", "Layer"))) {
+  assign(paste0("layer_", in_words(name)), layer_function(fastnet$layers[[name]]))
+}
+
+# A function for each class of other modules, which makes an object: optimizer_rmsprop(), regularizer_l1_l2(), ...
+modules <- c(
+  optimizer = "optimizers", loss = "losses", metric = "metrics", callback = "callbacks",
+  regularizer = "regularizers", initializer = "initializers", constraint = "constraints"
+)
+for (kind in names(modules)) {
+  module <- fastnet[[modules[[kind]]]]
+  for (name in grep("^[A-Z]", names(module), value = TRUE)) {
+    new <- module[[name]]
+    if (!inherits(new, "python.builtin.type")) next
+    home <- py_to_r(py_get_attr(new, "__module__"))
+    if (!startsWith(home, paste0("fastnet.", modules[[kind]]))) next  # another class, which the module only imports
+    assign(paste0(kind, "_", if (kind == "optimizer") tolower(name) else in_words(name)), new)
+  }
+}
+rm(name, modules, kind, module, new, home)
 
 compile <- function(object, ...) invisible(object$compile(...))
 
 fit <- function(object, x, y = NULL, ..., validation_data = NULL) {
-  if (is.list(validation_data)) validation_data <- lapply(validation_data, as_numbers)
+  if (is.list(validation_data)) validation_data <- unname(lapply(validation_data, as_numbers))
   invisible(object$fit(as_numbers(x), as_numbers(y), ..., validation_data = validation_data))
 }
 

@@ -32,6 +32,16 @@ stopifnot(length(list.files(tempdir(), "safetensors")) == 0)
 input <- layer_input(shape = c(4))
 output <- input |> layer_dense(5, activation = "relu") |> layer_leaky_re_lu() |> layer_dense(units = 1)
 keras_model(input, output) |> summary()
-network |> compile("adam", "categorical_crossentropy")
+adam <- optimizer_adam(learning_rate = 0.01)
+network |> compile(adam, loss_categorical_crossentropy(), metrics = list(metric_auc(num_thresholds = 50)))
+stop_early <- callback_early_stopping(patience = 2)
+network |> fit(x, to_categorical(iris$Species), verbose = 0,
+               validation_data = list(x = x, y = to_categorical(iris["Species"])),
+               callbacks = list(stop_early, callback_reduce_lr_on_plateau("loss")))
+stopifnot(inherits(optimizer_rmsprop(), "fastnet.optimizers.rmsprop.RMSprop"))
+layer_dense(units = 1, kernel_regularizer = regularizer_l1_l2(0.1, 0.2), kernel_constraint = constraint_max_norm(2),
+            kernel_initializer = initializer_he_normal(seed = 1))
+message <- tryCatch(fit(network, iris, iris$Species), error = conditionMessage)
+stopifnot(grepl("column Species has no numbers", message))
 network |> fit(iris[1, 1:4], to_categorical(iris$Species[1]), verbose = 0)
 keras_model_sequential(list(layer_flatten(input_shape = c(2, 2)), layer_dense(units = 1)))
