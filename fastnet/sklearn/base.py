@@ -28,6 +28,7 @@ from fastnet.sklearn.epochs import Epochs
 from fastnet.sklearn.examples import Examples, Targets
 from fastnet.sklearn.solvers import make_optimizer
 from fastnet.training.arguments import check_callbacks
+from fastnet.whole import as_int
 
 _LEARNING_RATES = {name: name for name in ("constant", "invscaling", "adaptive")}
 _LARGEST_BATCH = 200  # of batch_size="auto", as in scikit-learn
@@ -138,7 +139,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         )  # fmt: skip
         found = self._encode(y, is_first, classes)
         data = Examples(X, found.values, self._weights(X, found, sample_weight, is_partial))
-        seed = None if is_partial and not is_first else check_random_state(self.random_state).randint(2**31)
+        seed = None if is_partial and not is_first else check_random_state(_as_seed(self.random_state)).randint(2**31)
         generator = self._generator if seed is None else np.random.default_rng(seed)
         held = None
         if self.early_stopping:
@@ -301,3 +302,9 @@ def _leave_cores_to_others() -> None:
     """In a worker process that was told no number of threads, uses one: the other workers need the other cores."""
     if not kernels.is_told_threads() and multiprocessing.parent_process() is not None:
         kernels.set_num_threads(1)
+
+
+def _as_seed(random_state: Any) -> Any:
+    """Returns the seed 2.0, as R writes it, as 2, which scikit-learn needs; anything else as it is."""
+    is_float = isinstance(random_state, float | np.floating)
+    return as_int(random_state) if is_float and random_state.is_integer() else random_state

@@ -153,6 +153,17 @@ def test_adaptive_learning_rate_falls_to_its_least_value(capsys: pytest.CaptureF
     assert lines[-1].endswith("the training ends")
 
 
+@pytest.mark.parametrize("kind", [float, np.float64, np.int64])
+def test_whole_numbers_may_be_floats_as_in_r(kind: Any) -> None:
+    def trained(n: Any) -> list[float]:
+        counts = {"batch_size": n(50), "max_iter": n(2), "n_iter_no_change": n(3), "random_state": n(1)}
+        return MLPClassifier((n(4),), **counts).fit(X, Y).loss_curve_  # type: ignore[no-any-return]
+
+    assert trained(kind) == trained(int)
+    with pytest.raises(ValueError, match=r"2\.5 cannot be used to seed"):
+        MLPClassifier(random_state=2.5).fit(X, Y)
+
+
 def test_verbose_prints_a_line_for_each_epoch(capsys: pytest.CaptureFixture[str]) -> None:
     MLPClassifier(max_iter=2, random_state=0).fit(X, Y)
     assert capsys.readouterr().out == ""
