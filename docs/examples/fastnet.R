@@ -88,23 +88,29 @@ for (kind in names(modules)) {
 }
 rm(name, modules, kind, module, new, home)
 
-compile <- function(object, ...) invisible(object$compile(...))
+# After saveRDS and readRDS, a Python object is an empty pointer.
+alive <- function(object) {
+  if (py_is_null_xptr(object)) stop("saveRDS cannot keep a Python object: use saveRDS(serialize_model(model), file)")
+  object
+}
+
+compile <- function(object, ...) invisible(alive(object)$compile(...))
 
 fit <- function(object, x, y = NULL, ..., validation_data = NULL) {
   if (is.list(validation_data)) validation_data <- unname(lapply(validation_data, as_numbers))
-  invisible(object$fit(as_numbers(x), as_numbers(y), ..., validation_data = validation_data))
+  invisible(alive(object)$fit(as_numbers(x), as_numbers(y), ..., validation_data = validation_data))
 }
 
 evaluate <- function(object, x, y = NULL, ...) {
-  unlist(object$evaluate(as_numbers(x), as_numbers(y), ..., return_dict = TRUE))
+  unlist(alive(object)$evaluate(as_numbers(x), as_numbers(y), ..., return_dict = TRUE))
 }
 
-predict.fastnet.models.model.Model <- function(object, x, ...) object$predict(as_numbers(x), ...)
-summary.fastnet.models.model.Model <- function(object, ...) invisible(object$summary(...))
+predict.fastnet.models.model.Model <- function(object, x, ...) alive(object)$predict(as_numbers(x), ...)
+summary.fastnet.models.model.Model <- function(object, ...) invisible(alive(object)$summary(...))
 
 # The most probable class of each example: whole numbers from 0 or, with the levels of a factor, a factor.
 predict_classes <- function(object, x, levels = NULL) {
-  classes <- as.vector(object$predict_classes(as_numbers(x)))
+  classes <- as.vector(alive(object)$predict_classes(as_numbers(x)))
   if (is.null(levels)) classes else factor(levels[classes + 1], levels)
 }
 
@@ -122,7 +128,7 @@ plot.fastnet.callbacks.history.History <- function(x, ...) {
 serialize_model <- function(object) {
   file <- tempfile(fileext = ".safetensors")
   on.exit(unlink(file))
-  object$save(file)
+  alive(object)$save(file)
   readBin(file, "raw", file.size(file))
 }
 

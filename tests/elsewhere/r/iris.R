@@ -28,6 +28,11 @@ for (model in list(again, network)) {
   show("continued", as.data.frame(fit(model, x, iris$Species, shuffle = FALSE, verbose = 0)))
 }
 stopifnot(length(list.files(tempdir(), "safetensors")) == 0)
+saveRDS(network, "pointer.rds")
+pointer <- readRDS("pointer.rds")
+for (use in list(predict, predict_classes, evaluate, fit)) {
+  stopifnot(grepl("serialize_model", tryCatch(use(pointer, x), error = conditionMessage)))
+}
 
 input <- layer_input(shape = c(4))
 output <- input |> layer_dense(5, activation = "relu") |> layer_leaky_re_lu() |> layer_dense(units = 1)
