@@ -203,5 +203,5 @@ def _wait(request: Any, until: float) -> bool:
 
 
 def _ended(ranks: list[int]) -> str:
-    names = ", ".join(map(str, ranks))
-    return f"rank {names} has ended; every rank must call fit, and as often as the others"
+    names = f"rank {ranks[0]} has" if len(ranks) == 1 else f"ranks {', '.join(map(str, ranks))} have"
+    return f"{names} ended; every rank must call fit, and as often as the others"

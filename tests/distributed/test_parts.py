@@ -16,6 +16,7 @@ from fastnet import layers, losses
 from fastnet.arrays.part import Part, bounds, computing
 from fastnet.distributed.agreement import difference
 from fastnet.distributed.gradients import PartOfLoss, _split
+from fastnet.distributed.group import _ended
 from fastnet.utils import set_random_seed
 
 ROWS, COLUMNS = 23, 40
@@ -213,6 +214,11 @@ def test_the_first_difference_between_ranks_is_named_the_same_on_all_of_them() -
     found = difference([dict.fromkeys(names, 1), dict.fromkeys([*names, "one more"], 2)])
     assert found is not None
     assert found.startswith("the argument 0: rank 0 has 1, but rank 1 has 2; all ranks must")
+
+
+def test_the_ranks_that_have_ended_are_named() -> None:
+    assert _ended([2]).startswith("rank 2 has ended; every rank must call fit")
+    assert _ended([1, 3]).startswith("ranks 1, 3 have ended; every rank must call fit")
 
 
 def test_compile_takes_only_a_distribution() -> None:
