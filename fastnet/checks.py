@@ -66,6 +66,8 @@ def number(argument: str, value: Any, least: float, below: float = math.inf) -> 
         x = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{argument} must be a number, got {value!r}") from None
+    except OverflowError:  # a whole number of more than 308 digits
+        x = math.inf
     if not least <= x < below or math.isinf(x):
         limits = f"at least {least:g}" if below == math.inf else f"in [{least:g}, {below:g})"
         raise ValueError(f"{argument} must be a finite number {limits}, got {x!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,8 @@ def check_sparse(sparse: Any) -> None:
 
 def check_callbacks(callbacks: Any) -> list[Callback]:
     """Returns a new list of the callbacks."""
-    entries = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or [])
+    is_several = isinstance(callbacks, Iterable) and not isinstance(callbacks, Callback)
+    entries = [] if callbacks is None else list(callbacks) if is_several else [callbacks]
     for entry in entries:
         if not isinstance(entry, Callback):
             raise TypeError(f"callbacks must be fastnet.callbacks.Callback objects, got {entry!r}")
