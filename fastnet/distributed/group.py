@@ -166,7 +166,7 @@ class Group:
         neighbours = self._own.Split_type(self._mpi.COMM_TYPE_SHARED)
         found: list[tuple[set[int], int]] = neighbours.allgather((mine, quota))
         neighbours.Free()
-        if kernels.threads_are_chosen():
+        if kernels.is_told_threads():
             return
         cores = len(set.union(*(cores for cores, _ in found)))
         if quota < len(mine):  # a container's share of time, which its ranks have together

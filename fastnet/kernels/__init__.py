@@ -198,8 +198,8 @@ def set_num_threads(threads: SupportsIndex) -> None:
 
     The number does not change the result of a computation.
 
-    If the program has imported threadpoolctl, this call, like the import of fastnet, also makes fastnet's threads known
-    to it, so that `threadpool_limits` limits them. After a later import of threadpoolctl, call
+    If the program has imported threadpoolctl, this call, like the import of fastnet or fastnet.sklearn, also makes
+    fastnet's threads known to it, so that `threadpool_limits` limits them. After a later import of threadpoolctl, call
     ``fastnet.set_num_threads(fastnet.get_num_threads())``.
 
     Raises:
@@ -213,9 +213,20 @@ def set_num_threads(threads: SupportsIndex) -> None:
     if n < 1:
         raise ValueError(f"threads must be at least 1, got {n}")
     global _chosen_in
-    cores, _chosen_in = available_cores(), os.getpid()
-    _chosen.set_threads(min(n, cores), cores)
-    thread_limits.register(_chosen.__file__, get_num_threads, set_num_threads)
+    _chosen_in = os.getpid()
+    use_threads(n)
+    register_threads()
+
+
+def use_threads(threads: int) -> None:
+    """Computes with so many threads, without the user having chosen them: `is_told_threads` gives what it gave."""
+    cores = available_cores()
+    _chosen.set_threads(min(threads, cores), cores)
+
+
+def register_threads() -> None:
+    """Makes fastnet's threads known to threadpoolctl, if the program has imported it."""
+    thread_limits.register(_chosen.__file__, get_num_threads, use_threads)
 
 
 def is_told_threads() -> bool:
@@ -244,11 +255,6 @@ def warn_if_threads_failed() -> None:
         )
 
 
-def threads_are_chosen() -> bool:
-    """Whether the user has set the number of threads, by the environment or by a call."""
-    return _threads_from_environment() is not None or get_num_threads() != available_cores()
-
-
 def _threads_from_environment() -> int | None:
     value = _setting("FASTNET_NUM_THREADS")
     if value:
@@ -266,9 +272,10 @@ def _whole(text: str) -> int | None:
     return int(digits) if digits.isdecimal() and text.isdecimal() else None
 
 
-_wanted_threads = _threads_from_environment()
-set_num_threads(_wanted_threads or available_cores())
 _chosen_in = 0  # the process that has called `set_num_threads`
+_wanted_threads = _threads_from_environment()
+use_threads(_wanted_threads or available_cores())
+register_threads()
 _wanted_backend = _setting("FASTNET_BACKEND") or "compiled"
 if _wanted_backend not in ("compiled", "reference"):
     raise _refusal(f"FASTNET_BACKEND is {_wanted_backend!r}; expected 'compiled' or 'reference'")

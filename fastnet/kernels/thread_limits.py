@@ -1,7 +1,7 @@
 """Makes fastnet's threads known to threadpoolctl: `threadpool_info()` lists them, `threadpool_limits(1)` limits them.
 
-fastnet never imports threadpoolctl. Every call of `set_num_threads` registers with it if the program has imported it.
-The first call is that of fastnet's own import.
+fastnet never imports threadpoolctl. The import of fastnet registers with it if the program has imported it; so do the
+import of fastnet.sklearn and each call of `set_num_threads`.
 """
 
 from __future__ import annotations

@@ -10,9 +10,10 @@ scikit-learn is imported with this package, and only with it: ``python -m pip in
 
 from __future__ import annotations
 
-from fastnet import checks
+from fastnet import checks, kernels
 
 checks.optional("sklearn", "sklearn", "fastnet.sklearn")
+kernels.register_threads()  # with threadpoolctl, which scikit-learn has imported
 
 from fastnet.sklearn.classifier import MLPClassifier  # noqa: E402, the check comes first
 from fastnet.sklearn.regressor import MLPRegressor  # noqa: E402

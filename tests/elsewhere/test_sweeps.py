@@ -70,6 +70,17 @@ def test_a_number_of_threads_that_was_asked_for_holds_in_a_worker(monkeypatch: p
         assert pool.apply(trained)[1] == CORES
 
 
+def test_threadpoolctl_limits_the_threads_without_a_setting() -> None:
+    code = """
+from fastnet.sklearn import MLPClassifier
+import fastnet, threadpoolctl
+with threadpoolctl.threadpool_limits(1):
+    print(fastnet.get_num_threads())
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "1\n"
+
+
 @pytest.fixture
 def two_threads(threads: Callable[[int], None]) -> None:
     threads(2)

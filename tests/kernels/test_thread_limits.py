@@ -18,6 +18,7 @@ FIRST = pytest.mark.parametrize(
         "import threadpoolctl, fastnet",
         "import threadpoolctl, fastnet.kernels as k",
         "import fastnet, threadpoolctl; fastnet.set_num_threads(fastnet.get_num_threads())",
+        "import fastnet, threadpoolctl; fastnet.kernels.register_threads()",  # as fastnet.sklearn
     ],
 )
 OURS = """
@@ -109,6 +110,19 @@ def test_fastnet_does_not_import_threadpoolctl() -> None:
 def test_imports_are_left_alone() -> None:
     code = "import sys; before = list(sys.meta_path), list(sys.path_hooks); import fastnet.kernels"
     assert python(f"{code}; print((sys.meta_path, sys.path_hooks) == before)") == ["True"]
+
+
+@needs_threadpoolctl
+def test_a_limit_that_has_ended_is_no_number_that_was_asked_for() -> None:
+    code = """
+import threadpoolctl, fastnet
+with threadpoolctl.threadpool_limits(1):
+    pass
+print(fastnet.kernels.is_told_threads())
+fastnet.set_num_threads(1)
+print(fastnet.kernels.is_told_threads())
+"""
+    assert python(code) == ["False", "True"]
 
 
 @needs_threadpoolctl
