@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-from fastnet import checks
 from fastnet.sklearn.examples import Examples
 
 
@@ -34,12 +34,13 @@ def merged(data: Examples) -> Examples:
 
 
 def _keys(x: Any, targets: NDArray[Any]) -> list[bytes]:
-    """Returns a hash of each example: of its target and its numbers."""
-    if not checks.is_scipy_sparse(x):
-        return [_hash(target, row) for target, row in zip(targets, x, strict=True)]
-    x = x if x.has_sorted_indices else x.sorted_indices()
-    parts = [slice(start, end) for start, end in zip(x.indptr[:-1], x.indptr[1:], strict=True)]
-    return [_hash(target, x.indices[part], x.data[part]) for target, part in zip(targets, parts, strict=True)]
+    """Returns a hash of each example: of its target, and of its nonzeros, whatever the form and the type of X."""
+    rows = csr_array(x, dtype=np.float32, copy=True)
+    rows.sum_duplicates()
+    rows.eliminate_zeros()
+    columns = rows.indices.astype(np.int64)
+    parts = [slice(start, end) for start, end in zip(rows.indptr[:-1], rows.indptr[1:], strict=True)]
+    return [_hash(target, columns[part], rows.data[part]) for target, part in zip(targets, parts, strict=True)]
 
 
 def _hash(*arrays: NDArray[Any]) -> bytes:
