@@ -26,7 +26,7 @@ from fastnet.sklearn import network
 from fastnet.sklearn.copies import merged
 from fastnet.sklearn.epochs import Epochs
 from fastnet.sklearn.examples import Examples, Targets
-from fastnet.sklearn.solvers import make_optimizer
+from fastnet.sklearn.solvers import check_numbers, make_optimizer
 from fastnet.training.arguments import check_callbacks
 from fastnet.whole import as_int
 
@@ -79,6 +79,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
 
     _generator: np.random.Generator  # of the training, kept for `partial_fit`
     _kind: str  # of the problem, as in `Targets`
+    _made_with: dict[str, Any]  # the parameters of the network
     _no_improvement_count: int
     _losses: tuple[str, ...] = ()  # scikit-learn's own names of losses
     _y_numeric = False
@@ -122,7 +123,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
             sample_weight: the weight of each example, (n,). Only the ratios of the weights matter.
 
         Returns:
-            The estimator.
+            The estimator. If there is an error, it stays as it was, unless `warm_start` had already begun to train.
 
         Raises:
             ValueError: if a parameter or the data are wrong; or if the weights of the network became infinite or NaN.
@@ -133,6 +134,18 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
     def _fit(self, X: Any, y: Any, sample_weight: Any, is_partial: bool, classes: Any = None) -> Self:
         self._check_parameters(is_partial)
         is_first = not hasattr(self, "model_") or not (self.warm_start or is_partial)
+        if not is_first:
+            network.check_same(self, self._made_with)
+        before = self.__dict__.copy()
+        try:
+            return self._learn(X, y, sample_weight, is_partial, is_first, classes)
+        except BaseException:
+            if is_first:  # the model before, if there was one, is as it was
+                self.__dict__.clear()
+                self.__dict__.update(before)
+            raise
+
+    def _learn(self, X: Any, y: Any, sample_weight: Any, is_partial: bool, is_first: bool, classes: Any) -> Self:
         X, y = validate_data(
             self, X, y, accept_sparse="csr", dtype=(np.float32, np.uint8), order="C", multi_output=True,
             y_numeric=self._y_numeric, reset=is_first,
@@ -162,14 +175,15 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
             if is_first:
                 self.__dict__.update(found.attributes)
                 self.model_, self.n_outputs_, self._kind = model, found.outputs, found.kind
+                self._made_with = network.described(self)
                 self.t_, self.loss_curve_, self._no_improvement_count = 0, [], 0
                 self.best_loss_ = self.best_validation_score_ = self.validation_scores_ = None
             self._generator = generator
             self._train(data, held, size, Epochs(self, rows, held, 1 if is_partial else self.max_iter), is_partial)
         if not all(np.isfinite(weight).all() for weight in model.get_weights()):
             raise ValueError(
-                "the training ended with weights that are infinite or NaN: scale X, for example with StandardScaler, "
-                "or choose a smaller learning_rate_init"
+                "the training ended with weights that are infinite or NaN: scale X, and numbers in y, for example with "
+                "StandardScaler; or choose a smaller learning_rate_init"
             )
         return self
 
@@ -184,13 +198,13 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         except KeyboardInterrupt:  # as in scikit-learn
             epochs.restore()
             is_whole = False
-            warnings.warn("the training was interrupted; the estimator keeps what it has learned", stacklevel=4)
+            warnings.warn("the training was interrupted; the estimator keeps what it has learned", stacklevel=5)
         self.history_ = self.model_.history.history if self.model_.history else {}
         if is_whole and not is_partial and self.n_iter_ == epochs.most and not epochs.has_converged:
             warnings.warn(
                 f"the training reached max_iter={epochs.most} epochs before it converged; more may give a better model",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _weights(self, X: Any, targets: Targets, sample_weight: Any, is_partial: bool) -> NDArray[Any] | None:
@@ -199,8 +213,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         if sample_weight is not None:
             given = checks.sample_weights("sample_weight", _check_sample_weight(sample_weight, X), X.shape[0])
             weights = given if weights is None else given * weights
-        if weights is not None and not weights.any():
-            raise ValueError("sample_weight is zero for all examples; expected a number above 0 for at least one")
+        _check_some_count(weights, "")
         return None if weights is None else np.asarray(weights, np.float64)
 
     def _split(self, data: Examples, labels: NDArray[Any] | None, seed: int | None) -> tuple[Examples, Examples]:
@@ -219,8 +232,8 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
                 "validation set; it needs at least 2"
             )
         data, held = data.rows(ours), data.rows(theirs)
-        if data.weights is not None and not data.weights.any():
-            raise ValueError("sample_weight is zero for all examples that early_stopping leaves for the training")
+        _check_some_count(data.weights, " that early_stopping leaves for the training")
+        _check_some_count(held.weights, " that early_stopping sets aside")
         return data, held
 
     # Predicting -------------------------------------------------------------------------------------------------------
@@ -279,6 +292,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         with network.naming(self._losses):
             losses.for_training(self._output("multiclass", 3)[1])
         make_optimizer(self)
+        check_numbers(self)
         check_callbacks(self.callbacks)
         checks.number("alpha", self.alpha, least=0)
         if not (isinstance(self.batch_size, str) and self.batch_size == "auto"):
@@ -287,8 +301,12 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         checks.number("power_t", self.power_t, least=0)
         checks.integer("max_iter", self.max_iter, least=1)
         checks.number("tol", self.tol, least=0)
-        if self.n_iter_no_change != np.inf:
+        if not (isinstance(self.n_iter_no_change, float) and self.n_iter_no_change == np.inf):
             checks.integer("n_iter_no_change", self.n_iter_no_change, least=1)
+        try:
+            check_random_state(self.random_state)
+        except ValueError as error:
+            raise ValueError(f"random_state: {error}") from None
         for name in ("shuffle", "warm_start", "early_stopping", "nesterovs_momentum"):
             checks.flag(name, getattr(self, name))
         if checks.number("validation_fraction", self.validation_fraction, least=0, below=1) == 0:
@@ -298,10 +316,18 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
             raise ValueError("partial_fit does not support early_stopping=True, since it sets no examples aside")
 
 
+def _check_some_count(weights: NDArray[Any] | None, which: str) -> None:
+    """Raises a ValueError if all weights are zero. `which` says of which examples they are."""
+    if weights is not None and not weights.any():
+        raise ValueError(
+            f"all examples{which} have weight 0 by sample_weight or class_weight; at least one needs a weight above 0"
+        )
+
+
 def _leave_cores_to_others() -> None:
     """In a worker process that was told no number of threads, uses one: the other workers need the other cores."""
     if not kernels.is_told_threads() and multiprocessing.parent_process() is not None:
-        kernels.set_num_threads(1)
+        kernels.use_threads(1)
 
 
 def _as_seed(random_state: Any) -> Any:

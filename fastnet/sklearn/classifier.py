@@ -173,8 +173,19 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             return np.log(self.predict_proba(X))
 
     def _encode(self, y: Any, is_first: bool, classes: Any) -> Targets:
+        try:
+            kind = type_of_target(y, input_name="y")
+        except TypeError as error:
+            raise TypeError(
+                f"the labels in y cannot be sorted; expected all of one type, such as str: {error}"
+            ) from None
+        if kind == "unknown":
+            types = sorted({type(label).__name__ for label in y.flat})
+            raise ValueError(
+                f"Unknown label type: y has dtype {y.dtype} and holds {', '.join(types)}; make labels of one type, "
+                "for example with y.astype(str) or y.astype(int)"
+            )
         check_classification_targets(y)
-        kind = type_of_target(y, input_name="y")
         if kind == "multilabel-indicator":
             return self._encode_labels(y, is_first)
         if kind == "multiclass-multioutput":
@@ -201,6 +212,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         """Returns targets of several labels at once."""
         values = np.asarray(y.toarray() if checks.is_scipy_sparse(y) else y, np.float32)
         count = values.shape[1]
+        if not np.isin(values, (0, 1)).all():
+            raise ValueError(
+                f"y has {count} columns with other numbers than 0 and 1, which say whether a label is there"
+            )
         if not is_first and (self._kind, self.n_outputs_) != ("multilabel", count):
             raise ValueError(f"y has {count} labels at once; the estimator was trained with classes {self.classes_}")
         return Targets(values, count, "multilabel", None, {"classes_": np.arange(count)})
@@ -230,9 +245,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         counts = np.bincount(targets.labels, minlength=len(classes))
         if isinstance(self.class_weight, dict):
             known = classes.tolist()
-            for key in self.class_weight:
-                if key not in known:
-                    raise ValueError(f"class_weight has the class {key!r}, which is not among the classes {classes}")
+            unknown = [key for key in self.class_weight if key not in known]
+            if unknown and not all(c in self.class_weight for c in known):  # else these examples just lack some class
+                raise ValueError(f"class_weight has the class {unknown[0]!r}, which is not among the classes {classes}")
             table = [checks.number("class_weight", self.class_weight.get(c, 1.0), least=0) for c in known]
         elif not (isinstance(self.class_weight, str) and self.class_weight == "balanced"):
             raise ValueError(f"class_weight must be a dict, 'balanced' or None, got {self.class_weight!r:.80}")

@@ -9,7 +9,8 @@ from typing import Any
 
 from fastnet import activations, checks
 from fastnet.initializers import VarianceScaling
-from fastnet.layers import Dense, Dropout, Input, Layer
+from fastnet.layers import Dense, Dropout, Input, InputLayer, Layer
+from fastnet.layers.tensor import Tensor
 from fastnet.models import Model, Sequential
 from fastnet.regularizers import L2
 
@@ -26,8 +27,29 @@ def make_model(estimator: Any, features: int, outputs: int, activation: str) -> 
         outputs: the units of the output layer.
         activation: the activation of the output layer.
     """
+    hidden = _hidden_layers(estimator)
+    first = [] if hidden and isinstance(hidden[0], Tensor | InputLayer) else [Input((features,))]
     last = Dense(outputs, activation, kernel_initializer=_initializer(estimator), name="output")
-    return Sequential([Input((features,)), *_hidden_layers(estimator), last])
+    return Sequential([*first, *hidden, last])
+
+
+def described(estimator: Any) -> dict[str, Any]:
+    """Returns the parameters that describe the network, in a form that can be compared; none if it has `layers`."""
+    if estimator.layers is not None:
+        return {}
+    sizes = hidden_sizes(estimator.hidden_layer_sizes)
+    rates = dropout_rates(estimator.dropout, len(sizes))
+    return {"hidden_layer_sizes": sizes, "activation": repr(activation_of(estimator)), "dropout": rates}
+
+
+def check_same(estimator: Any, before: dict[str, Any]) -> None:
+    """Raises a ValueError if the parameters describe another network than the one that a training would continue."""
+    for name, value in described(estimator).items():
+        if before.get(name, value) != value:
+            raise ValueError(
+                f"{name} is {value}, but the network of the last training has {before[name]}; for a new network call "
+                "fit with warm_start=False"
+            )
 
 
 def _hidden_layers(estimator: Any) -> list[Any]:

@@ -10,6 +10,14 @@ from fastnet.optimizers import Optimizer
 _WITH_BETAS = ("Adam", "AdamW", "Adamax", "Nadam")  # which take the estimator's beta_1, beta_2 and epsilon
 
 
+def check_numbers(estimator: Any) -> None:
+    """Checks the numbers that belong to some solver, whichever the estimator has. Raises as `make_optimizer` does."""
+    optimizers.SGD(momentum=estimator.momentum)
+    optimizers.Adam(**{name: getattr(estimator, name) for name in ("beta_1", "beta_2", "epsilon")})
+    if not callable(estimator.learning_rate_init):
+        checks.number("learning_rate_init", estimator.learning_rate_init, least=0)
+
+
 def make_optimizer(estimator: Any) -> Optimizer:
     """Makes a new optimizer from an estimator's `solver` and the parameters that belong to it.
 
@@ -19,7 +27,10 @@ def make_optimizer(estimator: Any) -> Optimizer:
     """
     solver = estimator.solver
     if isinstance(solver, Optimizer):
-        return type(solver).from_config(solver.get_config())  # so that `fit` does not change the given one
+        config = solver.get_config()
+        if solver._schedule is not None and "learning_rate" in config:
+            config["learning_rate"] = solver._schedule  # the object, which may be of a class of the user
+        return type(solver).from_config(config)  # so that `fit` does not change the given one
     names = {name.lower(): name for name in optimizers.CLASSES}
     if isinstance(solver, str) and solver.lower() == "lbfgs":
         raise ValueError(

@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import fastnet
 from fastnet import callbacks, rng
-from fastnet.layers import BatchNormalization, Dense, Dropout, Normalization, Rescaling
+from fastnet.layers import BatchNormalization, Dense, Dropout, Input, Normalization, Rescaling
 from fastnet.sklearn import MLPClassifier, MLPRegressor
 from fastnet.sklearn.examples import Examples
 
@@ -306,6 +306,25 @@ def test_bytes_and_float64_are_the_same_numbers() -> None:
     assert len({bits(model) for model in models}) == 1
 
 
+@pytest.mark.parametrize("size", ["auto", 50])
+def test_the_form_and_the_type_of_the_data_do_not_matter(size: Any) -> None:
+    """Also where a step takes all examples, which merges equal ones."""
+    rows = (X * 10).round()
+    rows[:, 3] -= rows[0, 3]  # some zeros
+    forms = [
+        rows, rows.tolist(), np.asfortranarray(rows), rows.astype(">f8"), rows.astype(np.float16), rows.astype(np.int8),
+        np.repeat(rows, 2, axis=0)[::2], pd.DataFrame(rows), scipy.sparse.csr_matrix(rows),
+        scipy.sparse.coo_array(rows), scipy.sparse.csr_matrix(rows.astype(np.int16)),
+    ]  # fmt: skip
+    model = MLPClassifier(**QUICK, batch_size=size)
+    with_zeros = forms[-1].astype(np.float64)
+    with_zeros.data[with_zeros.data == 1] = 0  # stored zeros
+    assert len({bits(clone(model).fit(form, NAMES)) for form in forms}) == 1
+    assert bits(clone(model).fit(with_zeros, NAMES)) == bits(clone(model).fit(with_zeros.toarray(), NAMES))
+    targets = [kind(Y) for kind in (np.float64, np.float32, np.int64, np.int8, list, pd.Series)]
+    assert len({bits(MLPRegressor(**QUICK, batch_size=size).fit(X, y)) for y in targets}) == 1
+
+
 def test_an_example_of_weight_three_is_three_copies_to_the_last_bit() -> None:
     weights = np.random.default_rng(0).integers(0, 4, 150)
     order = np.random.default_rng(1).permutation(weights.sum())
@@ -332,6 +351,10 @@ def test_class_weights_count_as_weights_of_the_examples() -> None:
     assert bits(MLPClassifier(**settings, class_weight={"setosa": 3}).fit(x, y)) == bits(
         MLPClassifier(**settings).fit(x, y, sample_weight=chosen)
     )
+    of_all = {"setosa": 3, "versicolor": 1, "virginica": 2}
+    assert bits(MLPClassifier(**settings, class_weight=of_all).fit(x[:60], y[:60])) == bits(
+        MLPClassifier(**settings, class_weight={"setosa": 3}).fit(x[:60], y[:60])  # without a virginica
+    )
     both = MLPClassifier(**settings, class_weight={"setosa": 3}).fit(x, y, sample_weight=chosen)
     assert bits(both) == bits(MLPClassifier(**settings).fit(x, y, sample_weight=chosen**2))
 
@@ -350,6 +373,21 @@ def test_every_optimizer_is_a_solver(name: str) -> None:
     assert float(by_object.model_.optimizer.learning_rate) == pytest.approx(0.003)
 
 
+class Halving(fastnet.optimizers.schedules.LearningRateSchedule):
+    def __call__(self, step: Any) -> Any:
+        return 0.1 * 0.5**step
+
+
+@pytest.mark.parametrize("rate", [Halving(), lambda: 0.1])
+def test_an_optimizer_may_have_a_schedule_of_your_own(rate: Any) -> None:
+    solver = fastnet.optimizers.SGD(rate)
+    given = MLPClassifier(**QUICK, solver=solver, nesterovs_momentum=False).fit(X, Y)
+    named = MLPClassifier(
+        **QUICK | {"learning_rate_init": rate}, solver="sgd", momentum=0, nesterovs_momentum=False
+    ).fit(X, Y)
+    assert bits(given) == bits(named)
+
+
 def test_dropout_layers_of_your_own_and_losses() -> None:
     model = MLPClassifier((20, 10), dropout=(0.5, 0), max_iter=2).fit(X, Y)
     assert [type(layer).__name__ for layer in model.model_.layers] == ["Dense", "Dropout", "Dense", "Dense"]
@@ -361,6 +399,10 @@ def test_dropout_layers_of_your_own_and_losses() -> None:
         assert model.fit(X, Y).score(X, Y) > 0.9
         assert bits(clone(model).fit(X, Y)) == bits(model)
     assert not own[1].built  # the given ones are as they were
+    first = MLPClassifier(**QUICK, layers=[Input((4,)), Dense(16, "relu")]).fit(X, Y)
+    assert bits(first) == bits(MLPClassifier(**QUICK, layers=[Dense(16, "relu")]).fit(X, Y))
+    with pytest.raises(ValueError, match=r"x has 4 features.*the model expects 5"):
+        MLPClassifier(layers=[Input((5,)), Dense(16, "relu")]).fit(X, Y)
     one = MLPClassifier(layers=fastnet.Sequential([Dense(8, "tanh")]), max_iter=3).fit(X, Y)
     assert [w.shape for w in one.coefs_] == [(4, 8), (8, 3)]
     for loss in (
@@ -444,7 +486,18 @@ def test_the_number_of_threads_does_not_matter(threads: Any) -> None:
         ({"callbacks": [3]}, TypeError, "callbacks must be"),
         ({"class_weight": "balance"}, ValueError, "class_weight must be a dict, 'balanced' or None"),
         ({"class_weight": {"rose": 1}}, ValueError, "class_weight has the class 'rose'"),
-        ({"random_state": "x"}, ValueError, "cannot be used to seed"),
+        ({"random_state": "x"}, ValueError, "random_state: 'x' cannot be used to seed"),
+        ({"random_state": -1}, ValueError, "random_state: Seed must be"),
+        ({"momentum": 2}, ValueError, "momentum"),
+        ({"beta_1": 1}, ValueError, "beta_1"),
+        ({"solver": "sgd", "beta_2": "x"}, TypeError, "beta_2"),
+        ({"solver": "sgd", "epsilon": -1}, ValueError, "epsilon"),
+        ({"solver": fastnet.optimizers.SGD(), "learning_rate_init": None}, TypeError, "learning_rate_init"),
+        ({"alpha": 10**400}, ValueError, "alpha must be a finite number"),
+        ({"callbacks": 3}, TypeError, "callbacks must be"),
+        ({"n_iter_no_change": np.array([1, 2])}, TypeError, "n_iter_no_change"),
+        ({"class_weight": dict.fromkeys(NAMES, 0)}, ValueError, "all examples have weight 0 by .*class_weight"),
+        ({"learning_rate_init": lambda step: 0.1}, TypeError, "step"),
     ],
 )
 def test_a_wrong_parameter_is_named_before_anything_is_trained(settings: Any, error: Any, text: str) -> None:
@@ -465,6 +518,79 @@ def test_a_refused_fit_leaves_the_trained_estimator_as_it_was() -> None:
     assert MLPRegressor(loss="poisson").get_params()["loss"] == "poisson"
     with pytest.raises(ValueError, match="loss='poisson' needs y of at least 0"):
         MLPRegressor(loss="poisson").fit(ROWS, TARGET)
+
+
+@pytest.mark.filterwarnings("ignore:the loss is not finite")
+def test_after_an_error_an_estimator_is_as_it_was() -> None:
+    """Whether the data, the names of the features, the loss or a callback makes it."""
+    frame, far = pd.DataFrame(X, columns=[*"abcd"]), np.r_[1e300, TARGET[1:]]
+
+    def fail(epoch: int, logs: Any) -> None:
+        raise RuntimeError("mine")
+
+    refused: list[tuple[Any, Any, Any, Any]] = [
+        (MLPClassifier(), X[:, :2], NAMES, {"sample_weight": -np.ones(150)}),
+        (MLPClassifier(loss="categorical_crossentropy"), X, Y > 0, {}),
+        (MLPClassifier(), X, np.c_[Y > 0, Y > 1] * 2, {}),
+        (MLPClassifier(layers=[Dense(3), Dense(3, name="output")]), X, Y, {}),
+        (MLPClassifier(callbacks=callbacks.LambdaCallback(on_epoch_end=fail)), X, Y, {}),
+        (MLPRegressor(), ROWS, far, {}),
+        (MLPRegressor(), X, NAMES, {}),
+        (MLPRegressor(solver="sgd", learning_rate_init=1e6, random_state=0), ROWS * 1e4, TARGET, {}),
+    ]
+    for estimator, x, y, more in refused:
+        error = (ValueError, TypeError, RuntimeError)
+        before = vars(estimator).copy()
+        with pytest.raises(error):
+            estimator.fit(x, y, **more)
+        assert vars(estimator) == before
+        asked = estimator.get_params()
+        estimator.set_params(**type(estimator)(**QUICK).get_params()).fit(frame, Y)
+        seen = estimator.predict(frame)
+        with pytest.raises(error):
+            estimator.set_params(**asked).fit(x, y, **more)
+        assert np.array_equal(estimator.predict(frame), seen)
+        assert estimator.feature_names_in_.tolist() == [*"abcd"]
+
+
+def test_errors_name_the_row_of_the_user_and_what_is_wrong_with_labels() -> None:
+    for early in (False, True):
+        with pytest.raises(ValueError, match="y holds 1e\\+300 at row 77"):
+            MLPRegressor(early_stopping=early).fit(X, np.where(np.arange(150) == 77, 1e300, 1))
+    with pytest.raises(ValueError, match="2 columns with other numbers than 0 and 1"):
+        MLPClassifier().fit(X, np.c_[Y > 0, Y > 1] * 2)
+    for other, name in ((None, "NoneType"), (1, "int")):
+        with pytest.raises(TypeError, match="labels in y cannot be sorted; expected all of one type"):
+            MLPClassifier().fit(X, np.where(Y == 0, np.array("a", object), other))
+        with pytest.raises(ValueError, match=f"y has dtype object and holds {name}, str; make labels of one type"):
+            MLPClassifier().fit(X, np.where(Y > 0, np.array("a", object), other))
+
+
+@pytest.mark.parametrize("estimator", [MLPClassifier(early_stopping=True), MLPRegressor(early_stopping=True)])
+def test_a_validation_set_without_weight_is_an_error(estimator: Any) -> None:
+    texts = set()
+    for seed in range(20):
+        try:
+            estimator.set_params(random_state=seed, max_iter=1).fit(X, Y, sample_weight=np.arange(150) % 30 == 0)
+        except ValueError as error:
+            texts.add(str(error))
+    assert texts == {
+        "all examples that early_stopping sets aside have weight 0 by sample_weight or class_weight; at least one "
+        "needs a weight above 0"
+    }
+
+
+@pytest.mark.parametrize(("name", "value"), [("hidden_layer_sizes", (8,)), ("activation", "tanh"), ("dropout", 0.5)])
+def test_a_training_that_goes_on_refuses_another_network(name: str, value: Any) -> None:
+    model = MLPClassifier(**QUICK, warm_start=True).fit(X, Y)
+    before = bits(model)
+    model = pickle.loads(pickle.dumps(model)).set_params(**{name: value})
+    for call in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match=f"{name} is .* the network of the last training has .*warm_start=False"):
+            call(X, Y)
+    assert bits(model) == before
+    model.set_params(warm_start=False).fit(X, Y)
+    assert bits(model) != before
 
 
 @pytest.mark.filterwarnings("ignore:the loss is not finite")
