@@ -85,8 +85,8 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
     _y_numeric = False
 
     def _keep(self, arguments: dict[str, Any]) -> None:
-        """Keeps the arguments of the constructor as attributes, unchanged, as scikit-learn expects it."""
-        self.__dict__.update({name: arguments[name] for name in self._get_param_names()})
+        """Keeps the arguments of the constructor, its `locals()`, as attributes, as scikit-learn expects it."""
+        self.__dict__.update({name: value for name, value in arguments.items() if name != "self"})
 
     # What differs between the two estimators --------------------------------------------------------------------------
 
@@ -222,10 +222,13 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         share: dict[str, Any] = {"test_size": self.validation_fraction, "random_state": seed}
         try:
             ours, theirs = train_test_split(rows, stratify=labels, **share)
-        except ValueError:
-            if labels is None:
-                raise
-            ours, theirs = train_test_split(rows, **share)  # a class has too few examples
+        except ValueError as error:
+            if labels is not None:  # perhaps a class has too few examples
+                return self._split(data, None, seed)
+            raise ValueError(
+                f"early_stopping cannot split {len(rows)} examples with validation_fraction={self.validation_fraction}"
+                f": {error}"
+            ) from None
         if len(theirs) < 2:
             raise ValueError(
                 f"validation_fraction={self.validation_fraction} of {len(rows)} examples leaves {len(theirs)} for the "

@@ -79,14 +79,14 @@ class Epochs(Callback):
     def _end(self, is_adaptive: bool) -> None:
         """Ends the training, or goes on with a smaller learning rate."""
         estimator, optimizer = self.estimator, self.model.optimizer
-        text = f"no improvement of tol={estimator.tol:g} in more epochs than {estimator.n_iter_no_change}"
+        text = f"no improvement by tol={estimator.tol:g} for more than {estimator.n_iter_no_change} epochs"
         if is_adaptive and optimizer.learning_rate > _SMALLEST_RATE:
             optimizer.learning_rate = float(optimizer.learning_rate) / 5
             estimator._no_improvement_count = 0
-            text += f": the learning rate is now {float(optimizer.learning_rate):.3g}"
+            text += f"; learning rate now {float(optimizer.learning_rate):.3g}"
         else:
             self.has_converged = self.model.stop_training = True
-            text += ": the training ends"
+            text += "; the training ends"
         if estimator.verbose:
             say(text)
 

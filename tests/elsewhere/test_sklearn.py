@@ -149,8 +149,9 @@ def test_adaptive_learning_rate_falls_to_its_least_value(capsys: pytest.CaptureF
     ).fit(X, Y)
     assert float(model.model_.optimizer.learning_rate) == pytest.approx(0.001 / 5**5)
     lines = capsys.readouterr().out.splitlines()
-    assert sum("the learning rate is now" in line for line in lines) == 5
+    assert sum("learning rate now" in line for line in lines) == 5
     assert lines[-1].endswith("the training ends")
+    assert max(map(len, lines)) < 80  # a terminal's width
 
 
 @pytest.mark.parametrize("kind", [float, np.float64, np.int64])
@@ -476,6 +477,11 @@ def test_the_number_of_threads_does_not_matter(threads: Any) -> None:
         ({"early_stopping": "yes"}, TypeError, "early_stopping must be True or False"),
         ({"early_stopping": True, "validation_fraction": 0}, ValueError, "validation_fraction must be above 0"),
         ({"early_stopping": True, "validation_fraction": 0.001}, ValueError, "validation set; it needs at least 2"),
+        (
+            {"early_stopping": True, "validation_fraction": 0.999},
+            ValueError,
+            "cannot split 150 examples with validation",
+        ),
         ({"n_iter_no_change": 0}, ValueError, "n_iter_no_change"),
         ({"verbose": "yes"}, TypeError, "verbose"),
         ({"dropout": 1}, ValueError, "dropout"),
@@ -634,6 +640,20 @@ def test_pickles_and_clones() -> None:
     assert fresh.layers is not layers
     assert repr(MLPClassifier((3,), dropout=0.5)) == "MLPClassifier(dropout=0.5, hidden_layer_sizes=(3,))"
     assert "MLPClassifier" in model._repr_html_()
+
+
+class Narrow(MLPClassifier):
+    """An estimator with parameters of its own."""
+
+    def __init__(self, width: int = 3, random_state: Any = None) -> None:
+        self.width = width
+        super().__init__((width,), max_iter=3, random_state=random_state)
+
+
+def test_a_class_of_your_own_has_its_own_parameters() -> None:
+    model = clone(Narrow(5, random_state=0))
+    assert model.get_params() == {"width": 5, "random_state": 0}
+    assert bits(model.fit(X, Y)) == bits(MLPClassifier((5,), max_iter=3, random_state=0).fit(X, Y))
 
 
 def test_importing_fastnet_does_not_import_scikit_learn() -> None:

@@ -153,7 +153,7 @@ def test_the_seed_of_a_trial_does_not_depend_on_dasks_worker(client: distributed
 
 
 def seed_of(root: int, trial: int) -> int:
-    """As on docs/sweeps.md."""
+    """As on docs/elsewhere/sweeps.md."""
     return int(np.random.SeedSequence([root, trial]).generate_state(1)[0])
 
 
