@@ -151,7 +151,10 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
             y_numeric=self._y_numeric, reset=is_first,
         )  # fmt: skip
         found = self._encode(y, is_first, classes)
-        data = Examples(X, found.values, self._weights(X, found, sample_weight, is_partial))
+        activation, loss, factor = self._output(found.kind, found.outputs)
+        # Checked here, because an error names a row, and the rows may be in another order later.
+        targets = losses.for_training(loss).check_targets("y", found.values, found.outputs)
+        data = Examples(X, targets, self._weights(X, found, sample_weight, is_partial))
         seed = None if is_partial and not is_first else check_random_state(_as_seed(self.random_state)).randint(2**31)
         generator = self._generator if seed is None else np.random.default_rng(seed)
         held = None
@@ -161,7 +164,6 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         if size >= rows and not is_partial and network.is_plain(self):
             data = merged(data)
         size = min(size, len(data.targets))
-        activation, loss, factor = self._output(found.kind, found.outputs)
         _leave_cores_to_others()
         with rng.drawing_from(generator):
             model = network.make_model(self, X.shape[1], found.outputs, activation) if is_first else self.model_
@@ -188,7 +190,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         return self
 
     def _train(self, data: Examples, held: Examples | None, size: int, epochs: Epochs, is_partial: bool) -> None:
-        self.n_iter_, is_whole = 0, True
+        is_whole = True
         try:
             self.model_.fit(
                 data.x, data.targets, batch_size=size, epochs=epochs.most, verbose=0, sample_weight=data.weights,

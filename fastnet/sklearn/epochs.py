@@ -35,6 +35,7 @@ class Epochs(Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         estimator = self.estimator
+        estimator.n_iter_ = 0
         if self.validation is None and estimator.best_loss_ is None:
             estimator.best_loss_ = np.inf
         elif self.validation is not None and estimator.validation_scores_ is None:

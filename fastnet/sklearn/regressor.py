@@ -107,7 +107,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
 
     def _encode(self, y: Any, is_first: bool, classes: Any) -> Targets:
         values = column_or_1d(y, warn=True)[:, None] if y.ndim == 1 or y.shape[1] == 1 else y
-        values = checks.as_float32("y", checks.numeric("y", values))
+        values = checks.numeric("y", values)
         if not is_first and values.shape[1] != self.n_outputs_:
             raise ValueError(f"y has {values.shape[1]} outputs; the estimator was trained with {self.n_outputs_}")
         if isinstance(self.loss, str) and self.loss == "poisson" and values.min() < 0:

@@ -213,8 +213,14 @@ def test_warm_start_goes_on_and_a_plain_fit_begins_again() -> None:
     assert model.loss_ < before
     assert (model.n_iter_, model.t_, len(model.loss_curve_)) == (5, 1500, 10)
     assert bits(model.set_params(warm_start=False).fit(X, Y)) == first
+    model.set_params(warm_start=True)
     with pytest.raises(ValueError, match=r"known classes \[0 1 2\]"):
-        model.set_params(warm_start=True).fit(X, Y + 1)
+        model.fit(X, Y + 1)
+    regressor = MLPRegressor(**QUICK, warm_start=True).fit(X, Y)
+    before = bits(regressor)
+    with pytest.raises(ValueError, match="y holds 2 at row 100, column 0; binary_crossentropy expects"):
+        regressor.set_params(loss="binary_crossentropy").fit(X, Y)
+    assert (regressor.n_iter_, bits(regressor)) == (5, before)
 
 
 def test_partial_fit_goes_on_with_the_state_of_the_optimizer() -> None:
