@@ -39,7 +39,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             from NumPy's global generator, as in scikit-learn.
         tol: the smallest change of the loss, or of the validation score, that counts as an improvement.
         verbose: whether to print a line for each epoch.
-        warm_start: whether `fit` continues with the weights of the last one.
+        warm_start: whether `fit` continues with the network of the last one, whose layers cannot change then.
         momentum, nesterovs_momentum: of ``"sgd"``.
         early_stopping: whether to set examples aside for validation, to stop when the score on them does not improve
             any more, and to end with the weights of the best epoch.

@@ -34,18 +34,19 @@ def make_model(estimator: Any, features: int, outputs: int, activation: str) -> 
 
 
 def described(estimator: Any) -> dict[str, Any]:
-    """Returns the parameters that describe the network, in a form that can be compared; none if it has `layers`."""
+    """Returns the parameters that describe the network, in a form that can be compared."""
     if estimator.layers is not None:
-        return {}
+        return {"layers": "a list"}
     sizes = hidden_sizes(estimator.hidden_layer_sizes)
     rates = dropout_rates(estimator.dropout, len(sizes))
-    return {"hidden_layer_sizes": sizes, "activation": repr(activation_of(estimator)), "dropout": rates}
+    activation = repr(activation_of(estimator))
+    return {"layers": None, "hidden_layer_sizes": sizes, "activation": activation, "dropout": rates}
 
 
 def check_same(estimator: Any, before: dict[str, Any]) -> None:
     """Raises a ValueError if the parameters describe another network than the one that a training would continue."""
     for name, value in described(estimator).items():
-        if before.get(name, value) != value:
+        if before[name] != value:
             raise ValueError(
                 f"{name} is {value}, but the network of the last training has {before[name]}; for a new network call "
                 "fit with warm_start=False"

@@ -592,7 +592,10 @@ def test_a_validation_set_without_weight_is_an_error(estimator: Any) -> None:
     }
 
 
-@pytest.mark.parametrize(("name", "value"), [("hidden_layer_sizes", (8,)), ("activation", "tanh"), ("dropout", 0.5)])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("hidden_layer_sizes", (8,)), ("activation", "tanh"), ("dropout", 0.5), ("layers", [Dense(16, "tanh")])],
+)
 def test_a_training_that_goes_on_refuses_another_network(name: str, value: Any) -> None:
     model = MLPClassifier(**QUICK, warm_start=True).fit(X, Y)
     before = bits(model)
