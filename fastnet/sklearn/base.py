@@ -26,7 +26,7 @@ from fastnet.sklearn import network
 from fastnet.sklearn.copies import merged
 from fastnet.sklearn.epochs import Epochs
 from fastnet.sklearn.examples import Examples, Targets
-from fastnet.sklearn.solvers import check_numbers, make_optimizer
+from fastnet.sklearn.solvers import changed, check_numbers, make_optimizer
 from fastnet.training.arguments import check_callbacks
 from fastnet.whole import as_int
 
@@ -87,6 +87,19 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
     def _keep(self, arguments: dict[str, Any]) -> None:
         """Keeps the arguments of the constructor, its `locals()`, as attributes, as scikit-learn expects it."""
         self.__dict__.update({name: value for name, value in arguments.items() if name != "self"})
+
+    def set_params(self, **params: Any) -> Self:
+        """Sets parameters. If `solver` is an optimizer, ``solver__learning_rate=0.1`` sets that argument of a new one.
+
+        Raises:
+            ValueError, TypeError: if there is no such parameter, or no such argument of the optimizer.
+        """
+        of_solver = {name: params.pop(name) for name in [*params] if name.startswith("solver__")}
+        super().set_params(**params)
+        if of_solver:
+            arguments = {name.removeprefix("solver__"): value for name, value in of_solver.items()}
+            self.solver = changed(self.solver, arguments)
+        return self
 
     # What differs between the two estimators --------------------------------------------------------------------------
 

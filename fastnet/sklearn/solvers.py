@@ -18,6 +18,24 @@ def check_numbers(estimator: Any) -> None:
         checks.number("learning_rate_init", estimator.learning_rate_init, least=0)
 
 
+def changed(solver: Any, arguments: dict[str, Any]) -> Optimizer:
+    """Makes a new optimizer like `solver`, with some other arguments of the constructor.
+
+    Raises:
+        TypeError: if `solver` is no optimizer.
+        ValueError, TypeError: if an argument is wrong.
+    """
+    if not isinstance(solver, Optimizer):
+        raise TypeError(
+            f"solver__{next(iter(arguments))} needs an optimizer object as solver, got {solver!r:.80}; with a name, "
+            "use the estimator's own parameters, such as learning_rate_init"
+        )
+    config = solver.get_config()
+    if solver._schedule is not None and "learning_rate" in config:
+        config["learning_rate"] = solver._schedule  # the object, which may be of a class of the user
+    return type(solver).from_config(config | arguments)
+
+
 def make_optimizer(estimator: Any) -> Optimizer:
     """Makes a new optimizer from an estimator's `solver` and the parameters that belong to it.
 
@@ -27,10 +45,7 @@ def make_optimizer(estimator: Any) -> Optimizer:
     """
     solver = estimator.solver
     if isinstance(solver, Optimizer):
-        config = solver.get_config()
-        if solver._schedule is not None and "learning_rate" in config:
-            config["learning_rate"] = solver._schedule  # the object, which may be of a class of the user
-        return type(solver).from_config(config)  # so that `fit` does not change the given one
+        return changed(solver, {})  # so that `fit` does not change the given one
     names = {name.lower(): name for name in optimizers.CLASSES}
     if isinstance(solver, str) and solver.lower() == "lbfgs":
         raise ValueError(

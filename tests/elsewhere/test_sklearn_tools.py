@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.datasets import load_diabetes, load_digits, load_iris
@@ -121,6 +122,26 @@ def test_a_search_with_random_layers_and_a_random_state_of_its_own() -> None:
     settings = QUICK | {"random_state": np.random.RandomState(3)}
     runs = [cross_val_score(MLPClassifier(**settings, layers=noisy), X, NAMES, cv=2, n_jobs=n) for n in (1, 2)]
     assert np.array_equal(*runs)
+
+
+def test_a_search_over_the_arguments_of_an_optimizer() -> None:
+    given = fastnet.optimizers.Adam(0.5)
+    model = make_pipeline(StandardScaler(), MLPClassifier(**QUICK, solver=given))
+    rates = [1e-9, 0.02]
+    search = GridSearchCV(model, {"mlpclassifier__solver__learning_rate": rates}, cv=2).fit(X, NAMES)
+    plain = [
+        GridSearchCV(clone(model).set_params(mlpclassifier__solver=fastnet.optimizers.Adam(rate)), {}, cv=2)
+        for rate in rates
+    ]
+    scores = [one.fit(X, NAMES).best_score_ for one in plain]
+    assert search.cv_results_["mean_test_score"].tolist() == scores
+    assert (float(given.learning_rate), search.best_params_) == (0.5, {"mlpclassifier__solver__learning_rate": 0.02})
+    with pytest.raises((TypeError, ValueError), match="rate"):
+        MLPClassifier(solver=given).set_params(solver__rate=3)
+    with pytest.raises(TypeError, match="solver__rho needs an optimizer object as solver, got 'rmsprop'"):
+        MLPClassifier(solver="adam").set_params(solver="rmsprop", solver__rho=0.5)
+    with pytest.raises(ValueError, match="Invalid parameter 'hidden'"):
+        MLPClassifier().set_params(hidden=3)
 
 
 def test_no_model_of_a_search_knows_the_model_of_another() -> None:
