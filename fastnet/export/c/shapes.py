@@ -25,6 +25,7 @@ from fastnet.export.c.steps import (
     Step,
     pattern_of,
 )
+from fastnet.export.kinds import kind_of
 from fastnet.layers import Layer
 from fastnet.layers.activation import ActivationLayer
 
@@ -63,20 +64,20 @@ def steps_of(model: Any) -> list[Step]:
 
 
 def _steps(layer: Layer) -> list[Step]:
-    """Returns the steps of a layer. A subclass may compute anything, so only fastnet's own classes are accepted."""
-    kind = type(layer).__name__
-    is_ours = getattr(layers, kind, None) is type(layer)
-    if is_ours and kind in _NOTHING:
+    """Returns the steps of a layer. A user's subclass that computes something of its own is not accepted."""
+    kind, name = kind_of(layer), type(layer).__name__
+    if kind in _NOTHING:
         return []
-    if is_ours and kind in _OF_ACTIVATION:
+    if kind in _OF_ACTIVATION:
         assert isinstance(layer, ActivationLayer)
         return _activation(layer, layer.activation, layer.input_shape or ())
     reader = globals().get(f"_read_{kind}")
-    if is_ours and reader is not None:
+    if reader is not None:
         found: list[Step] = reader(layer)
         return found
-    what = f"layer {layer.name!r} is of class {kind}" if is_ours else f"layer {layer.name!r} is of your class {kind}"
-    advice = _ADVICE.get(kind) if is_ours else "Python code cannot be written in C; make it of layers of this list"
+    is_ours = getattr(layers, name, None) is type(layer)
+    what = f"layer {layer.name!r} is of {'' if is_ours else 'your '}class {name}"
+    advice = _ADVICE.get(name) if is_ours else "Python code cannot be written in C; make it of layers of this list"
     raise ValueError(f"{what}, which has no form in C: {advice or _BEFORE}. The list: {_KNOWN}")
 
 
@@ -103,7 +104,10 @@ def _affine(layer: Layer, mean: Any = None, factor: Any = None, shift: Any = Non
     """Returns (x - mean) factor + shift, for arrays that can be broadcast to an example."""
     shape = layer.input_shape or ()
     given = {"mean": mean, "factor": factor, "shift": shift}
-    arrays = {name: np.asarray(array, np.float32) for name, array in given.items() if array is not None}
+    with np.errstate(**SILENT):
+        arrays = {name: np.asarray(array, np.float32) for name, array in given.items() if array is not None}
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise ValueError(f"layer {layer.name!r} has a factor or a shift that does not fit float32")
     common = np.broadcast_shapes(*(array.shape for array in arrays.values()))
     pattern = pattern_of(common, shape)
     if pattern is None:

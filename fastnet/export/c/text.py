@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import textwrap
+from collections.abc import Iterator
 from importlib import resources
 from typing import Any
 
@@ -63,12 +64,10 @@ def number(value: Any) -> str:
     return text + "f" if "e" in text or "." in text else f"{text}.0f"
 
 
-def literals(array: Any) -> list[str]:
-    """Returns the literals of an array of float32 or whole numbers."""
+def literals(array: Any) -> Iterator[str]:
+    """Returns the literals of an array of float32 or whole numbers, one at a time."""
     numbers = np.ascontiguousarray(array).reshape(-1)
-    if numbers.dtype == np.float32:
-        return [number(value) for value in numbers]
-    return [str(value) for value in numbers.tolist()]
+    return map(number, numbers) if numbers.dtype == np.float32 else map(str, numbers.tolist())
 
 
 def array(prefix: str, name: str, values: Any) -> str:
@@ -121,7 +120,8 @@ def blocks_of(form: str) -> dict[str, str]:
 
 def named(code: str, prefix: str) -> str:
     """Puts the network's name for `name` and `NAME`, and breaks lines that become too long."""
-    return wrapped(code.replace("name_", f"{prefix}_").replace("NAME_", f"{prefix.upper()}_"))
+    names = {"name_": f"{prefix}_", "NAME_": f"{prefix.upper()}_"}
+    return wrapped(re.sub(r"\b(?:name|NAME)_", lambda found: names[found[0]], code))
 
 
 def wrapped(code: str) -> str:

@@ -13,7 +13,7 @@ import pytest
 from export.c.compiling import C99, CPP11, Exported, compiled, emulated, macro, needs_compiler, simple
 from export.c.networks import NOT_IN_INTEGERS, networks
 
-from fastnet import Sequential, layers
+from fastnet import Sequential, activations, layers
 from fastnet.activations import Activation as Function
 from fastnet.layers import Dense, Flatten, Input, Normalization
 
@@ -77,9 +77,13 @@ def test_the_prefix_is_made_of_the_files_name(file: str, prefix: str, tmp_path: 
         compiled(C99, tmp_path / "main.c")
 
 
-def test_a_prefix_can_be_given(tmp_path: Path) -> None:
-    simple().export(tmp_path / "model.h", name="Digits_2")
-    assert "void Digits_2_predict(" in (tmp_path / "model.h").read_text()
+@pytest.mark.parametrize("name", ["Digits_2", "name", "NAME", "FILENAME", "my_NAME", "name_NAME"])
+def test_a_prefix_can_be_given(name: str, tmp_path: Path) -> None:
+    simple().export(tmp_path / "model.h", name=name)
+    header = (tmp_path / "model.h").read_text()
+    assert f"void {name}_predict(" in header
+    assert set(re.findall(r"\w+(?=_dense\()", header)) == {name}
+    assert set(re.findall(r"\w+(?=_READ_F32)", header)) == {name.upper()}
 
 
 @pytest.mark.parametrize("name", ["", "2x", "a b", "a__b", "_a", "a_", "\u00e4", "a" * 41, "a\n", "a;b"])
@@ -104,6 +108,33 @@ def test_names_of_layers_cannot_leave_the_comment(tmp_path: Path) -> None:
 class Mine(layers.Layer):
     def call(self, x: Any) -> Any:
         return x
+
+
+class Hidden(Dense):
+    def __init__(self) -> None:
+        super().__init__(3, "relu", name="dense")
+
+
+def test_a_subclass_with_a_constructor_alone_is_its_base(tmp_path: Path) -> None:
+    texts = []
+    for layer in (Dense(3, "relu", name="dense"), Hidden()):
+        model = simple(layer, Dense(2, name="last"))
+        model.set_weights([np.ones_like(weight) for weight in model.get_weights()])
+        model.export(tmp_path / "net.h")
+        text = (tmp_path / "net.h").read_text()
+        texts.append(text[text.index("#ifndef") :])
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("integer", [False, True])
+@pytest.mark.parametrize("layer", [layers.Rescaling(1e39), layers.BatchNormalization()])
+def test_factors_that_float_cannot_hold_are_refused(layer: Any, integer: bool, tmp_path: Path) -> None:
+    model = simple(layer, layers.Activation("sigmoid"))  # its outputs are finite all the same
+    for variable in model.weights:
+        variable.assign(np.full(variable.shape, 1e-4 if "variance" in variable.name else 3e38, np.float32))
+    with pytest.raises(ValueError, match=f"layer '{layer.name}' has a factor or a shift that does not fit float32"):
+        model.export(tmp_path / "net.h", integer=integer, examples=np.ones((2, 4)))
+    assert not list(tmp_path.iterdir())
 
 
 class Square(Function):
@@ -182,6 +213,20 @@ def test_outputs_that_are_not_finite_are_refused(integer: bool, tmp_path: Path) 
     model.export(tmp_path / "model.h", integer=integer, examples=np.full((2, 1), 0.8))
 
 
+def test_a_mean_whose_sum_could_overflow_is_refused(tmp_path: Path) -> None:
+    model = simple(layers.GlobalAveragePooling1D("channels_first"), shape=(1, 65536))
+    with pytest.raises(ValueError, match="has a mean of 65536 numbers: too many for sums in 32 bits"):
+        model.export(tmp_path / "model.h", integer=True, examples=np.ones((2, 1, 65536)))
+
+
+def test_numbers_that_rounding_may_make_infinite_are_refused(tmp_path: Path) -> None:
+    model = simple(Dense(1, activations.LeakyRelu(3e38)), Dense(1, "sigmoid"), shape=(1,))
+    model.set_weights([np.full((1, 1), -2), np.zeros(1), np.full((1, 1), -1), np.zeros(1)])
+    with pytest.raises(ValueError, match="for the test rows that are too large for float32"):
+        model.export(tmp_path / "model.h", examples=np.ones((2, 1)))
+    assert not list(tmp_path.iterdir())
+
+
 def test_examples_may_be_anything_that_predict_takes(tmp_path: Path) -> None:
     sparse = pytest.importorskip("scipy.sparse")
     x = np.eye(4, dtype=np.float32)[[0, 1, 2, 3, 0]]
@@ -192,6 +237,16 @@ def test_examples_may_be_anything_that_predict_takes(tmp_path: Path) -> None:
         model.export(tmp_path / "model.h", integer=True, examples=given)
         texts.append((tmp_path / "model.h").read_text())
     assert len({re.sub("dense_?[0-9]*", "", text) for text in texts}) == 1
+
+
+def test_examples_of_bytes_may_be_sparse(tmp_path: Path) -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    model, x, texts = simple(Dense(3)), np.eye(4, dtype=np.uint8), []
+    for given in (x, sparse.csr_matrix(x)):
+        model.export(tmp_path / "model.h", integer=True, examples=given)
+        texts.append((tmp_path / "model.h").read_text())
+    assert "const uint8_t *x, int16_t *y" in texts[0]
+    assert texts[0] == texts[1]
 
 
 def test_the_test_rows(tmp_path: Path) -> None:
