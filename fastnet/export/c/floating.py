@@ -33,6 +33,7 @@ _SAME_NAME = {
     "hard_silu", "sparse_plus", "tanh_shrink",
 }  # fmt: skip
 _OF_ROWS = {"softmax", "log_softmax", "sparsemax"}
+SMALLEST = float(np.finfo(np.float32).tiny)  # some processors take smaller numbers as 0
 
 
 def call_of(step: Step, k: int) -> Call:
@@ -139,6 +140,7 @@ def _places_of_one_type(arrays: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@np.errstate(**SILENT)
 def tolerance(steps: list[Step], rows: Floats) -> float:
     """Returns how far the outputs for these rows may be from fastnet's by rounding, rounded up to one digit.
 
@@ -161,12 +163,13 @@ def tolerance(steps: list[Step], rows: Floats) -> float:
             size = np.maximum(size, np.abs(exact))
         else:
             exact, near = step.run(exact), step.run(near)
-            size = np.abs(exact) * 4 * math.sqrt(step.terms)
+            size = np.abs(exact).astype(np.float64) * 4 * math.sqrt(step.terms)
         noise = random.standard_normal(near.shape) * np.repeat(size, copies, axis=0)
-        with np.errstate(**SILENT):
-            near = (near + u * larger * noise).astype(np.float32)
+        near = (near + u * larger * noise).astype(np.float32)
     spread = np.abs(near - np.repeat(exact, copies, axis=0)).max(initial=0) / larger
-    least = 8 * u * max(1.0, float(np.abs(exact).max(initial=0)))
-    found = max(3 * float(spread), least)
+    least = 8 * u * (float(np.abs(exact).max(initial=0)) or 1.0)
+    found = max(3 * float(spread), least, SMALLEST)
+    if not math.isfinite(found):
+        raise ValueError("the network computes numbers for the test rows that are too large for float32")
     digit = 10.0 ** math.floor(math.log10(found))
     return math.ceil(found / digit) * digit

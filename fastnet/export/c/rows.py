@@ -27,7 +27,8 @@ def given_rows(model: Any, examples: Any) -> Any:
         raise ValueError("examples holds 0 rows; expected at least 1")
     taken = slice(None, None, -(-count // MOST_EXAMPLES))
     if checks.is_scipy_sparse(examples):
-        return np.asarray(examples.tocsr()[taken].toarray(), np.float32)
+        rows = examples.tocsr()[taken].toarray()
+        return rows if rows.dtype == np.uint8 else np.asarray(rows, np.float32)
     return data.x.array[taken]  # type: ignore[union-attr]
 
 

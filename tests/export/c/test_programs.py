@@ -142,10 +142,10 @@ def test_every_float_is_read_back_exactly(tmp_path: Path) -> None:
 
 
 @needs_compiler
-@pytest.mark.parametrize("integer", [False, True])
-def test_a_changed_weight_fails_the_test_rows(integer: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("integer", "scale"), [(False, 1), (False, 1e-12), (False, 1e30), (True, 1), (True, 1e-12)])
+def test_a_changed_weight_fails_the_test_rows(integer: bool, scale: float, tmp_path: Path) -> None:
     model = simple(Dense(2), shape=(2,))
-    model.set_weights([np.array([[1.0, 2.0], [3.0, 4.0]], np.float32), np.zeros(2, np.float32)])
+    model.set_weights([np.array([[1.0, 2.0], [3.0, 4.0]], np.float32) * np.float32(scale), np.zeros(2, np.float32)])
     path = tmp_path / "net.h"
     model.export(path, integer=integer, examples=np.array([[1.0, 1.0], [0.5, -1.0]]))
     source = tmp_path / "main.c"
@@ -157,7 +157,7 @@ def test_a_changed_weight_fails_the_test_rows(integer: bool, tmp_path: Path) -> 
     text = path.read_text()
     kernel = re.search(r"net_kernel_1\[4\] = \{\n    (\S+?),", text)
     assert kernel
-    path.write_text(text.replace(f"    {kernel[1]},", "    17," if integer else "    1.5f,", 1))
+    path.write_text(text.replace(f"    {kernel[1]},", "    17," if integer else f"    {1.5 * scale}f,", 1))
     assert subprocess.run([str(compiled(C99, source))], check=False).returncode == 2  # one output of each row
 
 
