@@ -29,9 +29,15 @@ class Network:
         steps: the same with integers.
         shifts: an input v is given as v 2^shift: one for all inputs, or one for each; None for bytes.
         output: the same for the outputs.
+
+    Args:
+        plain: the steps with real numbers.
+        rows: examples, (n, inputs), of float32 or uint8.
+        reach: what the outputs must at least be able to be, even if those of the examples are smaller.
     """
 
-    def __init__(self, plain: list[steps.Step], rows: Any) -> None:
+    def __init__(self, plain: list[steps.Step], rows: Any, reach: float = 0.0) -> None:
+        self.reach = reach
         takes_bytes = rows.dtype == np.uint8
         plain = folded(plain, with_mean=True)
         if takes_bytes and not isinstance(plain[0], steps.Dense | steps.Affine | steps.Embedding):
@@ -44,7 +50,7 @@ class Network:
         unit: Any = 1.0 if self.shifts is None else 2.0**-self.shifts
         for k, step in enumerate(plain):
             new = self._unit(k)
-            self.steps.append(_quantized(step, unit, new, 255 if takes_bytes and k == 0 else quantized.LIMIT))
+            self.steps.append(_quantized(step, unit, new, 255 if takes_bytes and k == 0 else 32768))
             unit = unit if _keeps_unit(step) else new
         if _keeps_unit(plain[-1]) and all(map(_keeps_unit, plain)):
             self.output = 0 if self.shifts is None else int(self.shifts[0])
@@ -70,14 +76,14 @@ class Network:
         is_last = k + 1 == len(self.plain)
         if isinstance(step, steps.RowActivation):
             return 2.0**-15
-        size = MARGIN * (size or 1.0)
+        size = MARGIN * (max(size, self.reach if is_last else 0.0) or 1.0)
         following = None if is_last else self.plain[k + 1]
         if isinstance(following, steps.Pointwise):
             size = _useful(following.activation, size)
         if isinstance(following, steps.Glu):
             size = max(size, 1.0)
         if isinstance(step, steps.Pointwise) and type(step.activation) in (activations.Sigmoid, activations.Tanh):
-            size = min(size, 1.0)
+            size = 1.0 if is_last else min(size, 1.0)
         if is_last:
             return float(2.0 ** math.ceil(math.log2(size / quantized.LIMIT) - 1e-4))
         return _rounded_up(size) / quantized.LIMIT
@@ -103,7 +109,8 @@ def _largest(plain: list[steps.Step], rows: Any) -> list[float]:
     for start in range(0, len(rows), _BLOCK):
         x = rows[start : start + _BLOCK].astype(np.float32)
         for k, step in enumerate(plain):
-            x = step.run(x)
+            with np.errstate(**SILENT):
+                x = step.run(x)
             found = float(np.abs(x).max(initial=0))
             if not math.isfinite(found):
                 raise ValueError(f"layer {step.layer!r} computes NaN or infinity for an example")
@@ -187,7 +194,9 @@ def document(model: Any, prefix: str, rows: Any) -> Document:
         rows: examples, (n, inputs), of float32 or uint8.
     """
     plain = steps_of(model)
-    network = Network(plain, rows)
+    has_classes, limit = is_classifier(model, plain)
+    one = plain[-1].outputs == 1
+    network = Network(plain, rows, limit if has_classes and one else 0.0)
     calls = [step.call(k) for k, step in enumerate(network.steps, 1)]
     if network.shifts is None:
         calls[0] = calls[0]._replace(function=f"{calls[0].function}_bytes")
@@ -206,8 +215,6 @@ def document(model: Any, prefix: str, rows: Any) -> Document:
             extra.append("input_shift")
         macros.append(("INPUT_SHIFT(i)", shift, ""))
     macros.append(("OUTPUT_SHIFT", f"({network.output})", "an output y means y / 2^shift"))
-    has_classes, limit = is_classifier(model, plain)
-    one = plain[-1].outputs == 1
     extra += ["class_of_one" if one else "class"] if has_classes else []
     if has_classes and one:
         macros.append(("CLASS_LIMIT", str(round(limit * 2.0**network.output)), "above it, the class is 1"))

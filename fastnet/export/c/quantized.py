@@ -194,7 +194,7 @@ class Mean(Step):
 
     def __init__(self, step: plain.Mean, unit: float, new: float) -> None:
         super().__init__(step.inputs, step.outputs)
-        if step.units > 65536:
+        if step.units > 65535:
             raise ValueError(f"layer {step.layer!r} has a mean of {step.units} numbers: too many for sums in 32 bits")
         self.units = step.units
         self.factor, self.shift = fixed(unit / (step.units * new))

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from export.c.compiling import C99, CPP11, Exported, emulated, macro, needs_compiler, real
+from export.c.compiling import C99, CPP11, Exported, compiled, emulated, macro, needs_compiler, real
+
+from fastnet import Sequential
+from fastnet.layers import (
+    Activation,
+    Dense,
+    Flatten,
+    GlobalAveragePooling1D,
+    Input,
+    LayerNormalization,
+    Normalization,
+    Softmax,
+)
 
 SANITIZED = ["-O0", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 BUILDS = {
@@ -44,6 +59,39 @@ def test_the_integer_form_computes_what_the_exporter_computed(name: str, integer
     for network, outputs in integers.run(compiler, *options).items():
         model, x = integers.given[network]
         assert np.array_equal(outputs, emulated(model, x).run(integers.inputs[network])), network
+
+
+EXTREME = """
+#include "net.h"
+int main(void)
+{
+    int16_t x[NET_INPUTS], y[NET_OUTPUTS], s[NET_SCRATCH];
+    int i, k;
+    for (k = 0; k < 3; k++) {
+        for (i = 0; i < NET_INPUTS; i++)
+            x[i] = k == 0 || (k == 1 && i % 2) ? -32767 - 1 : 32767;
+        net_predict(x, y, s);
+    }
+    return 0;
+}
+"""
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("shape", "first"),
+    [
+        ((1024,), Dense(3, use_bias=False)), ((1, 65535), GlobalAveragePooling1D("channels_first")), ((64,), LayerNormalization()),
+        ((64,), Activation("glu")), ((64,), Softmax()), ((64,), Normalization(mean=1e6, variance=1.0)),
+    ],
+)  # fmt: skip
+def test_no_input_makes_an_integer_overflow(shape: tuple[int, ...], first: Any, tmp_path: Path) -> None:
+    model = Sequential([Input(shape), first, Flatten(), Dense(3)])
+    model.set_weights([np.ones_like(weight) for weight in model.get_weights()])
+    model.export(tmp_path / "net.h", integer=True, examples=np.ones((2, *shape)))
+    (tmp_path / "main.c").write_text(EXTREME)
+    done = subprocess.run([str(compiled(C99, tmp_path / "main.c", *SANITIZED))], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 # Larger errors than 1.5 % of the largest output: where the activation has a jump or a corner that the table rounds off,
