@@ -81,8 +81,9 @@ int main(void)
 @pytest.mark.parametrize(
     ("shape", "first"),
     [
-        ((1024,), Dense(3, use_bias=False)), ((1, 65535), GlobalAveragePooling1D("channels_first")), ((64,), LayerNormalization()),
-        ((64,), Activation("glu")), ((64,), Softmax()), ((64,), Normalization(mean=1e6, variance=1.0)),
+        ((1024,), Dense(3, use_bias=False)), ((1, 65535), GlobalAveragePooling1D("channels_first")),
+        ((64,), LayerNormalization()), ((64,), Activation("glu")), ((64,), Softmax()),
+        ((64,), Normalization(mean=1e6, variance=1.0)),
     ],
 )  # fmt: skip
 def test_no_input_makes_an_integer_overflow(shape: tuple[int, ...], first: Any, tmp_path: Path) -> None:
