@@ -133,9 +133,11 @@ class Document(NamedTuple):
         number = self.types[1]
         has_classes = any(name.startswith("class") for name in self.extra)
         answer = f"\n    int found = {p}_class(y);" if has_classes else ""
+        nested = max(len(model.input_shape), len(model.output_shape)) > 2
+        order = " Their numbers are in the order of C: the last index changes fastest." if nested else ""
         return (
             f"A neural network in C99, {kind}, written by fastnet {__version__}: {text.plain(model.name)}, with inputs "
-            f"{model.input_shape[1:]} and outputs {model.output_shape[1:]}.\n\n{layers}\n\n"
+            f"{model.input_shape[1:]} and outputs {model.output_shape[1:]}.{order}\n\n{layers}\n\n"
             f"Include this file in one C or C++ file. Any number of threads may call its functions.\n\n"
             f"    {self.types[0]} x[{upper}_INPUTS];\n"
             f"    {number} y[{upper}_OUTPUTS], scratch[{upper}_SCRATCH];\n"
@@ -145,8 +147,8 @@ class Document(NamedTuple):
             f"the C library.\n\n{self.about}\n\n"
             f"Macros that may be defined before this file is included: {upper}_STORAGE is the storage class of the "
             f"constant data. {upper}_READ_... reads a number of it, for a processor that has special instructions to "
-            f"read its flash. {upper}_TEST adds {p}_test(), which computes the test rows at the end of the file and "
-            "returns how many outputs are wrong."
+            f"read its flash. {upper}_TEST adds {p}_test(x, y, scratch), which computes the test rows at the end of "
+            "the file in your three arrays, and returns how many outputs are wrong: 0 if all is well."
         )
 
     def _macros(self) -> str:

@@ -80,8 +80,10 @@ static inline void name_embedding(const int16_t *x, int16_t *y, size_t inputs, s
     size_t i, u;
     for (i = 0; i < inputs; i++) {
         const size_t found = x[i] > 0 ? (size_t)x[i] : 0, row = found < rows ? found : rows - 1;
-        for (u = 0; u < units; u++)
-            *y++ = name_rescaled(NAME_READ_I8(table + row * units + u), NAME_READ_I32(factor + row), shift);
+        for (u = 0; u < units; u++) {
+            const int8_t weight = NAME_READ_I8(table + row * units + u);
+            *y++ = name_rescaled(weight, NAME_READ_I32(factor + row), shift);
+        }
     }
 }
 
@@ -248,7 +250,7 @@ static inline int name_test(NAME_INPUT_TYPE *x, int16_t *y, int16_t *scratch)
             x[i] = NAME_READ_INPUT(name_test_x + r * NAME_INPUTS + i);
         name_predict(x, y, scratch);
         for (i = 0; i < NAME_OUTPUTS; i++) {
-            const int32_t d = (int32_t)y[i] - (int32_t)NAME_READ_I16(name_test_y + r * NAME_OUTPUTS + i);
+            const int32_t right = NAME_READ_I16(name_test_y + r * NAME_OUTPUTS + i), d = y[i] - right;
             if (d > NAME_TOLERANCE || d < -NAME_TOLERANCE)
                 wrong++;
         }

@@ -121,7 +121,15 @@ def blocks_of(form: str) -> dict[str, str]:
 def named(code: str, prefix: str) -> str:
     """Puts the network's name for `name` and `NAME`, and breaks lines that become too long."""
     names = {"name_": f"{prefix}_", "NAME_": f"{prefix.upper()}_"}
-    return wrapped(re.sub(r"\b(?:name|NAME)_", lambda found: names[found[0]], code))
+    code = re.sub(r"\b(?:name|NAME)_", lambda found: names[found[0]], code)
+    return wrapped(re.sub(r"^static inline [^{;]*?\)$", _head, code, flags=re.MULTILINE))
+
+
+def _head(found: re.Match[str]) -> str:
+    """Wraps the head of a function: the parameters begin below each other."""
+    line = " ".join(found[0].split())
+    glued = line.replace(" ", "~").replace(",~", ", ")  # may only break after a comma
+    return textwrap.fill(glued, WIDTH, subsequent_indent=" " * (line.index("(") + 1)).replace("~", " ")
 
 
 def wrapped(code: str) -> str:
@@ -129,8 +137,7 @@ def wrapped(code: str) -> str:
     lines = []
     for line in code.split("\n"):
         indent = " " * (len(line) - len(line.lstrip()) + 4)
-        while len(line) > WIDTH:
-            start = line[:WIDTH].rfind(" ")
+        while len(line) > WIDTH and (start := line[:WIDTH].rfind(" ", len(indent))) > 0:
             lines.append(line[:start])
             line = indent + line[start + 1 :]
         lines.append(line)

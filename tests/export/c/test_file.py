@@ -110,6 +110,26 @@ class Mine(layers.Layer):
         return x
 
 
+@pytest.mark.parametrize("integer", [False, True])
+@pytest.mark.parametrize("first", [layers.LayerNormalization(), layers.Embedding(5, 2)])
+def test_long_names_leave_the_code_in_order(first: Any, integer: bool, tmp_path: Path) -> None:
+    model, name = simple(first, Flatten(), Dense(3, "softmax")), "n" * 40
+    model.export(tmp_path / "net.h", integer=integer, examples=np.ones((2, 4)), name=name)
+    header = (tmp_path / "net.h").read_text()
+    assert max(map(len, header.splitlines())) < 120
+    for head in re.findall(r"^static inline [^{]*", header, re.MULTILINE):
+        first, *others = head.rstrip().split("\n")
+        for line in others:  # the parameters begin below each other, and none is broken
+            assert re.fullmatch(rf" {{{first.index('(') + 1}}}\S.*[,)]", line), head
+        assert all(line.endswith(",") for line in (first, *others)[:-1]), head
+
+
+def test_the_order_of_the_numbers_is_told_where_there_is_a_choice(tmp_path: Path) -> None:
+    for shape, told in (((4,), False), ((2, 2), True)):
+        simple(Flatten(), Dense(3), shape=shape).export(tmp_path / "net.h")
+        assert ("the last index changes fastest" in " ".join((tmp_path / "net.h").read_text().split())) == told
+
+
 class Hidden(Dense):
     def __init__(self) -> None:
         super().__init__(3, "relu", name="dense")
