@@ -36,7 +36,7 @@ static inline void name_dense(const float *x, float *y, size_t rows, size_t inpu
 }
 
 /* == name_affine == */
-/* y = (x - mean) factor + shift, with one number of each array for each feature; an array of 0 is left out. */
+/* y = (x - mean) factor + shift, with one number of each array for each feature; an array that is NULL is left out. */
 static inline void name_affine(const float *x, float *y, size_t outer, size_t features, size_t inner,
                                const float *mean, const float *factor, const float *shift)
 {

@@ -43,12 +43,14 @@ def call_of(step: Step, k: int) -> Call:
         ValueError: if the step's activation has no form in C.
     """
     if isinstance(step, Dense):
-        bias = "0" if step.bias is None else f"{{p}}_bias_{k}"
+        bias = "NULL" if step.bias is None else f"{{p}}_bias_{k}"
         units, inputs = step.kernel.shape[1], step.kernel.shape[0]
         return Call("dense", f"{{x}}, {{y}}, {step.rows}, {inputs}, {units}, {{p}}_kernel_{k}, {bias}")
     if isinstance(step, Affine):
         p = step.pattern
-        arrays = ", ".join(f"{{p}}_{name}_{k}" if name in step.arrays else "0" for name in ("mean", "factor", "shift"))
+        arrays = ", ".join(
+            f"{{p}}_{name}_{k}" if name in step.arrays else "NULL" for name in ("mean", "factor", "shift")
+        )
         return Call("affine", f"{{x}}, {{y}}, {p.outer}, {p.features}, {p.inner}, {arrays}")
     if isinstance(step, PRelu):
         p = step.pattern

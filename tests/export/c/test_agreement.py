@@ -26,7 +26,7 @@ from fastnet.layers import (
 SANITIZED = ["-O0", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 BUILDS = {
     "C99 with sanitizers": (C99, SANITIZED),
-    "C++11": (CPP11, ["-O0"]),
+    "C++11": (CPP11, ["-O0", "-Wzero-as-null-pointer-constant"]),
     "C99 by Clang": (["clang", "-std=c99"], ["-O0"]),
 }
 
