@@ -28,6 +28,7 @@ from fastnet.export.c.steps import (
 from fastnet.export.kinds import kind_of
 from fastnet.layers import Layer
 from fastnet.layers.activation import ActivationLayer
+from fastnet.recorded import is_ours
 
 _NOTHING = {
     "ActivityRegularization", "AlphaDropout", "Dropout", "Flatten", "GaussianDropout", "GaussianNoise", "Identity",
@@ -75,10 +76,11 @@ def _steps(layer: Layer) -> list[Step]:
     if reader is not None:
         found: list[Step] = reader(layer)
         return found
-    is_ours = getattr(layers, name, None) is type(layer)
-    what = f"layer {layer.name!r} is of {'' if is_ours else 'your '}class {name}"
-    advice = _ADVICE.get(name) if is_ours else "Python code cannot be written in C; make it of layers of this list"
-    raise ValueError(f"{what}, which has no form in C: {advice or _BEFORE}. The list: {_KNOWN}")
+    what, advice = f"is of class {name}", _ADVICE.get(kind or "", _BEFORE)
+    if kind is None:
+        what = "has a method that you replaced" if is_ours(type(layer)) else f"is of your class {name}"
+        advice = "Python code cannot be written in C; make it of layers of this list"
+    raise ValueError(f"layer {layer.name!r} {what}, which has no form in C: {advice}. The list: {_KNOWN}")
 
 
 def _activation(layer: Layer, activation: Activation, shape: tuple[int, ...]) -> list[Step]:

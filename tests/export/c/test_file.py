@@ -165,12 +165,19 @@ class Square(Function):
         return 2 * np.asarray(x)
 
 
+def patched() -> Dense:
+    layer: Any = Dense(3, name="p")
+    layer.call = lambda x: x
+    return layer  # type: ignore[no-any-return]
+
+
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
         (Mine(name="m"), "layer 'm' is of your class Mine, which has no form in C: Python code cannot be written in C"),
         (layers.Lambda(lambda x: x, gradient=None, name="l"), "layer 'l' is of class Lambda.*export the layers before"),
         (layers.Discretization(bin_boundaries=[0.0], name="d"), "layer 'd' is of class Discretization.*compute it in"),
+        (patched(), "layer 'p' has a method that you replaced, which has no form in C: Python code cannot be"),
         (Dense(3, Square(), name="s"), "layer 's' has the activation 'Square'.*integer=True"),
     ],
 )
