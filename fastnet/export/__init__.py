@@ -55,7 +55,9 @@ def _name_and_ending(filepath: Any, format: Any) -> tuple[str, str]:
     """Checks the name of the file; returns it as a string, and its ending."""
     name = checks.file_name("filepath", filepath)
     ending = next((known for known in FORMATS if name.endswith(known)), None)
-    if ending is None or "\0" in name:
+    if "\0" in name:
+        raise ValueError(f"filepath must be a file's name, which has no null character, got {name!r}")
+    if ending is None:
         raise ValueError(f"filepath must end in {' or '.join(map(repr, FORMATS))}, got {name!r}")
     expected = FORMATS[ending][0]
     if format not in (None, expected):

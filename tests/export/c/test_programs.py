@@ -127,6 +127,24 @@ def test_constant_data_may_be_where_only_the_macros_can_read_it(form: str, reque
 
 
 @needs_compiler
+@pytest.mark.parametrize("form", ["floats", "integers"])
+def test_the_code_in_the_comment_compiles(form: str, request: Any, tmp_path: Path) -> None:
+    exported = request.getfixturevalue(form)
+    parts, functions = [], []
+    for name in ("last_softmax", "last_sigmoid", "permute", *(["bytes_dense"] if form == "integers" else [])):
+        comment = (exported.folder / f"{name}.h").read_text().split("*/")[0]
+        code = re.search(r"call its functions\.\n\n((?: {7}.*\n)+)", comment)
+        assert code
+        assert ("int found" in code[1]) == name.startswith("last")
+        parts.append(f'#include "{exported.folder / name}.h"\n')
+        used = "(void)found;" if "found" in code[1] else ""
+        functions.append(f"void go_{name}(void);\nvoid go_{name}(void)\n{{\n{code[1]}{used}\n}}\n")
+    (tmp_path / "main.c").write_text("".join([*parts, *functions, "int main(void) { return 0; }\n"]))
+    for compiler in (C99, CPP11):
+        compiled(compiler, tmp_path / "main.c", "-Wno-uninitialized", "-Wno-maybe-uninitialized")
+
+
+@needs_compiler
 def test_every_float_is_read_back_exactly(tmp_path: Path) -> None:
     model = simple(Dense(1, use_bias=False), shape=(8,))
     weights = np.array([1e-45, -1e-40, 1.17549435e-38, 3.4028235e38, 1 / 3, -0.0, 16777217, 0.1], np.float32)
