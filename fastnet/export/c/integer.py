@@ -243,7 +243,8 @@ def _compared(network: Network, rows: Any, outputs: Floats, has_classes: bool) -
         [network.run(network.inputs(rows[start : start + _BLOCK])) for start in range(0, len(rows), _BLOCK)]
     )
     off = np.abs(found * 2.0**-network.output - outputs).max()
-    text = f"On the {len(rows):,} examples, outputs differ from fastnet's by at most {off:.2g}"
+    examples = f"{len(rows):,} example{'s' if len(rows) > 1 else ''}"
+    text = f"On the {examples}, outputs differ from fastnet's by at most {off:.2g}"
     if has_classes and outputs.shape[1] > 1:
         same = int((found.argmax(axis=1) == outputs.argmax(axis=1)).sum())
         text += f", and the class is the same for {same:,}"
