@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -108,6 +108,3 @@ class Glu(Activation):
 
     def derivative(self, x: Any) -> Floats:
         raise NotImplementedError("glu mixes the units, so it has no derivative by element; see gradient()")
-
-    def forward(self, z: Floats, units: int) -> NoReturn:
-        raise ValueError("glu halves the number of units, so it must be a layer: put Activation('glu') after the layer")

@@ -58,10 +58,13 @@ class CategoricalLayer(WholeNumbersLayer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         if self.output_mode == "int":
             return input_shape
-        if self.output_mode == "one_hot" and input_shape[-1] != 1:
-            return (*input_shape, self.depth)
         if self.output_mode == "one_hot":
-            return (*input_shape[:-1], self.depth)
+            return (*(input_shape[:-1] if input_shape[-1:] == (1,) else input_shape), self.depth)
+        if not input_shape:
+            raise checks.ShapeError(
+                f"layer {self.name!r} is given examples that are numbers; {self.output_mode!r} expects rows, and "
+                "'one_hot' makes a row of each number"
+            )
         return (*input_shape[1:], self.depth)
 
     def get_config(self) -> dict[str, Any]:

@@ -112,6 +112,11 @@ class Dense(Layer):
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "activation":
             value = activations.get(value)
+            if value.halves:
+                layer = f"Activation({value.name!r})"
+                raise ValueError(
+                    f"{value.name} halves the number of units, so it must be a layer: put {layer} after this one"
+                )
             variables.touch()
         super().__setattr__(name, value)
 

@@ -43,7 +43,7 @@ LAYERS: dict[str, list[tuple[Make, Any]]] = {
     "CategoryEncoding": [
         *((lambda mode=mode: layers.CategoryEncoding(5, mode), whole(0, 5, 3)) for mode in ("multi_hot", "count")),
         *((lambda mode=mode: layers.CategoryEncoding(5, mode), whole(0, 5, 3, 2)) for mode in ("multi_hot", "count")),
-        *((lambda: layers.CategoryEncoding(5, "one_hot"), whole(0, 5, *shape)) for shape in ((3,), (1,), (3, 1))),
+        *((lambda: layers.CategoryEncoding(5, "one_hot"), whole(0, 5, *shape)) for shape in ((), (3,), (1,), (3, 1))),
     ],
     "Dense": [
         (lambda: Dense(7), normal(5)),

@@ -49,6 +49,19 @@ def test_a_model_takes_the_same_numbers(mode: str, length: int, tmp_path: Path) 
     np.testing.assert_array_equal(load_model(tmp_path / "m.safetensors").predict(x, verbose=0), layer(x))
 
 
+@pytest.mark.parametrize(
+    "make", [lambda mode: CategoryEncoding(4, mode), lambda mode: Discretization([1, 2, 3], output_mode=mode)]
+)
+def test_examples_that_are_numbers(make: Any) -> None:
+    """Each is a row in mode "one_hot"; the other modes make a row of several numbers."""
+    model = Sequential([Input(()), make("one_hot")])
+    for x in ([1.0, 3.0], [3.0]):
+        np.testing.assert_array_equal(model.predict(np.array(x), verbose=0), np.eye(4)[np.array(x, int)])
+    for mode in ("multi_hot", "count"):
+        with pytest.raises(ValueError, match=f"examples that are numbers; '{mode}' expects rows, and 'one_hot' makes"):
+            Sequential([Input(()), make(mode)])
+
+
 def test_a_model_trains_after_it_and_not_before() -> None:
     x = RNG.integers(0, 6, (8, 2))
     model = Sequential([Input((2,)), CategoryEncoding(6), Dense(1)])
