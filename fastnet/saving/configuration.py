@@ -287,7 +287,7 @@ def known_objects(custom_objects: Any) -> Objects:
 def _make(argument: str, entry: Any, table: Mapping[str, Any], objects: Objects) -> Any:
     """Makes the object of a description. A string is returned unchanged, unless `objects` has that name."""
     if isinstance(entry, str):
-        return objects.get(entry, entry)
+        return objects[key] if (key := key_of(entry, objects)) else entry
     if not is_description(entry):
         raise TypeError(f"{argument}: expected a dict with 'class_name' and 'config', got {entry!r:.80}")
     name = key_of(entry.get("registered_name") or entry["class_name"], objects) or entry["class_name"]
@@ -326,8 +326,8 @@ def _hint(name: str) -> Iterator[None]:
 
 def _inner(name: str, value: Any, objects: Objects) -> Any:
     """Returns an argument of an object; makes it from its description if it is one of the user's own objects."""
-    if isinstance(value, str) and name in _FUNCTIONS and value in objects:
-        return _instance(objects[value])
+    if isinstance(value, str) and name in _FUNCTIONS and (key := key_of(value, objects)):
+        return _instance(objects[key])
     if is_description(value) and key_of(value["class_name"], objects):
         return _make(name, value, {}, objects)
     return value

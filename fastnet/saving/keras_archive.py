@@ -61,7 +61,9 @@ def read_archive(path: str, weights_only: bool = False) -> Archive:
     with open(open_regular(path), "rb") as file:
         start = file.read(len(_HDF5))
         if start == _HDF5:
-            refuse(path, LEGACY)
+            refuse(
+                path, f"is no .keras file but an HDF5 file. Weights alone end in .weights.h5; a whole model {LEGACY}"
+            )
         with refusals(path, "is no .keras file, or is damaged"):
             if not start:
                 raise ValueError("it is empty")

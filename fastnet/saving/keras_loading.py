@@ -78,8 +78,9 @@ def _check(arrays: Arrays, names: list[str], others: set[str]) -> None:
     """
     for name in names:
         kind = arrays.found[name].dtype
-        if kind.kind == "f" and kind.itemsize != 4:
-            raise ValueError(f"{screen.printable(name[:200])} is of type {kind}; fastnet computes in float32 alone")
+        if kind.kind in "fV" and kind.itemsize != 4:
+            found = "bfloat16" if kind.kind == "V" else kind
+            raise ValueError(f"{screen.printable(name[:200])} is of type {found}; fastnet computes in float32 alone")
     for name in sorted(set(arrays) - set(names)):
         group = name.rpartition("/vars/")[0]
         is_seed = re.search(r"(^|/)_?seed_generators?(_\d+)?(/|$)", group)

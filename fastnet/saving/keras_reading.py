@@ -34,7 +34,6 @@ _WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
     "rms_scaling": (False,),
     "sparse": (False,),
 }
-_OF_EVERY_LAYER = ("activity_regularizer", "autocast")  # what Keras adds to the arguments of a user's own layer
 _DERIVED = ("vocabulary_size", "shared_object_id")  # values that follow from others
 _INNER: dict[str, Any] = {  # classes of objects that may be arguments
     **constraints.CLASSES,
@@ -73,7 +72,8 @@ class _Reader:
 
     def model(self, entry: Any, prefix: str, frozen: bool) -> Config:
         """Describes a model; `frozen` says that a model around it is not trained."""
-        kind, config = _parts(entry, "the model")
+        _, config = _parts(entry, "the model")
+        kind = _name_of(entry)
         if kind not in MODELS:
             raise ValueError(f"the model is of class {kind!r:.80}; fastnet reads Sequential and functional models")
         if not isinstance(config.get("layers"), list):
@@ -92,23 +92,25 @@ class _Reader:
             if order != sorted(order):
                 raise ValueError("the layers of the model are not in the order of the computation")
             shape = None
+        _check_shape(shape)
         described = {"name": config.get("name", "sequential"), "layers": found, "build_input_shape": shape}
         return {"class_name": kind, "config": described}
 
     def layer(self, entry: Any, group: str, frozen: bool) -> Config:
         """Describes a layer, or a model inside another, and notes the group of its arrays."""
         kind, config = _parts(entry, "a layer")
-        registered = entry.get("registered_name")
-        own = key_of(registered if isinstance(registered, str) else kind, self.objects) or key_of(kind, self.objects)
-        if own is None and kind in MODELS:
+        name = _name_of(entry)
+        own = key_of(name, self.objects) or key_of(kind, self.objects)
+        if own is None and name in MODELS:
             return self.model(entry, f"{group}/", frozen)
         what = f"layer {config.get('name')!r:.80}"
-        made = self.objects[own] if own is not None else self.table.get(kind)
+        made = self.objects[own] if own is not None else self.table.get(name)
         if made is None:
             names = ", ".join(sorted(self.table, key=str.lower))
+            has = "a class of your own" if name != kind else f"which fastnet has not. It has {names}"
             raise ValueError(
-                f"{what} is of class {kind!r:.80}, which fastnet has not. It has {names}. A class of your own must be "
-                f"given by its name: custom_objects={{{kind!r:.80}: ...}}"
+                f"{what} is of class {name!r:.80}, {has}. You can give a class of fastnet in its place: "
+                f"custom_objects={{{kind!r:.80}: ...}}"
             )
         if not isinstance(made, type) or not issubclass(made, Layer):
             raise TypeError(
@@ -118,22 +120,19 @@ class _Reader:
             raise ValueError(
                 f"{what} is of class 'Lambda', whose code is not run; put a layer of your own in its place"
             )
-        if kind != "InputLayer":
+        if kind == "InputLayer":
+            _check_shape(config.get("batch_shape"))
+        else:
             self.groups.append((group, made))
         dtype = _dtype(config, what, is_any=kind == "InputLayer" or issubclass(made, CategoricalLayer))
         config = config | {"dtype": dtype}
         if kind != "InputLayer":
             del config["dtype"]
-            if own is not None:
-                config = {name: value for name, value in config.items() if name not in _OF_EVERY_LAYER}
             if frozen:
                 config["trainable"] = False
         if issubclass(made, Lookup):
             self._add_vocabulary(config, group, what)
-        return {
-            "class_name": kind if own is None else own,
-            "config": _arguments(what, made if own is None else None, config),
-        }
+        return {"class_name": kind if own is None else own, "config": _arguments(what, made, config, own is not None)}
 
     def _add_vocabulary(self, config: Config, group: str, what: str) -> None:
         """Takes the vocabulary of a layer that was adapted, and its weights, from where Keras has them."""
@@ -161,6 +160,22 @@ def _parts(entry: Any, what: str) -> tuple[str, Config]:
     if not isinstance(kind, str) or not isinstance(config, dict):
         raise TypeError(f"{what}: expected a dict with 'class_name' and 'config', got {entry!r:.80}")
     return kind, config
+
+
+def _name_of(entry: Config) -> str:
+    """Returns the name of a class. One of the user's own has its package before it, so that it is none of fastnet's."""
+    kind, module, registered = entry["class_name"], entry.get("module"), entry.get("registered_name")
+    if (module is None and registered is None) or str(module).partition(".")[0] == "keras":
+        return str(kind)
+    return registered if isinstance(registered, str) and ">" in registered else f"Custom>{kind}"
+
+
+def _check_shape(shape: Any) -> None:
+    """Refuses the shape of a batch with an axis of any length, except for the first."""
+    if isinstance(shape, list) and None in shape[1:]:
+        raise ValueError(
+            f"the model's input has the shape {shape!s:.80}; in fastnet only the first axis has any length"
+        )
 
 
 def _dtype(config: Config, what: str, is_any: bool = False) -> Any:
@@ -231,16 +246,21 @@ def _before(name: str, nodes: Any) -> str:
 # Arguments ------------------------------------------------------------------------------------------------------------
 
 
-def _arguments(what: str, kind: type | None, config: Config) -> Config:
-    """Returns the arguments of an object as fastnet's class takes them; None for a class of the user's own."""
+def _arguments(what: str, kind: type | None, config: Config, is_own: bool = False) -> Config:
+    """Returns the arguments of an object as its class takes them; all of them if there is none.
+
+    Those that the class does not take are left out if they mean nothing. Else the constructor of a class of the user's
+    own gets them, and another class raises an error.
+    """
     known = None if kind is None else _accepted(kind)
     found = {}
     for name, value in config.items():
         if known is not None and name not in known:
             if value is None or name in _DERIVED or value in _WITHOUT_EFFECT.get(name, ()):
                 continue
-            assert kind is not None
-            raise ValueError(f"{what} has {name!r:.80}={value!r:.80}, which fastnet's {kind.__name__} has not")
+            if not is_own:
+                assert kind is not None
+                raise ValueError(f"{what} has {name!r:.80}={value!r:.80}, which fastnet's {kind.__name__} has not")
         found[name] = _value(what, name, value)
     return found
 
@@ -267,6 +287,10 @@ def _value(what: str, name: str, value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     kind, config = value.get("class_name"), value.get("config")
+    if kind == "__lambda__" or (kind is None and name == "activation"):
+        raise ValueError(
+            f"{what} has a lambda as its {name:.80}, whose code is not run; put a named function in its place"
+        )
     if kind is None:
         return {key: _value(what, key, each) for key, each in value.items()}
     if kind in ("__numpy__", "__tensor__"):
@@ -276,8 +300,8 @@ def _value(what: str, name: str, value: Any) -> Any:
     if not isinstance(kind, str) or kind.startswith("__") or not isinstance(config, dict):
         raise ValueError(f"{what} has {name!r:.80}={value!r:.80}, which fastnet does not read")
     if name == "activation":
-        return _activation(what, kind, config)
-    return _described(f"{name} of {what}", _INNER, kind, config)
+        return _activation(what, _name_of(value), config)
+    return _described(f"{name} of {what}", _INNER, _name_of(value), config)
 
 
 def _described(what: str, table: Mapping[str, Any], kind: str, config: Config) -> Config:
@@ -351,11 +375,9 @@ def _compiled_object(what: str, value: Any, table: Mapping[str, Any], objects: O
         own = key_of(name, objects) if isinstance(name, str) else None
         return own or value["config"]
     kind, config = _parts(value, what)
-    registered = value.get("registered_name")
-    own = key_of(registered if isinstance(registered, str) else kind, objects)
-    if own is not None:
-        return _described(what, {}, own, config)
-    return _described(what, table, kind, config)
+    name = _name_of(value)
+    own = key_of(name, objects) or key_of(kind, objects)
+    return _described(what, table, name, config) if own is None else _described(what, {}, own, config)
 
 
 def _metric(value: Any, objects: Objects) -> Any:

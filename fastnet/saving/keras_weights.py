@@ -34,8 +34,8 @@ from fastnet.recorded import MODELS, snake_case
 from fastnet.saving.layout import RANK_LIMIT, ask_for_memory, refusals
 
 LEGACY = (
-    "is a file of Keras 2; open it in Keras 3 with keras.models.load_model(...), and save it there as .keras or, for "
-    "the weights alone, as .weights.h5"
+    "of Keras 2 is opened in Keras 3 with keras.models.load_model(...), and saved there as .keras or, for the weights "
+    "alone, as .weights.h5"
 )
 _OBJECT_LIMIT = 100_000  # groups and arrays in a file
 _DEPTH_LIMIT = 256
@@ -169,7 +169,7 @@ class Arrays(Mapping[str, Floats]):
         with refusals(path, "is no HDF5 file as Keras writes it, or is damaged"):
             self._file = library.File(source, "r")
             if "layer_names" in self._file.attrs or "model_weights" in self._file:
-                raise ValueError(f"it {LEGACY}")
+                raise ValueError(f"a file {LEGACY}")
             stored = 0
             for i, (name, thing) in enumerate(_walk(self._file, library), 1):
                 if i > _OBJECT_LIMIT:
@@ -226,7 +226,8 @@ def _walk(group: Any, library: ModuleType, prefix: str = "", depth: int = 0) -> 
 
 def _checked_size(name: str, found: Any, library: ModuleType) -> int:
     """Checks that an array is of numbers, and stored in the file as it is; returns its bytes."""
-    if found.dtype.kind not in "fiu" or found.dtype.itemsize > 8:
+    is_bfloat16 = found.dtype == "V2"  # of which the caller knows more
+    if not is_bfloat16 and (found.dtype.kind not in "fiu" or found.dtype.itemsize > 8):
         raise ValueError(f"{name!r:.200} has the type {found.dtype!s:.80}; expected numbers")
     if found.shape is None or len(found.shape) > RANK_LIMIT:
         raise ValueError(f"{name!r:.200} has the shape {found.shape!s:.80}")

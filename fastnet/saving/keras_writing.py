@@ -163,9 +163,9 @@ def _activation(value: Any, what: str) -> Any:
 
 def _model(model: Any) -> Config:
     """Describes a model, without its compile arguments."""
+    _check_name("model", model.name)
     for layer in model.layers:
-        if "/" in layer.name:
-            raise ValueError(f"the layer's name {layer.name!r} has a slash, which Keras does not allow; rename it")
+        _check_name("layer", layer.name)
     shape = None if model.input_shape is None else [None, *model.input_shape[1:]]
     config: Config = {"name": model.name, "trainable": True, "dtype": "float32"}
     if class_of(model) == "Sequential":
@@ -184,11 +184,17 @@ def _model(model: Any) -> Config:
     return {"class_name": "Functional", "config": config, **_FUNCTIONAL, "build_config": {"input_shape": None}}
 
 
+def _check_name(what: str, name: str) -> None:
+    if "/" in name:
+        raise ValueError(f"the {what}'s name {name!r:.80} has a slash, which Keras does not allow; rename it")
+
+
 def _input(model: Any, shape: list[int | None]) -> Config:
     """Describes the input of a Sequential as a layer. Its name is one that no other layer of the model has."""
     start = getattr(model._start, "layer", None)
     given = start if isinstance(start, InputLayer) else None
     name = "input_layer" if given is None else given.name
+    _check_name("input", name)
     while any(layer.name == name for layer in model.layers):
         name += "_0"
     return _input_entry(name, shape, "float32" if given is None else given.dtype)
@@ -249,6 +255,7 @@ def _compiled(model: Model) -> Config:
 
 def _optimizer(optimizer: Optimizer) -> Config:
     what = f"the optimizer {optimizer.name!r:.80}"
+    _check_name("optimizer", optimizer.name)
     _check(what, optimizer)
     return _entry(configuration.optimizer_config(optimizer), "keras.optimizers", what)
 

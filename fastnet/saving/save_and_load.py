@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fastnet import checks
 from fastnet.saving import configuration
 from fastnet.saving.configuration import Model
 from fastnet.saving.layout import read, write
@@ -26,7 +27,8 @@ def save_model(model: Model, filepath: Path, overwrite: bool = True) -> None:
     Raises:
         ValueError: if the name has another ending, a weight is NaN or infinite, or the model has too many layers.
         TypeError: if an argument of a layer, a loss or another object cannot be saved; the message says what to do. In
-            a ``.keras`` file these are all classes and functions of your own, and `Lambda`.
+            a ``.keras`` file these are all classes and functions of your own, and `Lambda`. Also if `overwrite` is not
+            a bool.
         ImportError: for a ``.keras`` file, if h5py is not installed.
         FileExistsError: if the file exists and `overwrite` is False.
         PermissionError: if the file exists and is read-only, even with `overwrite`.
@@ -34,6 +36,7 @@ def save_model(model: Model, filepath: Path, overwrite: bool = True) -> None:
         OSError: if the file cannot be written.
     """
     name = check_suffix("filepath", filepath, weights=False)
+    checks.flag("overwrite", overwrite)
     with model._lock:
         if is_keras(name):
             from fastnet.saving import keras_writing
@@ -58,12 +61,13 @@ def load_model(filepath: Path, custom_objects: Mapping[str, Any] | None = None, 
         ModelFormatError: if the file is not a model file, is damaged, needs a newer version, has an unknown class, or
             something else that fastnet cannot compute as Keras does.
         ValueError: if the name has another ending.
-        TypeError: if `custom_objects` is not such a dict.
+        TypeError: if `custom_objects` is not such a dict, or `compile` is not a bool.
         ImportError: for a ``.keras`` file, if h5py is not installed.
         FileNotFoundError: if the file does not exist.
         OSError: if the file cannot be read.
     """
     configuration.check_objects(custom_objects)
+    checks.flag("compile", compile)
     name = check_suffix("filepath", filepath, weights=False)
     if is_keras(name):
         from fastnet.saving import keras_loading
@@ -99,6 +103,7 @@ def save_weights(model: Model, filepath: Path, overwrite: bool = True) -> None:
         FileExistsError, OSError: as `save_model`.
     """
     name = check_suffix("filepath", filepath, weights=True)
+    checks.flag("overwrite", overwrite)
     if not model.built:
         raise ValueError("the model has no weights yet; put an Input in front, or call build() or fit() first")
     with model._lock:

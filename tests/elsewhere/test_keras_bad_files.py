@@ -74,7 +74,7 @@ def test_files_that_are_no_archives(path: Path) -> None:
         path.write_bytes(data)
         refused(path, "is no .keras file, or is damaged")
     path.write_bytes(b"\x89HDF\r\n\x1a\n" + b"\0" * 100)
-    refused(path, "is a file of Keras 2; open it in Keras 3")
+    refused(path, "is no .keras file but an HDF5 file. .* a whole model of Keras 2 is opened in Keras 3")
     path.unlink()
     path.mkdir()
     refused(path, "is no file but a folder")
@@ -352,7 +352,7 @@ EDITS: list[tuple[str, Callable[[Any], Any], str]] = [
     ("more arrays", lambda file: file.create_dataset("layers/dense/vars/2", data=[1.0]), "."),
     ("another layer", lambda file: file.create_dataset("layers/conv2d/vars/0", data=[1.0]), "belongs to no layer"),
     ("a circle of groups", circle, "nested deeper than 256|more than 100000"),
-    ("Keras 2", lambda file: file.attrs.update(layer_names=["a"]), "is a file of Keras 2; open it in Keras 3"),
+    ("Keras 2", lambda file: file.attrs.update(layer_names=["a"]), "a file of Keras 2 is opened in Keras 3"),
     ("a type", lambda file: file.__setitem__("layers/kind", np.dtype("f4")), "neither a group nor an array"),
 ]
 
@@ -454,6 +454,24 @@ def test_nothing_is_half_written(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="layer 'lambda' of class Lambda cannot be saved in Keras's format"):
         model.save(tmp_path / "other.keras")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.keras", "m.weights.h5"]
+
+
+def test_names_that_keras_refuses(path: Path) -> None:
+    """Keras would not open the file."""
+    start = Input((3,), name="in/side")
+    named = fastnet.optimizers.SGD(name="op/timizer")
+    for what, model in (
+        ("model's name 'a/b'", fastnet.Sequential([Input((3,)), layers.Dense(2)], name="a/b")),
+        ("model's name 'a/b'", fastnet.Model(start, layers.Dense(2)(start), name="a/b")),
+        ("layer's name 'a/b'", fastnet.Sequential([Input((3,)), fastnet.Sequential([layers.Dense(2)], name="a/b")])),
+        ("layer's name 'a/b'", fastnet.Sequential([Input((3,)), fastnet.Sequential([layers.Dense(2, name="a/b")])])),
+        ("layer's name 'in/side'", fastnet.Model(start, layers.Dense(2)(start))),
+        ("input's name 'in/side'", fastnet.Sequential([Input((3,), name="in/side"), layers.Dense(2)])),
+        ("optimizer's name 'op/timizer'", fastnet.Sequential([Input((3,)), layers.Dense(2)]).compile(named, "mse")),
+    ):
+        with pytest.raises(ValueError, match=f"the {what} has a slash, which Keras does not allow; rename it"):
+            model.save(path)
+        assert not path.exists()
 
 
 def test_weights_of_another_model(tmp_path: Path) -> None:

@@ -563,11 +563,22 @@ def sequential(*entries: Any, shape: Any = (6,)) -> Any:
 def test_what_fastnet_has_not_is_named(path: Path) -> None:
     conv = sequential(keras.layers.Conv1D(2, 2), shape=(4, 3))
     refused(conv, path, "layer 'conv1d.*' is of class 'Conv1D', which fastnet has not. It has Activation, .*Dense")
-    refused(sequential(Twice(name="twice")), path, "layer 'twice' is of class 'Twice', .*custom_objects")
+    refused(sequential(Twice(name="twice")), path, "layer 'twice' is of class 'mine>Twice', .*custom_objects={'Twice'")
     lora = sequential(keras.layers.Dense(4, lora_rank=2))
     refused(lora, path, "has 'lora_rank'=2, which fastnet's Dense has not")
     half = sequential(keras.layers.Dense(4, dtype="mixed_float16"))
     refused(half, path, "has the type or policy 'mixed_float16'; fastnet computes in float32 alone")
+    brain = sequential(keras.layers.Dense(4, dtype="bfloat16", name="brain"))
+    refused(brain, path, "layer 'brain' has the type or policy 'bfloat16'; fastnet computes in float32 alone")
+    with pytest.raises(fastnet.saving.ModelFormatError, match="layers/dense/vars/0 is of type bfloat16; fastnet comp"):
+        fastnet.Sequential([Input((6,)), layers.Dense(4)]).load_weights(path)
+    refused(sequential(keras.layers.Dense(4), shape=(None, 6)), path, r"the shape \[None, None, 6\]; in fastnet only")
+    start = keras.Input((None, 6))
+    refused(keras.Model(start, keras.layers.Dense(4)(start)), path, r"the shape \[None, None, 6\]; in fastnet only")
+    refused(
+        sequential(keras.layers.Dense(4, activation=lambda x: 2 * x)), path, "has a lambda as its activation, whose"
+    )
+    refused(sequential(keras.layers.Dense(4, "glu")), path, "glu halves the number of units, so it must be a layer")
     refused(sequential(keras.layers.LayerNormalization(rms_scaling=True)), path, "'rms_scaling'=True")
     refused(sequential(keras.layers.Flatten(data_format="channels_first")), path, "'data_format'='channels_first'")
     refused(sequential(keras.layers.Embedding(5, 2, mask_zero=True)), path, "mask_zero is not supported")
@@ -586,6 +597,74 @@ def test_what_fastnet_has_not_is_named(path: Path) -> None:
     assert not load_model(path, compile=False).compiled
 
 
+def own_classes() -> dict[str, Any]:
+    """Returns classes of a user that are called like Keras's own, but compute something else."""
+
+    class Dense(keras.layers.Dense):  # type: ignore[misc]
+        def call(self, x: Any) -> Any:
+            return 2 * super().call(x)
+
+    class Dropout(keras.layers.Layer):  # type: ignore[misc]
+        def __init__(self, rate: float, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.rate = rate
+
+        def get_config(self) -> dict[str, Any]:
+            return {**super().get_config(), "rate": self.rate}
+
+        def call(self, x: Any) -> Any:
+            return self.rate * x
+
+    class HeNormal(keras.initializers.Zeros):  # type: ignore[misc]
+        pass
+
+    class L2(keras.regularizers.L1):  # type: ignore[misc]
+        pass
+
+    class MeanSquaredError(keras.losses.MeanAbsoluteError):  # type: ignore[misc]
+        pass
+
+    class Precision(keras.metrics.Recall):  # type: ignore[misc]
+        pass
+
+    class SGD(keras.optimizers.SGD):  # type: ignore[misc]
+        pass
+
+    class Sequential(keras.Sequential):  # type: ignore[misc]
+        pass
+
+    return {name: kind for name, kind in locals().items() if isinstance(kind, type)}
+
+
+@pytest.mark.parametrize("package", [None, "mine", "Custom"])
+def test_a_class_of_your_own_is_not_taken_for_one_that_is_called_alike(package: str | None, path: Path) -> None:
+    own = own_classes()
+    registered = keras.saving.get_custom_objects()
+    before = dict(registered)
+    if package:
+        own = {name: keras.saving.register_keras_serializable(package)(kind) for name, kind in own.items()}
+    prefix = f"{package or 'Custom'}>"
+    try:
+        for entry in (own["Dense"](4), own["Dropout"](0.5)):
+            match = f"is of class '{prefix}{type(entry).__name__}', a class of your own"
+            refused(sequential(entry), path, match)
+            refused(keras.Sequential([keras.Input((6,)), keras.Sequential([entry])]), path, match)
+        refused(own["Sequential"]([keras.Input((6,)), keras.layers.Dense(3)]), path, f"of class '{prefix}Sequential'")
+        inner = own["Sequential"]([keras.layers.Dense(3)])
+        refused(sequential(inner), path, f"of class '{prefix}Sequential', a class of your own")
+        for argument, name in (("kernel_initializer", "HeNormal"), ("kernel_regularizer", "L2")):
+            with_own = sequential(keras.layers.Dense(4, **{argument: own[name]()}))
+            refused(with_own, path, f"unknown {argument} '{prefix}{name}'")
+        for argument, name in (("optimizer", "SGD"), ("loss", "MeanSquaredError"), ("metrics", "Precision")):
+            theirs = sequential(keras.layers.Dense(4))
+            made = own[name]()
+            theirs.compile(**{"optimizer": "sgd", "loss": "mse", argument: [made] if argument == "metrics" else made})
+            refused(theirs, path, f"unknown .* '{prefix}{name}'.*must be given by its name")
+    finally:
+        registered.clear()
+        registered.update(before)
+
+
 def test_a_class_of_keras_as_a_class_of_fastnet(path: Path) -> None:
     class Doubles(layers.Layer):
         def call(self, x: Any) -> Any:
@@ -596,3 +675,33 @@ def test_a_class_of_keras_as_a_class_of_fastnet(path: Path) -> None:
         assert (load_model(path, {name: Doubles}).predict(ROWS, verbose=0) == 2 * ROWS).all()
     with pytest.raises(fastnet.saving.ModelFormatError, match=r"for which custom_objects has <function .*, no layer's"):
         load_model(path, {"Twice": lambda x: 2 * x})
+
+
+@keras.saving.register_keras_serializable("mine")
+class Hidden(keras.layers.Dense):  # type: ignore[misc]
+    pass
+
+
+@keras.saving.register_keras_serializable("mine")
+def soft(x: Any) -> Any:
+    return keras.ops.softplus(x)
+
+
+def test_what_a_class_of_keras_has_beside(path: Path) -> None:
+    """A subclass of Keras's Dense has arguments that fastnet's has not; those that mean nothing are left out."""
+
+    class Ours(layers.Dense):
+        pass
+
+    theirs = sequential(Hidden(4, activation=soft, activity_regularizer="l2", trainable=False))
+    theirs.save(path)
+    for kind in (Ours, layers.Dense):
+        for prefix in ("", "mine>"):
+            given = {f"{prefix}Hidden": kind, f"{prefix}soft": activations.softplus}
+            model = load_model(path, given)
+            assert_same_predictions(model, theirs, ROWS)
+            assert repr(model.layers[0].activity_regularizer) == "L2(l2=0.01)"
+            assert not model.layers[0].trainable
+    refused(sequential(Hidden(4, lora_rank=2)), path, "'mine>Hidden', a class of your own")
+    with pytest.raises(fastnet.saving.ModelFormatError, match="unexpected keyword argument 'lora_rank'"):
+        load_model(path, {"Hidden": Ours})

@@ -501,6 +501,13 @@ def test_overwrite_links_and_modes(tmp_path: Path, path: Path) -> None:
     good = path.read_bytes()
     with pytest.raises(FileExistsError):
         save_model(small(), path, overwrite=False)
+    for wrong in ("no", 0, None):
+        with pytest.raises(TypeError, match="overwrite must be True or False"):
+            save_model(small(), path, overwrite=wrong)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="overwrite must be True or False"):
+            small().save_weights(tmp_path / "m.weights.safetensors", overwrite=wrong)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="compile must be True or False"):
+            load_model(path, compile=wrong)  # type: ignore[arg-type]
     assert path.read_bytes() == good
     path.chmod(0o640)
     link = tmp_path / "link.safetensors"
