@@ -3,3 +3,4 @@
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "jax")  # read when Keras is first imported
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # the models are small: compiling takes most of the time

@@ -207,9 +207,9 @@ CHANGES: list[tuple[str, Callable[[Any], Any], str]] = [
     ("float16", lambda c: dense(c)["config"].update(dtype="float16"), "the type or policy 'float16'"),
     ("a policy", lambda c: c["config"].update(dtype={"class_name": "QuantizedDTypePolicy", "config": {}}), "Quantized"),
     ("an activation", lambda c: dense(c)["config"].update(activation="no"), "'no'"),
-    ("an activation's code", lambda c: dense(c)["config"].update(activation=LAMBDA), "__lambda__"),
-    ("an initializer", lambda c: dense(c)["config"].update(kernel_initializer=LAMBDA), "__lambda__"),
-    ("an inner class", lambda c: dense(c)["config"].update(kernel_regularizer=OTHER), "'Other'"),
+    ("an activation's code", lambda c: dense(c)["config"].update(activation=LAMBDA), "a lambda as its activation"),
+    ("an initializer", lambda c: dense(c)["config"].update(kernel_initializer=LAMBDA), "a lambda as its kernel_i"),
+    ("an inner class", lambda c: dense(c)["config"].update(kernel_regularizer=OTHER), "'Custom>Other'"),
     ("a shape", lambda c: c["config"]["layers"][0]["config"].update(batch_shape=[None, None]), "shape"),
     (
         "a huge shape",

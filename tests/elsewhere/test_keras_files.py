@@ -460,7 +460,6 @@ def test_every_metric(path: Path) -> None:
     model = small("sgd", metrics=["acc", "mse", *made, of_loss], weighted_metrics=["accuracy"])
     model.save(path)
     theirs = opened_by_keras(path)
-    theirs.run_eagerly = True
     mine = model.evaluate(ROWS, LABELS, verbose=0, return_dict=True)
     found = theirs.evaluate(ROWS, LABELS, verbose=0, return_dict=True)
     theirs.save(path)
