@@ -26,7 +26,7 @@ def load_model(path: str, custom_objects: Mapping[str, Any] | None, compile: boo
     h5py()
     archive = read_archive(path)
     with (
-        _naming_a_newer_version(archive),
+        _naming_another_version(archive),
         contextlib.closing(Arrays(path, io.BytesIO(archive.weights), len(archive.weights))) as arrays,
     ):
         return _make(path, archive, arrays, custom_objects, compile)
@@ -89,17 +89,22 @@ def _check(arrays: Arrays, names: list[str], others: set[str]) -> None:
 
 
 @contextlib.contextmanager
-def _naming_a_newer_version(archive: Archive) -> Iterator[None]:
-    """Adds to an error about a file of a newer Keras than was tested that this may be the reason."""
+def _naming_another_version(archive: Archive) -> Iterator[None]:
+    """Adds to an error about a file of Keras 2, or of a newer Keras than was tested, that this may be the reason."""
     try:
         yield
     except ModelFormatError as error:
-        if _numbers(archive.version) <= _numbers(KERAS_VERSION):
+        numbers = _numbers(archive.version)
+        if numbers > _numbers(KERAS_VERSION):
+            advice = (
+                f"this fastnet was tested with files of Keras up to {KERAS_VERSION}, so a newer fastnet may read it"
+            )
+        elif [0] < numbers < [3]:
+            advice = "open it in Keras 3, and save it there again"
+        else:
             raise
-        raise ModelFormatError(
-            f"{error}. The file was written by Keras {screen.printable(archive.version[:40])}; this fastnet was tested "
-            f"with files of Keras up to {KERAS_VERSION}, so a newer fastnet may read it"
-        ) from error
+        version = screen.printable(archive.version[:40])
+        raise ModelFormatError(f"{error}. The file was written by Keras {version}; {advice}") from error
 
 
 def _numbers(version: str) -> list[int]:

@@ -276,13 +276,15 @@ def test_functional_models_that_are_no_chain(path: Path) -> None:
         refused(path, match)
 
 
-def test_a_file_of_a_newer_keras(path: Path, members: dict[str, bytes]) -> None:
+def test_a_file_of_a_newer_or_an_older_keras(path: Path, members: dict[str, bytes]) -> None:
     version = json.dumps({"keras_version": "4.2.0"}).encode()
     write(path, members, metadata_json=version)
     assert load_model(path).optimizer.iterations == 1
     config = changed(members, lambda config: dense(config)["config"].update(sparsity="wide"))
     write(path, members, metadata_json=version, config_json=config)
     refused(path, rf"'sparsity'='wide'.*written by Keras 4.2.0; this fastnet was tested .* up to {KERAS_VERSION}")
+    write(path, members, metadata_json=b'{"keras_version": "2.15.0"}', config_json=config)
+    refused(path, "'sparsity'='wide'.*written by Keras 2.15.0; open it in Keras 3, and save it there again")
     write(path, members, config_json=config)
     with pytest.raises(ModelFormatError) as error:
         load_model(path)
