@@ -375,6 +375,8 @@ def _compiled_object(what: str, value: Any, table: Mapping[str, Any], objects: O
         own = key_of(name, objects) if isinstance(name, str) else None
         return own or value["config"]
     kind, config = _parts(value, what)
+    if kind == "__lambda__":
+        raise ValueError(f"{what} is a lambda, whose code is not run; put a named function in its place")
     name = _name_of(value)
     own = key_of(name, objects) or key_of(kind, objects)
     return _described(what, table, name, config) if own is None else _described(what, {}, own, config)

@@ -593,6 +593,10 @@ def test_what_fastnet_has_not_is_named(path: Path) -> None:
     refused(with_weights, path, "loss_weights=.0.5., which fastnet has not")
     with_weights.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam()), "mse")
     refused(with_weights, path, "unknown optimizer 'LossScaleOptimizer'")
+    with_weights.compile("adam", lambda y, p: keras.ops.mean(y - p))
+    refused(with_weights, path, "the loss is a lambda, whose code is not run")
+    with_weights.compile("adam", "mse", metrics=[lambda y, p: keras.ops.mean(y - p)])
+    refused(with_weights, path, "a metric is a lambda, whose code is not run")
     assert not load_model(path, compile=False).compiled
 
 
