@@ -179,13 +179,16 @@ def _check_shape(shape: Any) -> None:
 
 
 def _dtype(config: Config, what: str, is_any: bool = False) -> Any:
-    """Returns the name of a number type or a policy; refuses one other than float32, unless `is_any`."""
+    """Returns the name of a number type or a policy; refuses one other than float32.
+
+    With `is_any`, it refuses half precision alone, to which Keras rounds even an input.
+    """
     given = config.get("dtype")
     if isinstance(given, dict):
         inner = given.get("config")
         name = inner.get("name") if isinstance(inner, dict) else None
         given = name if given.get("class_name") == "DTypePolicy" else f"{given.get('class_name')} {name}"
-    if given not in (None, "float32") and not is_any:
+    if given not in (None, "float32") and not (is_any and "float16" not in str(given)):
         raise ValueError(f"{what} has the type or policy {given!r:.80}; fastnet computes in float32 alone")
     return given
 

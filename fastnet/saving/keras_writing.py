@@ -201,6 +201,8 @@ def _input(model: Any, shape: list[int | None]) -> Config:
 
 
 def _input_entry(name: str, shape: list[int | None], dtype: str) -> Config:
+    if "float16" in dtype:
+        _refuse(f"the input {name!r:.80}", f"its dtype is {dtype}, to which Keras rounds what it gets")
     config = {"batch_shape": shape, "dtype": dtype, "sparse": False, "ragged": False, "name": name}
     return {"module": "keras.layers", "class_name": "InputLayer", "config": config, "registered_name": None}
 

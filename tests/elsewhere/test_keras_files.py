@@ -567,6 +567,18 @@ def test_what_fastnet_has_not_is_named(path: Path) -> None:
     refused(lora, path, "has 'lora_rank'=2, which fastnet's Dense has not")
     half = sequential(keras.layers.Dense(4, dtype="mixed_float16"))
     refused(half, path, "has the type or policy 'mixed_float16'; fastnet computes in float32 alone")
+    for kind in ("float16", "bfloat16"):
+        start = keras.Input((6,), dtype=kind, name="start")
+        for model in (
+            keras.Sequential([start, keras.layers.Dense(4)]),
+            keras.Model(start, keras.layers.Dense(4)(start)),
+        ):
+            refused(model, path, f"layer 'start' has the type or policy '{kind}'")
+        ours = fastnet.Sequential([Input((6,), dtype=kind, name="start"), layers.Dense(4)])
+        with pytest.raises(
+            TypeError, match=f"the input 'start' cannot be saved .*: its dtype is {kind}, to which Keras"
+        ):
+            ours.save(path)
     brain = sequential(keras.layers.Dense(4, dtype="bfloat16", name="brain"))
     refused(brain, path, "layer 'brain' has the type or policy 'bfloat16'; fastnet computes in float32 alone")
     with pytest.raises(fastnet.saving.ModelFormatError, match="layers/dense/vars/0 is of type bfloat16; fastnet comp"):
