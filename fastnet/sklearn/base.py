@@ -322,7 +322,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         if not (isinstance(self.n_iter_no_change, float) and self.n_iter_no_change == np.inf):
             checks.integer("n_iter_no_change", self.n_iter_no_change, least=1)
         try:
-            check_random_state(self.random_state)
+            check_random_state(_as_seed(self.random_state))
         except ValueError as error:
             raise ValueError(f"random_state: {error}") from None
         for name in ("shuffle", "warm_start", "early_stopping", "nesterovs_momentum"):
