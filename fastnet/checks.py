@@ -289,7 +289,9 @@ def numeric(argument: str, value: Any) -> NDArray[Any]:
         ValueError: if a value is missing or too large, or the rows have different lengths.
         TypeError: if `value` holds something other than numbers, or is a sparse matrix.
     """
-    array = value if type(value) is np.ndarray and value.dtype.kind in "biuf" else _as_array(argument, value)
+    if type(value) is np.ndarray and value.dtype.kind in "buf":
+        return value
+    array = value if type(value) is np.ndarray and value.dtype.kind == "i" else _as_array(argument, value)
     if r_session.is_running() and (array.dtype.kind == "i" or array is not value) and (array == r_session.NA).any():
         where = np.argwhere(array == r_session.NA)[0]
         raise ValueError(f"{argument} holds NA at {place(where)}; expected a number{_on_missing(argument, value)}")

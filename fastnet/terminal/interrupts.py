@@ -32,13 +32,21 @@ class Interrupts:
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
             handler = signal.getsignal(signal.SIGINT)
-            outer = getattr(handler, "__self__", None)
-            is_of_r = getattr(handler, "__module__", None) == "rpytools.signals"
-            if handler is signal.default_int_handler or isinstance(outer, Interrupts) or is_of_r:
-                self._of_r = handler if is_of_r else getattr(outer, "_of_r", None)
-                self._set(self._handle)
+            if handler is signal.default_int_handler:
+                signal.signal(signal.SIGINT, self._handle)
                 self._before = handler
+            else:
+                self._replace(handler)
         return self
+
+    def _replace(self, handler: Any) -> None:
+        """Replaces R's handler, or that of an outer training."""
+        outer = getattr(handler, "__self__", None)
+        is_of_r = getattr(handler, "__module__", None) == "rpytools.signals"
+        if isinstance(outer, Interrupts) or is_of_r:
+            self._of_r = handler if is_of_r else getattr(outer, "_of_r", None)
+            self._set(self._handle)
+            self._before = handler
 
     def __exit__(self, *exception: Any) -> None:
         if self._before is not None:
