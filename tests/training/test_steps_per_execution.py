@@ -208,7 +208,7 @@ def test_what_a_callback_changes_between_the_steps_counts(
             change(self.model, batch)
 
     repeated, history = fitted(steps, Change())
-    for module in "fastnet.training.loop", "fastnet.models.model":
+    for module in "fastnet.training.loop", "fastnet.models.trainer":
         monkeypatch.setattr(f"{module}.can_record", lambda *_, **__: False)
     in_python, record = fitted(steps, Change())
     assert history == record

@@ -67,7 +67,7 @@ def no_tape() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "_player", lambda *a: None)
         patch.setattr(loop, "can_record", lambda *a, **k: False)
-        patch.setattr("fastnet.models.model.can_record", lambda *a, **k: False)
+        patch.setattr("fastnet.models.trainer.can_record", lambda *a, **k: False)
         yield
 
 
